@@ -1,0 +1,2 @@
+//! Selvedge's only Rust code.
+pub use wasmtime::Engine;
