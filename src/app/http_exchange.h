@@ -1,0 +1,82 @@
+#pragma once
+
+// One HTTP request and its response, as an application sees it: whatever protocol version carried
+// them. The gateway implements HttpExchange, runners implement HttpHandler; neither includes the
+// other.
+//
+// Threads: an exchange and its handler's coroutine live on the shard that accepted the connection.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "io/task.h"
+
+namespace selvedge::wire {
+struct RequestHead;
+struct ResponseHead;
+}  // namespace selvedge::wire
+
+namespace selvedge::app {
+
+// Where the request came from and through which door, as the gateway saw it. Addresses are literals
+// without brackets or zone ("192.0.2.1", "2001:db8::1"); over a unix socket they are empty and the
+// ports 0.
+struct HttpPeer {
+  std::string remote_address;
+  std::uint16_t remote_port = 0;
+  std::string local_address;
+  std::uint16_t local_port = 0;
+  bool secure = false;  // TLS between the client and the gateway
+};
+
+class HttpExchange {
+ public:
+  virtual ~HttpExchange() = default;
+
+  // The validated head; lives as long as the exchange.
+  virtual const wire::RequestHead& request() const noexcept = 0;
+  virtual const HttpPeer& peer() const noexcept = 0;
+  // Printable, unique for this process; in every log line about the request and in error answers.
+  virtual std::string_view request_id() const noexcept = 0;
+
+  // The next bytes of the request's content, after transfer codings; 0 = its end. May be left
+  // unread: the gateway then discards the rest (within its limits) or closes the connection. The
+  // first call answers "Expect: 100-continue". Errors: Disconnected, Timeout, Invalid (bad
+  // framing), Overloaded (larger than the limit).
+  virtual io::Task<std::size_t> read_body(base::MutableByteSpan buffer) = 0;
+
+  // Sends the head: at once, not with the first content. At most once. The gateway adds what
+  // belongs to the connection (Date, Connection, Transfer-Encoding) and refuses (Invalid, nothing
+  // sent) a head that it cannot frame.
+  virtual io::Task<> send_head(wire::ResponseHead head) = 0;
+  bool head_sent() const noexcept { return head_sent_; }
+  // After send_head. Returns when the bytes are in the connection's bounded buffer: a slow client
+  // slows the handler. For HEAD, 204 and 304 the bytes are counted and dropped. Errors:
+  // Disconnected, Timeout, Invalid (more than the Content-Length that was sent).
+  virtual io::Task<> write_body(base::ByteSpan bytes) = 0;
+  // The content is complete. A handler that returns successfully has called it.
+  virtual io::Task<> finish() = 0;
+
+  // `callback` runs once, on the shard, when the client is known to be gone while the handler is
+  // still at work (connection reset, or closed both ways); never after the handler returned. An
+  // empty function removes it.
+  virtual void on_disconnect(std::move_only_function<void()> callback) = 0;
+
+ protected:
+  bool head_sent_ = false;  // set by implementations in send_head
+};
+
+class HttpHandler {
+ public:
+  virtual ~HttpHandler() = default;
+  // Answers one request. `exchange` outlives the task. When the task ends with an error, the
+  // gateway answers 500 with the request's id if no head was sent, else it aborts the connection so
+  // that the client cannot take the truncated content for a whole one.
+  virtual io::Task<> handle(HttpExchange& exchange) = 0;
+};
+
+}  // namespace selvedge::app
