@@ -1,0 +1,73 @@
+// A CGI program that misbehaves on request. The query string picks the behaviour:
+//   status=N   answers with that status          exit=N    exits with N before any header
+//   trap       traps before any header           late_trap traps after head and a part of the body
+//   spin       never answers                     flood     writes body without end
+//   inject     sends a header with a bare CR     no_end    sends headers but never the blank line
+//   memory     allocates until it fails, then answers how far it came
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void answer(const char* status) {
+  printf("Status: %s\r\nContent-Type: text/plain\r\n\r\n", status);
+}
+
+static void flood(void) {
+  answer("200 OK");
+  static char block[65536];
+  memset(block, 'x', sizeof(block));
+  while (fwrite(block, 1, sizeof(block), stdout) == sizeof(block)) {
+  }
+  exit(3);
+}
+
+static void use_memory(void) {
+  const size_t step = 1 << 20;
+  size_t total = 0;
+  for (;;) {
+    char* block = malloc(step);
+    if (block == NULL) {
+      break;
+    }
+    memset(block, 1, step);
+    total += step;
+  }
+  answer("200 OK");
+  printf("%zu\n", total);
+}
+
+int main(void) {
+  const char* query = getenv("QUERY_STRING");
+  if (query == NULL) {
+    query = "";
+  }
+  if (strncmp(query, "status=", 7) == 0) {
+    answer(query + 7);
+    printf("status %s\n", query + 7);
+  } else if (strncmp(query, "exit=", 5) == 0) {
+    fprintf(stderr, "exiting as asked\n");
+    return atoi(query + 5);
+  } else if (strcmp(query, "trap") == 0) {
+    __builtin_trap();
+  } else if (strcmp(query, "late_trap") == 0) {
+    answer("200 OK");
+    printf("a part");
+    fflush(stdout);
+    __builtin_trap();
+  } else if (strcmp(query, "spin") == 0) {
+    for (volatile unsigned turn = 0;; ++turn) {
+    }
+  } else if (strcmp(query, "flood") == 0) {
+    flood();
+  } else if (strcmp(query, "inject") == 0) {
+    printf("Content-Type: text/plain\r\nX-One: a\rX-Two: b\r\n\r\nbody\n");
+  } else if (strcmp(query, "no_end") == 0) {
+    printf("Content-Type: text/plain\r\n");
+  } else if (strcmp(query, "memory") == 0) {
+    use_memory();
+  } else {
+    answer("200 OK");
+    printf("ok\n");
+  }
+  return 0;
+}
