@@ -1,2 +1,21 @@
-//! Selvedge's only Rust code.
-pub use wasmtime::Engine;
+//! Selvedge's only Rust code: a thin C ABI over what C++ cannot reach itself. See README.md for the rules.
+
+// Engine glue over wasmtime.
+pub mod buffer;
+pub mod engine;
+pub mod error;
+pub mod fiber;
+pub mod host_functions;
+pub mod limits;
+pub mod memory;
+pub mod metrics;
+pub mod module;
+pub mod signatures;
+pub mod store;
+pub mod wat;
+
+// Tools on bytes.
+pub mod hash;
+pub mod http1;
+pub mod inspect;
+pub mod rewrite;
