@@ -1,0 +1,93 @@
+#pragma once
+
+// HTTP/1.0 and HTTP/1.1 requests, sans-I/O: bytes in, events out. One policy, no leniency (RFC
+// 9112): a message that two implementations could frame differently is refused, and the connection
+// must then be closed.
+//
+//   Http1RequestParser parser(limits);
+//   for (;;) {
+//     auto event = parser.next(unconsumed);             // always begins at the first unconsumed
+//     byte if (!event) { answer event.error().status; close; } drop event->consumed bytes; handle
+//     event->kind;
+//   }
+//
+// How the input is cut into pieces never changes the events' contents or the status of a refusal.
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+
+#include "base/bytes.h"
+#include "wire/chunked_decoder.h"
+#include "wire/http_message.h"
+
+namespace selvedge::wire {
+
+struct Http1Limits {
+  std::size_t target_bytes_max = 8 * 1024;                  // above: 414
+  std::size_t line_bytes_max = 16 * 1024;                   // one field line; above: 431
+  std::size_t head_bytes_max = 64 * 1024;                   // request line and fields; above: 431
+  std::size_t headers_max = 100;                            // above: 431; at most kHeadersCapacity
+  std::uint64_t content_bytes_max = 1024ULL * 1024 * 1024;  // above: 413
+  ChunkedLimits chunked;
+};
+
+enum class Http1EventKind : std::uint8_t {
+  kNeedMore,  // consumed is 0 or what was swallowed; call again with more bytes
+  kHead,      // head() is complete
+  kContent,   // `data` (inside the input) is a piece of the content; never empty
+  kEnd,       // the message is complete, trailers() too; call start_next() before next()
+};
+
+struct Http1Event {
+  Http1EventKind kind = Http1EventKind::kNeedMore;
+  std::size_t consumed = 0;
+  base::ByteSpan data;
+};
+
+// One connection's requests, one after the other. One thread at a time. Does not allocate in steady
+// state.
+class Http1RequestParser {
+ public:
+  static constexpr std::size_t kHeadersCapacity = 128;
+
+  explicit Http1RequestParser(const Http1Limits& limits);
+
+  // `input` must begin with the first byte that no earlier event consumed. After a rejection the
+  // parser stays rejected.
+  std::expected<Http1Event, HttpRejection> next(base::ByteSpan input);
+
+  // Valid from kHead until start_next().
+  const RequestHead& head() const noexcept [[clang::lifetimebound]] { return head_; }
+  // Valid at kEnd; empty unless the content was chunked.
+  const HeaderList& trailers() const noexcept [[clang::lifetimebound]] {
+    return chunked_.trailers();
+  }
+  // After kEnd: expects the next request of the connection.
+  void start_next() noexcept;
+  // No byte of a request has been consumed or looked at since start_next().
+  bool is_idle() const noexcept { return state_ == State::kHead && line_start_ == 0; }
+
+ private:
+  enum class State : std::uint8_t { kHead, kFixed, kChunked, kEnd, kRejected };
+  using Step = std::expected<Http1Event, HttpRejection>;
+
+  Step next_head(std::string_view input);
+  Step next_fixed(base::ByteSpan input) noexcept;
+  Step next_chunked(base::ByteSpan input);
+  // The size of the whole head in `input`; 0 when it is not complete.
+  std::expected<std::size_t, HttpRejection> find_head_end(std::string_view input) noexcept;
+  std::expected<void, HttpRejection> parse_head(std::string_view text);
+
+  Http1Limits limits_;
+  RequestHead head_;
+  ChunkedDecoder chunked_;
+  std::uint64_t content_remaining_ = 0;
+  std::size_t line_start_ = 0;  // of the first line whose end has not been seen
+  std::size_t scanned_ = 0;     // bytes already searched for its end
+  std::size_t line_count_ = 0;
+  HttpRejection rejection_{StatusCode(400), ""};
+  State state_ = State::kHead;
+};
+
+}  // namespace selvedge::wire
