@@ -1,0 +1,60 @@
+#pragma once
+
+// The result of what a guest asked for: a value, or the errno that the guest sees. Guest mistakes
+// are no errors of ours, so they are not Result<T>: an Errno costs nothing to make and is exactly
+// what the ABI returns.
+//
+//   Outcome<std::uint64_t> tell(Process& process, GuestFd fd) {
+//     SELVEDGE_TRY_ERRNO(const Entry* entry, process.handles().find(fd, Rights::kFdTell));
+//     ...
+//   }
+//
+// SELVEDGE_TRY_ERRNO works in functions that return Outcome<T> and in those that return a plain
+// Errno.
+
+#include <expected>
+#include <utility>
+
+#include "base/result.h"
+#include "wasix/abi.h"
+
+namespace selvedge::wasix {
+
+template <class T = void>
+using Outcome = std::expected<T, Errno>;
+
+// What SELVEDGE_TRY_ERRNO returns: an errno that becomes whatever the function returns.
+class ErrnoExit {
+ public:
+  constexpr explicit ErrnoExit(Errno error) noexcept : error_(error) {}
+  constexpr operator Errno() const noexcept { return error_; }
+  template <class T>
+  constexpr operator std::expected<T, Errno>() const noexcept {
+    return std::unexpected(error_);
+  }
+
+ private:
+  Errno error_;
+};
+
+constexpr ErrnoExit refuse(Errno error) noexcept { return ErrnoExit(error); }
+
+}  // namespace selvedge::wasix
+
+#define SELVEDGE_TRY_ERRNO_WITH(outcome, declaration, ...) \
+  auto outcome = (__VA_ARGS__);                            \
+  if (!outcome.has_value()) [[unlikely]] {                 \
+    return ::selvedge::wasix::ErrnoExit(outcome.error());  \
+  }                                                        \
+  declaration = *std::move(outcome)
+
+#define SELVEDGE_TRY_ERRNO(declaration, ...) \
+  SELVEDGE_TRY_ERRNO_WITH(SELVEDGE_CONCAT(selvedge_outcome_, __LINE__), declaration, __VA_ARGS__)
+
+#define SELVEDGE_TRY_ERRNO_VOID(...)                                 \
+  do {                                                               \
+    auto selvedge_outcome = (__VA_ARGS__);                           \
+    if (!selvedge_outcome.has_value()) [[unlikely]] {                \
+      return ::selvedge::wasix::ErrnoExit(selvedge_outcome.error()); \
+    }                                                                \
+  } while (false)
