@@ -1,0 +1,52 @@
+#pragma once
+
+// UDP sockets, in batches: one system call moves up to kBatchMax datagrams.
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "base/bytes.h"
+#include "io/stream.h"
+
+namespace selvedge::io {
+
+// A datagram to send, or a buffer to receive into.
+struct DatagramSlot {
+  // Receive: where the payload goes, the caller sets it. A longer datagram is cut, see `truncated`.
+  // Send: the payload.
+  MutableByteSpan buffer;
+  std::size_t size = 0;    // receive: bytes received; send: bytes of `buffer` to send
+  bool truncated = false;  // receive: the datagram did not fit
+  SocketAddress peer;      // receive: its sender; send: its destination
+};
+
+// One reactor's thread. Destroying it closes it; no task may wait for it then.
+class DatagramSocket {
+ public:
+  static constexpr std::size_t kBatchMax = 64;
+  // The largest payload that IPv4 can carry (RFC 768: 65,535 - 20 - 8).
+  static constexpr std::size_t kPayloadBytesMax = 65'507;
+
+  virtual ~DatagramSocket() = default;
+
+  // Receives into slots[0], slots[1], ...; how many arrived (at least 1), or nullopt: none now. At
+  // most kBatchMax slots are used. Errors that ICMP reported are skipped. kDisconnected after
+  // close().
+  virtual Attempt try_receive(std::span<DatagramSlot> slots) = 0;
+  // Sends slots[0], slots[1], ...; how many were taken (at least 1), or nullopt: no room now. The
+  // first slot's failure is the error: kInvalid (too large), kDisconnected (unreachable), kDenied.
+  virtual Attempt try_send(std::span<const DatagramSlot> slots) = 0;
+
+  virtual Event& readable() noexcept [[clang::lifetimebound]] = 0;
+  virtual Event& writable() noexcept [[clang::lifetimebound]] = 0;
+  virtual void close() noexcept = 0;
+  virtual SocketAddress local_address() const = 0;
+
+  // Waits for at least one datagram.
+  Task<std::size_t> receive(std::span<DatagramSlot> slots, Deadline deadline = Deadline::never());
+  // Waits for room and sends one datagram.
+  Task<> send(ByteSpan payload, SocketAddress to, Deadline deadline = Deadline::never());
+};
+
+}  // namespace selvedge::io

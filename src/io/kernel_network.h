@@ -1,0 +1,28 @@
+#pragma once
+
+// The host's network: TCP, UDP and unix sockets of the kernel.
+
+#include "io/kernel_reactor.h"
+#include "io/network.h"
+
+namespace selvedge::io {
+
+class KernelNetwork final : public Network {
+ public:
+  // `reactor` must outlive the network and everything it makes.
+  explicit KernelNetwork(KernelReactor& reactor [[clang::lifetimebound]]) noexcept
+      : reactor_(reactor) {}
+
+  using Network::bind_datagram;
+  using Network::listen;
+  Result<std::unique_ptr<Listener>> listen(const SocketAddress& address,
+                                           const ListenOptions& options) override;
+  Task<std::unique_ptr<Stream>> connect(SocketAddress address, Deadline deadline) override;
+  Result<std::unique_ptr<DatagramSocket>> bind_datagram(const SocketAddress& address,
+                                                        const DatagramOptions& options) override;
+
+ private:
+  KernelReactor& reactor_;
+};
+
+}  // namespace selvedge::io

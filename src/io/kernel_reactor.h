@@ -1,0 +1,76 @@
+#pragma once
+
+// The Reactor over Linux epoll: edge-triggered, descriptors registered once and never modified, an
+// eventfd to wake it from other threads.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "io/internal/mailbox.h"
+#include "io/reactor.h"
+
+namespace selvedge::io {
+
+// Created on any thread; belongs to the thread that calls run().
+class KernelReactor final : public Reactor {
+ public:
+  // Kernel events taken in one turn.
+  static constexpr int kEventsMax = 256;
+  // Background slices in one turn end when this much time has passed since the kernel was asked.
+  static constexpr base::Duration kBackgroundTurnMax = std::chrono::microseconds(500);
+
+  // `clock` must outlive the reactor. kOverloaded when the process is out of descriptors.
+  static Result<std::unique_ptr<KernelReactor>> create(const base::Clock& clock
+                                                       [[clang::lifetimebound]]);
+  ~KernelReactor() override;
+
+  void post(std::move_only_function<void()> function) override;
+  bool try_post(std::move_only_function<void()> function) override;
+  void wake() noexcept override;
+
+  // What a descriptor tells. Called from the loop while kernel events are taken: it only marks
+  // events, which queues those who wait.
+  class Source {
+   public:
+    // `events`: EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR.
+    virtual void on_kernel_events(std::uint32_t events) noexcept = 0;
+
+   protected:
+    ~Source() = default;
+  };
+  // Registers `fd` edge-triggered for reading, writing and hang-up; what is ready now is reported
+  // in the next turn. `source` must stay valid until remove(). kUnsupported: a kind of file that is
+  // always ready (regular files); kOverloaded: out of kernel watches.
+  Result<> add(int fd, Source& source);
+  // Before `fd` is closed. `source` is not called any more.
+  void remove(int fd) noexcept;
+
+ protected:
+  bool run_until(const bool& done) override;
+
+ private:
+  KernelReactor(const base::Clock& clock, base::UniqueFd epoll, base::UniqueFd wake_event) noexcept;
+  void turn(const bool& done);
+  int timeout_ms() noexcept;
+  void take_kernel_events(int timeout) noexcept;
+  void run_posted();
+  void run_background();
+  bool has_background_work() const noexcept;
+  void signal_wake() noexcept;
+
+  const base::Clock& clock_;
+  base::UniqueFd epoll_;
+  base::UniqueFd wake_event_;
+  internal::Mailbox mailbox_;
+  // True while the loop blocks, or is about to: whoever makes it false must write wake_event_.
+  std::atomic<bool> sleeping_{false};
+  std::atomic<bool> wake_requested_{false};
+  std::atomic<std::thread::id> thread_;
+};
+
+}  // namespace selvedge::io
