@@ -5,6 +5,7 @@ pub mod buffer;
 pub mod engine;
 pub mod error;
 pub mod fiber;
+pub mod guest;
 pub mod host_functions;
 pub mod limits;
 pub mod memory;

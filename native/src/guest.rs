@@ -1,0 +1,54 @@
+//! The record that both sides of a host call share: C++ owns it, one for each guest thread.
+
+use std::ffi::c_void;
+
+/// How far the host call that a guest thread is in has come.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallState {
+    /// No call is pending; a blocking function that returns in this state is done and `result` holds
+    /// its value.
+    Ready = 0,
+    /// A blocking function began and is not done: the fiber suspends until the state changes.
+    Pending = 1,
+    /// The guest is to end (exit or trap requested by the host): the call returns no value.
+    Ended = 2,
+}
+
+/// Answer of the host to a guest that wants more memory or table elements.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrowDecision {
+    /// Grow.
+    Allow = 0,
+    /// The guest's `memory.grow` returns -1.
+    Refuse = 1,
+    /// The guest ends.
+    End = 2,
+}
+
+/// Shared state of one guest thread. C++ allocates it, keeps its address fixed, and frees it after the
+/// store that was made with it. Only the thread that currently runs the guest touches it.
+#[repr(C)]
+pub struct GuestContext {
+    /// Start of the guest's memory (the export "memory"); null before instantiation or without one.
+    pub memory_data: *mut u8,
+    /// Its size in bytes.
+    pub memory_size: usize,
+    /// Result of a blocking host call, as the bits of its Wasm value. Set by C++.
+    pub result: u64,
+    /// Set by C++; see CallState.
+    pub state: CallState,
+    /// The memory may have grown since `memory_size` was written. Kept by the library.
+    pub memory_stale: bool,
+    /// The store, while the guest is inside a host call. Kept by the library.
+    pub store: *mut c_void,
+    /// For C++ to find its own object. The library never reads it.
+    pub owner: *mut c_void,
+    /// Asked before a memory grows from `current` to `desired` bytes. Must not unwind.
+    pub memory_growing:
+        extern "C" fn(guest: *mut GuestContext, current: usize, desired: usize) -> GrowDecision,
+    /// Asked before a table grows from `current` to `desired` elements. Must not unwind.
+    pub table_growing:
+        extern "C" fn(guest: *mut GuestContext, current: usize, desired: usize) -> GrowDecision,
+}

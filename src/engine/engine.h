@@ -1,0 +1,120 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include <native.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "engine/module.h"
+
+namespace selvedge::engine {
+
+class ArtifactCache;
+class EpochTicker;
+
+// Sizes of the pool that instances come from. Address space is reserved at start (4 GiB and guard
+// for each instance), memory only as guests touch it. None of these numbers changes compiled code:
+// every engine of a version loads the same artifacts.
+struct EngineOptions {
+  // Guest threads that can exist at once; 1 to kInstancesMax.
+  std::uint32_t instances_max = 16;
+  // Hard maximum of one linear memory; InstanceLimits may be lower. At most 4 GiB.
+  std::uint64_t memory_bytes_max = std::uint64_t{4} << 30;
+  std::uint64_t table_elements_max = 1 << 20;
+  // Guest stack, and what is left below it for host functions.
+  std::uint64_t wasm_stack_bytes = 1 << 20;
+  std::uint64_t host_stack_bytes = 256 << 10;
+  // Bytes of an instance's memory and stack that are cleared and kept instead of given back to the
+  // kernel when it ends: trades resident memory of free slots for fewer page faults.
+  std::uint64_t memory_keep_resident_bytes = 128 << 10;
+  std::uint64_t stack_keep_resident_bytes = 16 << 10;
+  // Free slots that stay mapped with their last module's image.
+  std::uint32_t warm_slots_max = 100;
+  // Compile functions of a module on several threads.
+  bool parallel_compilation = true;
+
+  // Where compiled modules are kept between runs; empty keeps none. The folder is created (0700)
+  // and must be writable by this user only.
+  std::filesystem::path cache_folder;
+  // Tags the artifacts: one with another tag is never loaded. Without a key, one is made at first
+  // use and kept in the folder (0600).
+  std::optional<std::array<std::byte, 32>> cache_key;
+};
+
+inline constexpr std::uint32_t kInstancesMax = 30'000;
+// Bytes of one module that compile and load accept.
+inline constexpr std::size_t kModuleBytesMax = std::size_t{256} << 20;
+// A running guest is interrupted this often.
+inline constexpr std::chrono::milliseconds kEpochTick{1};
+
+struct CompileProgress {
+  enum class Stage : unsigned char { kChecking, kRewriting, kCompiling, kStoring };
+  Stage stage;
+  // Bytes of the module being worked on.
+  std::size_t module_bytes;
+};
+
+struct CompileOptions {
+  // Called at each stage of a compilation, on the compiling thread; not at all when the artifact
+  // comes from the cache. May be empty.
+  std::function<void(const CompileProgress&)> progress;
+};
+
+struct PoolMetrics {
+  std::uint64_t instances = 0;
+  std::uint64_t memories = 0;
+  std::uint64_t tables = 0;
+  std::uint64_t stacks = 0;
+  std::uint64_t warm_memories = 0;
+  std::uint64_t warm_memory_bytes = 0;
+};
+
+// The Wasm engine of the process: compiles, keeps artifacts, and owns the instance pool and the
+// thread that interrupts running guests. Outlives everything made from it. Any thread.
+class Engine {
+ public:
+  // Unsupported when this CPU lacks what artifacts are compiled for (x86-64-v3); Invalid for
+  // options out of range; Internal when the pool cannot be reserved. Takes a few milliseconds.
+  static Result<std::unique_ptr<Engine>> create(EngineOptions options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // The module for these bytes (Wasm binary): from the artifact cache, or checked, rewritten and
+  // compiled, which takes seconds for big modules. Invalid or Unsupported in one sentence naming
+  // the import or feature and the byte offset. Blocks: call it from a helper thread.
+  Result<std::shared_ptr<const Module>> load(ByteSpan wasm, const CompileOptions& options = {});
+
+  PoolMetrics pool_metrics() const noexcept;
+  EpochTicker& ticker() noexcept [[clang::lifetimebound]] { return *ticker_; }
+  native::Engine* native() const noexcept { return native_; }
+
+ private:
+  explicit Engine(native::Engine* native) noexcept;
+
+  Result<std::shared_ptr<const Module>> compile(ByteSpan wasm, const ContentHash& hash,
+                                                const CompileOptions& options);
+
+  native::Engine* native_;
+  std::unique_ptr<EpochTicker> ticker_;
+  std::unique_ptr<ArtifactCache> cache_;
+};
+
+// The binary form of a module in the text format (.wat). Invalid with line and column. Any thread.
+Result<std::vector<std::byte>> wat_to_wasm(std::string_view text);
+
+// True when the bytes begin like a Wasm binary of version 1.
+bool looks_like_wasm(ByteSpan bytes) noexcept;
+
+}  // namespace selvedge::engine

@@ -1,0 +1,190 @@
+#pragma once
+
+// The functions that guests may import. A host function is a plain C++ function whose first
+// parameter is the guest and whose other parameters and result say the Wasm signature:
+//
+//   Errno fd_close(Guest& guest, Fd fd);
+//   Blocking<Errno> fd_read(Guest& guest, Fd fd, GuestPtr<IoVec> vectors, std::uint32_t count,
+//                           GuestPtr<std::uint32_t> read_out);
+//   functions.define<&fd_close>("wasi_snapshot_preview1", "fd_close");
+//
+// Guest is any class derived from HostContext; the embedder must give instances of these functions
+// contexts of that class. Parameters: 32- and 64-bit integers and enums, float, double,
+// GuestPtr<T>. Results: void, integers and enums of any width, float, double, or Blocking<one of
+// these but void>. The function runs on the guest's fiber stack (EngineOptions::host_stack_bytes):
+// no large frames, no recursion on guest data, and it never blocks the thread. It must not throw.
+
+#include <array>
+#include <bit>
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "base/result.h"
+#include "engine/host_context.h"
+#include "engine/module.h"
+#include "engine/pending_call.h"
+
+namespace selvedge::engine {
+
+class Engine;
+
+namespace internal {
+
+template <class T>
+struct IsGuestPtr : std::false_type {};
+template <class T>
+struct IsGuestPtr<GuestPtr<T>> : std::true_type {};
+
+template <class T>
+struct BlockingResult {
+  using Type = T;
+  static constexpr bool kBlocking = false;
+};
+template <class R>
+struct BlockingResult<Blocking<R>> {
+  using Type = R;
+  static constexpr bool kBlocking = true;
+};
+
+// How a C++ value travels as a Wasm value.
+template <class T>
+struct WasmValue {
+  static consteval auto wire_type() {
+    if constexpr (IsGuestPtr<T>::value) {
+      return std::int32_t{};
+    } else if constexpr (std::is_floating_point_v<T>) {
+      static_assert(sizeof(T) == 4 || sizeof(T) == 8);
+      return T{};
+    } else {
+      static_assert(std::is_integral_v<T> || std::is_enum_v<T>, "not a value that Wasm can carry");
+      if constexpr (sizeof(T) == 8) {
+        return std::int64_t{};
+      } else {
+        return std::int32_t{};
+      }
+    }
+  }
+  using Wire = decltype(wire_type());
+
+  static constexpr char kLetter = std::same_as<Wire, std::int32_t>   ? 'i'
+                                  : std::same_as<Wire, std::int64_t> ? 'I'
+                                  : std::same_as<Wire, float>        ? 'f'
+                                                                     : 'F';
+
+  static constexpr T from_wire(Wire wire) noexcept {
+    if constexpr (IsGuestPtr<T>::value) {
+      return T{static_cast<std::uint32_t>(wire)};
+    } else {
+      return static_cast<T>(wire);
+    }
+  }
+  static constexpr Wire to_wire(T value) noexcept { return static_cast<Wire>(value); }
+  static constexpr std::uint64_t to_bits(T value) noexcept {
+    const Wire wire = to_wire(value);
+    if constexpr (sizeof(Wire) == 8) {
+      return std::bit_cast<std::uint64_t>(wire);
+    } else {
+      return std::bit_cast<std::uint32_t>(wire);
+    }
+  }
+};
+
+template <class R>
+class CallHolder final : public ErasedCall {
+ public:
+  explicit CallHolder(std::unique_ptr<PendingCall<R>> call) noexcept : call_(std::move(call)) {}
+  bool poll(std::uint64_t& bits) override {
+    const std::optional<R> value = call_->poll();
+    if (!value) {
+      return false;
+    }
+    bits = WasmValue<R>::to_bits(*value);
+    return true;
+  }
+
+ private:
+  std::unique_ptr<PendingCall<R>> call_;
+};
+
+// Parameter and result letters, "iIi:i": i = i32, I = i64, f = f32, F = f64.
+template <class R, class... Args>
+consteval auto signature_text() {
+  if constexpr (std::is_void_v<R>) {
+    return std::array<char, sizeof...(Args) + 2>{WasmValue<Args>::kLetter..., ':', '\0'};
+  } else {
+    return std::array<char, sizeof...(Args) + 3>{WasmValue<Args>::kLetter..., ':',
+                                                 WasmValue<R>::kLetter, '\0'};
+  }
+}
+
+template <class R, class Guest, class... Args, R (*kFunction)(Guest&, Args...)>
+struct Thunk<kFunction> {
+  static_assert(std::is_base_of_v<HostContext, Guest>);
+  static_assert((... && (sizeof(Args) >= 4)), "guests pass 32 or 64 bits: narrow and check inside");
+  using Value = typename BlockingResult<R>::Type;
+  static constexpr bool kBlocking = BlockingResult<R>::kBlocking;
+  static constexpr auto kSignature = signature_text<Value, Args...>();
+
+  static Guest& guest_of(native::GuestContext* context) noexcept {
+    return static_cast<Guest&>(*static_cast<HostContext*>(context->owner));
+  }
+
+  // Called by native code with the C calling convention of the signature.
+  static auto call(native::GuestContext* context,
+                   typename WasmValue<Args>::Wire... arguments) noexcept {
+    Guest& guest = guest_of(context);
+    if constexpr (kBlocking) {
+      R outcome = kFunction(guest, WasmValue<Args>::from_wire(arguments)...);
+      if (outcome.is_ready()) [[likely]] {
+        context->result = WasmValue<Value>::to_bits(outcome.value());
+        return;
+      }
+      static_cast<HostContext&>(guest).suspend(
+          std::make_unique<CallHolder<Value>>(std::move(outcome).take_call()));
+    } else if constexpr (std::is_void_v<Value>) {
+      kFunction(guest, WasmValue<Args>::from_wire(arguments)...);
+    } else {
+      return WasmValue<Value>::to_wire(kFunction(guest, WasmValue<Args>::from_wire(arguments)...));
+    }
+  }
+};
+template <class R, class Guest, class... Args, R (*kFunction)(Guest&, Args...) noexcept>
+struct Thunk<kFunction> : Thunk<static_cast<R (*)(Guest&, Args...)>(kFunction)> {};
+
+}  // namespace internal
+
+// A set of host functions, filled once at start and then used from any thread to link modules.
+class HostFunctions {
+ public:
+  // `engine` outlives the set and everything linked with it.
+  explicit HostFunctions(const Engine& engine);
+  ~HostFunctions();
+  HostFunctions(const HostFunctions&) = delete;
+  HostFunctions& operator=(const HostFunctions&) = delete;
+
+  // Offers kFunction to guests as `name` of `module`. One function may be offered under several
+  // names. A name defined twice, or a signature that the native library does not know, is a bug of
+  // ours and aborts.
+  template <auto kFunction>
+  void define(std::string_view module, std::string_view name) {
+    using Thunk = internal::Thunk<kFunction>;
+    define_erased(module, name, std::string_view(Thunk::kSignature.data()), Thunk::kBlocking,
+                  reinterpret_cast<const void*>(&Thunk::call));
+  }
+
+  // Joins a module with these functions. Invalid, in one sentence naming the import, when the
+  // module imports something that the set lacks or has with another signature. Any thread.
+  Result<std::shared_ptr<const LinkedModule>> link(std::shared_ptr<const Module> module) const;
+
+ private:
+  void define_erased(std::string_view module, std::string_view name, std::string_view signature,
+                     bool blocking, const void* function);
+
+  native::HostFunctions* native_;
+};
+
+}  // namespace selvedge::engine

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include <native.h>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "engine/fiber.h"
+#include "engine/host_context.h"
+#include "engine/module.h"
+
+namespace selvedge::engine {
+
+// Counts the memory of all instances of one tenant. Implemented by the embedder; one shard's.
+class MemoryAccount {
+ public:
+  virtual ~MemoryAccount() = default;
+  // An instance asks for `bytes` more; false refuses.
+  virtual bool reserve(std::size_t bytes) noexcept = 0;
+  virtual void release(std::size_t bytes) noexcept = 0;
+};
+
+struct InstanceLimits {
+  // What memory.grow past the maximum does: refuse (the guest sees -1 and may handle it), or end
+  // the guest with kMemoryLimit.
+  enum class OnMemory : unsigned char { kRefuse, kEnd };
+
+  std::uint64_t memory_bytes_max = std::uint64_t{1} << 30;
+  OnMemory on_memory = OnMemory::kRefuse;
+  std::uint64_t table_elements_max = 1 << 20;
+  // Sum over all fibers of the instance. Checked at each slice's end: overrun is below two ticks.
+  std::optional<base::Duration> cpu_time_max;
+  // Optional; outlives the instance.
+  MemoryAccount* account = nullptr;
+};
+
+// One isolated run-time copy of a module: memory, tables, globals. Belongs to one shard at a time.
+// An instance that trapped, was killed or exited must not be called again.
+class Instance {
+ public:
+  // `context` is the guest thread's host side; it and `linked` (kept alive here) outlive nothing
+  // less than the instance. Cheap: the pool slot is taken when the first fiber runs.
+  static Result<std::unique_ptr<Instance>> create(std::shared_ptr<const LinkedModule> linked,
+                                                  HostContext& context,
+                                                  const InstanceLimits& limits = {});
+  // The fibers are gone before.
+  ~Instance();
+  Instance(const Instance&) = delete;
+  Instance& operator=(const Instance&) = delete;
+
+  // A fiber that will call the exported function `name` with these values (as bits of Wasm
+  // values), after instantiating and running the module's start function when this is the first.
+  // Invalid when there is no such function or its parameters differ; Overloaded while another fiber
+  // of the instance exists.
+  Result<std::unique_ptr<Fiber>> call(std::string_view name,
+                                      std::initializer_list<std::uint64_t> arguments = {});
+
+  const LinkedModule& linked() const noexcept [[clang::lifetimebound]] { return *linked_; }
+  HostContext& context() const noexcept [[clang::lifetimebound]] { return context_; }
+  const InstanceLimits& limits() const noexcept [[clang::lifetimebound]] { return limits_; }
+  // CPU time of all its fibers so far.
+  base::Duration cpu_time() const noexcept { return cpu_time_; }
+  // Present size of its memories.
+  std::size_t memory_bytes() const noexcept { return memory_bytes_; }
+  // A growth was refused since the beginning.
+  bool memory_was_refused() const noexcept { return memory_was_refused_; }
+
+ private:
+  friend class Fiber;
+  Instance(std::shared_ptr<const LinkedModule> linked, HostContext& context,
+           const InstanceLimits& limits) noexcept;
+
+  static native::GrowDecision memory_growing(native::GuestContext* guest, std::size_t current,
+                                             std::size_t desired) noexcept;
+  static native::GrowDecision table_growing(native::GuestContext* guest, std::size_t current,
+                                            std::size_t desired) noexcept;
+
+  std::shared_ptr<const LinkedModule> linked_;
+  HostContext& context_;
+  InstanceLimits limits_;
+  native::GuestStore* store_ = nullptr;
+  base::Duration cpu_time_{};
+  std::size_t memory_bytes_ = 0;
+  bool memory_was_refused_ = false;
+};
+
+}  // namespace selvedge::engine

@@ -1,0 +1,49 @@
+#pragma once
+
+// What a host function returns that may have to wait.
+
+#include <memory>
+#include <optional>
+#include <utility>
+#include <variant>
+
+namespace selvedge::engine {
+
+// A host call that is waiting. Owned by the guest's HostContext from the return of the host
+// function until it completes or the guest is ended; destroying it cancels the wait.
+//
+// The implementation arranges that Fiber::wake() is called when progress may be possible; poll() is
+// asked only after a wake, on the shard's own stack (not the guest's), and may read and write guest
+// memory through HostContext::memory().
+template <class R>
+class PendingCall {
+ public:
+  virtual ~PendingCall() = default;
+  // The call's result, or nullopt to keep waiting for the next wake. May end the guest
+  // (HostContext::exit, trap): the returned value is then ignored.
+  virtual std::optional<R> poll() = 0;
+};
+
+// Either the result now (which costs no suspension) or a call that waits.
+template <class R>
+class [[nodiscard]] Blocking {
+ public:
+  // NOLINTNEXTLINE(google-explicit-constructor): a plain `return Errno::kSuccess;` is the point.
+  Blocking(R value) noexcept : state_(std::move(value)) {}
+  // NOLINTNEXTLINE(google-explicit-constructor): as above. `call` is not null.
+  template <class T>
+    requires std::is_base_of_v<PendingCall<R>, T>
+  Blocking(std::unique_ptr<T> call) noexcept
+      : state_(std::unique_ptr<PendingCall<R>>(std::move(call))) {}
+
+  bool is_ready() const noexcept { return state_.index() == 0; }
+  const R& value() const noexcept [[clang::lifetimebound]] { return *std::get_if<0>(&state_); }
+  std::unique_ptr<PendingCall<R>> take_call() && noexcept {
+    return std::move(*std::get_if<1>(&state_));
+  }
+
+ private:
+  std::variant<R, std::unique_ptr<PendingCall<R>>> state_;
+};
+
+}  // namespace selvedge::engine
