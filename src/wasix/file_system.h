@@ -1,0 +1,241 @@
+#pragma once
+
+// What a guest's files and folders are to the rest of the virtual machine: opened files (File) and
+// opened directories (Directory) with the semantics of WASI preview 1, whatever stores them. The
+// stores themselves (a mounted host directory, memory, an overlay, a table of mounts) are named at
+// the end of this page and have headers of their own.
+//
+// Security. A Directory is a capability: every path given to it is resolved beneath it. `..` or a
+// symbolic link that would leave it, and an absolute path or link target, end in kPerm, also while
+// another process renames things. Paths are hostile bytes; they are validated here.
+//
+// Errors are the Errno that the guest sees.
+//
+// Threads. An object belongs to one shard, except where a method says otherwise.
+//
+// Waiting. Operations run at once on the calling thread and are bounded (kTransferBytesMax). What
+// may wait for a disk is marked: with File::waits_for_disk(), `sync`, `datasync`, `allocate` and
+// `load` are to be called on a helper thread while the guest is suspended, and a read with
+// Wait::kNever answers kAgain instead of waiting: then `load` the range on a helper thread and
+// read again with Wait::kAllowed.
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/bytes.h"
+#include "wasix/abi.h"
+
+namespace selvedge::wasix {
+
+template <class T = void>
+using ErrnoResult = std::expected<T, Errno>;
+
+// Longest path and longest component, in bytes, as on Linux.
+inline constexpr std::size_t kPathBytesMax = 4096;
+inline constexpr std::size_t kNameBytesMax = 255;
+// Symbolic links followed in one resolution; one more is kLoop. Linux's MAXSYMLINKS.
+inline constexpr int kSymlinksFollowedMax = 40;
+// One read or write moves at most this much and reports a short count.
+inline constexpr std::size_t kTransferBytesMax = std::size_t{256} << 10;
+
+struct FileStat {
+  std::uint64_t dev = 0;
+  std::uint64_t ino = 0;
+  Filetype filetype = Filetype::kUnknown;
+  std::uint64_t nlink = 0;
+  std::uint64_t size = 0;
+  Timestamp atim = 0;
+  Timestamp mtim = 0;
+  Timestamp ctim = 0;
+};
+
+struct TimeChange {
+  enum class Kind : unsigned char { kKeep, kNow, kSet };
+  Kind kind = Kind::kKeep;
+  Timestamp value = 0;  // nanoseconds since 1970, for kSet
+};
+
+// The arguments of fd_filestat_set_times and path_filestat_set_times after validation.
+struct TimesChange {
+  TimeChange atim;
+  TimeChange mtim;
+
+  // kInval when a time has both its flags, or an unknown flag is set.
+  static ErrnoResult<TimesChange> from(Timestamp atim, Timestamp mtim, Fstflags flags) noexcept;
+};
+
+enum class Wait : bool { kNever, kAllowed };
+enum class Follow : bool { kNo, kYes };
+
+// One opening of a regular file. It holds the offset and the flags, so handles that share one
+// (fd_dup, fork) share them too. Reading and writing need the access that it was opened with, else
+// kBadf.
+class File {
+ public:
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  virtual ~File() = default;
+
+  // Read at the offset, write at it (at the end with Fdflags::kAppend), and advance it. A read of 0
+  // bytes into a non-empty buffer means the end of the file.
+  ErrnoResult<std::size_t> read(std::span<const base::MutableByteSpan> buffers, Wait wait);
+  ErrnoResult<std::size_t> write(std::span<const base::ByteSpan> buffers);
+  // At `offset`, whatever the flags; the offset of the file stays.
+  ErrnoResult<std::size_t> pread(std::span<const base::MutableByteSpan> buffers,
+                                 std::uint64_t offset, Wait wait);
+  ErrnoResult<std::size_t> pwrite(std::span<const base::ByteSpan> buffers, std::uint64_t offset);
+
+  // The new offset; kInval when it would be negative or does not fit.
+  ErrnoResult<std::uint64_t> seek(std::int64_t delta, Whence whence);
+  std::uint64_t tell() const noexcept { return offset_; }
+
+  bool readable() const noexcept { return readable_; }
+  bool writable() const noexcept { return writable_; }
+  Fdflags flags() const noexcept { return flags_; }
+  // Any flag may be changed; kNonblock is remembered and has no effect on a regular file.
+  ErrnoResult<> set_flags(Fdflags flags);
+
+  virtual ErrnoResult<FileStat> stat() = 0;
+  virtual ErrnoResult<> set_times(const TimesChange& times) = 0;
+  // Cuts or extends with zeros. kInval when the file is not open for writing (as ftruncate).
+  ErrnoResult<> set_size(std::uint64_t size);
+  // Makes sure that [offset, offset + length) can be written; extends the file. kInval for length
+  // 0.
+  ErrnoResult<> allocate(std::uint64_t offset, std::uint64_t length);
+  ErrnoResult<> advise(std::uint64_t offset, std::uint64_t length, Advice advice);
+
+  // See "Waiting" at the top. The four are safe on any thread when this is true.
+  virtual bool waits_for_disk() const noexcept { return false; }
+  virtual ErrnoResult<> sync() { return {}; }
+  virtual ErrnoResult<> datasync() { return {}; }
+  // Brings a part of the file into memory. An error is not reported here: the read will meet it.
+  virtual void load(std::uint64_t /*offset*/, std::size_t /*length*/) noexcept {}
+
+ protected:
+  struct Access {
+    bool read = false;
+    bool write = false;
+    Fdflags flags = Fdflags::kNone;
+  };
+  struct Appended {
+    std::size_t written = 0;
+    std::uint64_t end = 0;  // offset behind the last byte written
+  };
+  explicit File(Access access) noexcept
+      : readable_(access.read), writable_(access.write), flags_(access.flags) {}
+
+  // Buffers here hold at most kTransferBytesMax in sum, are not empty, and the access is checked.
+  virtual ErrnoResult<std::size_t> do_read(std::span<const base::MutableByteSpan> buffers,
+                                           std::uint64_t offset, Wait wait) = 0;
+  virtual ErrnoResult<std::size_t> do_write(std::span<const base::ByteSpan> buffers,
+                                            std::uint64_t offset) = 0;
+  virtual ErrnoResult<Appended> do_append(std::span<const base::ByteSpan> buffers) = 0;
+  virtual ErrnoResult<> do_set_size(std::uint64_t size) = 0;
+  virtual ErrnoResult<> do_allocate(std::uint64_t offset, std::uint64_t length) = 0;
+  virtual void do_advise(std::uint64_t /*offset*/, std::uint64_t /*length*/, Advice /*advice*/) {}
+
+ private:
+  const bool readable_;
+  const bool writable_;
+  Fdflags flags_;
+  std::uint64_t offset_ = 0;
+};
+
+struct DirectoryEntry {
+  std::string_view name;
+  std::uint64_t ino = 0;
+  Filetype filetype = Filetype::kUnknown;
+  // Continue with this to get the entry after this one. Never 0.
+  std::uint64_t next_cookie = 0;
+};
+
+class DirectoryEntrySink {
+ public:
+  virtual ~DirectoryEntrySink() = default;
+  // false: no more entries now. The entry is only valid during the call.
+  virtual bool add(const DirectoryEntry& entry) = 0;
+};
+
+struct OpenOptions {
+  Follow follow = Follow::kNo;
+  Oflags oflags = Oflags::kNone;
+  Fdflags fdflags = Fdflags::kNone;
+  bool read = false;
+  bool write = false;
+};
+
+class Directory;
+class DirectoryNode;    // wasix/fs_node.h
+class DirectoryReader;  // wasix/fs_node.h
+using Opened = std::variant<std::shared_ptr<File>, std::shared_ptr<Directory>>;
+
+// One opening of a directory, and the only way to paths.
+//
+// All paths: kNoent when empty, kNametoolong above kPathBytesMax or with a component above
+// kNameBytesMax, kIlseq when not UTF-8, kInval with a NUL, kPerm when absolute or leaving the
+// directory. A trailing slash demands a directory. Links in the middle of a path are always
+// followed.
+class Directory final {
+ public:
+  explicit Directory(std::shared_ptr<DirectoryNode> node) noexcept;
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+  ~Directory();
+
+  // path_open. A file needs no access to be opened (then only its metadata is of use). A directory
+  // is opened when the path names one: kIsdir with `write`, kCreat or kTrunc. kLoop for a symbolic
+  // link that is not to be followed (kNotdir with kDirectory); kInval for kCreat with kDirectory;
+  // kAcces for sockets, devices and fifos.
+  ErrnoResult<Opened> open(std::string_view path, const OpenOptions& options);
+
+  ErrnoResult<FileStat> stat();
+  ErrnoResult<FileStat> stat(std::string_view path, Follow follow);
+  ErrnoResult<> set_times(const TimesChange& times);
+  ErrnoResult<> set_times(std::string_view path, Follow follow, const TimesChange& times);
+
+  ErrnoResult<> make_directory(std::string_view path);
+  ErrnoResult<> remove_directory(std::string_view path);
+  ErrnoResult<> unlink(std::string_view path);
+  // `target` is kept as given; kPerm when absolute, kNoent when empty.
+  ErrnoResult<> symlink(std::string_view target, std::string_view path);
+  ErrnoResult<std::string> read_link(std::string_view path);
+  // rename(2) and linkat(2): kXdev between file systems. `to` may be this directory.
+  ErrnoResult<> rename(std::string_view path, Directory& to, std::string_view new_path);
+  // Never follows a link in the last place (path_link with that flag is the caller's kInval).
+  ErrnoResult<> link(std::string_view path, Directory& to, std::string_view new_path);
+
+  // Gives entries to the sink, `.` and `..` among them, from the one that `cookie` points at (0:
+  // the first). Cookies stay valid while entries come and go; entries that stay are given exactly
+  // once. Names that are not UTF-8 are left out, since no path can name them.
+  ErrnoResult<> read_entries(std::uint64_t cookie, DirectoryEntrySink& sink);
+
+  // As in File.
+  bool waits_for_disk() const noexcept;
+  ErrnoResult<> sync();
+
+  const std::shared_ptr<DirectoryNode>& node() const noexcept [[clang::lifetimebound]] {
+    return node_;
+  }
+
+ private:
+  std::shared_ptr<DirectoryNode> node_;
+  std::unique_ptr<DirectoryReader> reader_;  // made by the first read_entries
+};
+
+// Something that can be mounted: HostDirectory (fs_host.h), MemoryFileSystem, also as an overlay
+// (fs_memory.h), archives (fs_archive.h), and MountTable (fs_mounts.h), which joins the others.
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+  virtual std::shared_ptr<DirectoryNode> root() = 0;
+  // A fresh opening of the root.
+  std::shared_ptr<Directory> open_root();
+};
+
+}  // namespace selvedge::wasix
