@@ -14,11 +14,7 @@
 
 #include "base/bytes.h"
 #include "io/task.h"
-
-namespace selvedge::wire {
-struct RequestHead;
-struct ResponseHead;
-}  // namespace selvedge::wire
+#include "wire/http_message.h"
 
 namespace selvedge::app {
 
@@ -33,6 +29,9 @@ struct HttpPeer {
   bool secure = false;  // TLS between the client and the gateway
 };
 
+// One task may read the content while another writes the response; neither direction is used by two
+// tasks at once. Tasks of either may be destroyed while they wait: the connection then ends after
+// the handler, unless the framing is known to be intact.
 class HttpExchange {
  public:
   virtual ~HttpExchange() = default;

@@ -1,0 +1,194 @@
+#include "app/cgi_environment.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "base/format.h"
+#include "wire/request_target.h"
+
+namespace selvedge::app {
+namespace {
+
+using Variables = std::map<std::string, std::string, std::less<>>;
+
+// SCRIPT_NAME and PATH_INFO (still encoded as in the normalised path) of one request.
+struct ScriptPath {
+  std::string name;
+  std::string_view info;
+};
+
+constexpr std::string_view kScriptSuffix = ".php";
+constexpr std::string_view kIndexScript = "/index.php";
+
+// The first segment that ends in ".php" ends the script's path; npos when there is none.
+std::size_t script_end(std::string_view path) {
+  std::size_t begin = 0;
+  while (begin < path.size()) {
+    const std::size_t slash = std::min(path.find('/', begin + 1), path.size());
+    if (path.substr(0, slash).ends_with(kScriptSuffix)) {
+      return slash;
+    }
+    begin = slash;
+  }
+  return std::string_view::npos;
+}
+
+ScriptPath split_path(std::string_view path, const CgiScript& script) {
+  if (!script.document_root.has_value() && !script.script_filename.has_value()) {
+    return {.name = "", .info = path};
+  }
+  if (script.script_filename.has_value()) {
+    // The front controller's URL path, where it lies under the document root; else its file name.
+    const std::string_view file = *script.script_filename;
+    const std::string_view root = script.document_root.value_or("");
+    const std::string_view name =
+        file.starts_with(root) && file.substr(root.size()).starts_with('/')
+            ? file.substr(root.size())
+            : file.substr(std::min(file.rfind('/'), file.size()));
+    const bool named =
+        path.starts_with(name) && (path.size() == name.size() || path[name.size()] == '/');
+    return {.name = std::string(name), .info = named ? path.substr(name.size()) : path};
+  }
+  const std::size_t end = script_end(path);
+  if (end != std::string_view::npos) {
+    return {.name = std::string(path.substr(0, end)), .info = path.substr(end)};
+  }
+  if (path.ends_with('/')) {
+    return {.name = std::string(path.substr(0, path.size() - 1)).append(kIndexScript), .info = ""};
+  }
+  return {.name = std::string(kIndexScript), .info = path};
+}
+
+// HTTP_<NAME>; empty when the field is not passed on.
+std::string variable_name(wire::HeaderName name) {
+  static constexpr std::array<std::string_view, 4> kWithheld{"content-type", "content-length",
+                                                             "expect", "proxy"};
+  const auto withheld = [&](std::string_view text) {
+    return wire::equals_ignoring_case(text, name.text());
+  };
+  if (wire::is_hop_by_hop(name) || std::ranges::any_of(kWithheld, withheld)) {
+    return "";
+  }
+  std::string variable = "HTTP_";
+  for (const char c : name.text()) {
+    if (c >= 'a' && c <= 'z') {
+      variable += static_cast<char>(c - 'a' + 'A');
+    } else if ((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) {
+      variable += c;
+    } else if (c == '-') {
+      variable += '_';
+    } else {
+      return "";
+    }
+  }
+  return variable;
+}
+
+void add_headers(const wire::RequestHead& request, Variables& variables) {
+  for (const wire::Header header : request.headers()) {
+    std::string name = variable_name(header.name);
+    if (name.empty()) {
+      continue;
+    }
+    const std::string_view separator = name == "HTTP_COOKIE" ? "; " : ", ";
+    const auto [place, is_new] =
+        variables.try_emplace(std::move(name), std::string(header.value.text()));
+    if (!is_new) {
+      place->second.append(separator).append(header.value.text());
+    }
+  }
+}
+
+void add_content(const wire::RequestHead& request, std::optional<std::uint64_t> content_length,
+                 Variables& variables) {
+  if (!content_length.has_value()) {
+    return;
+  }
+  variables["CONTENT_LENGTH"] = fmt::format("{}", *content_length);
+  if (const auto type = request.headers().find("content-type"); type.has_value()) {
+    variables["CONTENT_TYPE"] = *type;
+  }
+}
+
+void add_server(const wire::RequestHead& request, const HttpPeer& peer, Variables& variables) {
+  const std::string_view host = request.host();
+  variables["GATEWAY_INTERFACE"] = "CGI/1.1";
+  variables["SERVER_SOFTWARE"] = "selvedge";
+  variables["SERVER_PROTOCOL"] = wire::to_string(request.version());
+  variables["SERVER_NAME"] = host.empty() ? std::string_view(peer.local_address) : host;
+  variables["SERVER_ADDR"] = peer.local_address;
+  variables["SERVER_PORT"] = fmt::format("{}", peer.local_port);
+  variables["REMOTE_ADDR"] = peer.remote_address;
+  variables["REMOTE_PORT"] = fmt::format("{}", peer.remote_port);
+  variables["REQUEST_METHOD"] = request.method().text();
+  variables["REQUEST_SCHEME"] = peer.secure ? "https" : "http";
+  if (peer.secure) {
+    variables["HTTPS"] = "on";
+  }
+  // php-cgi built with force-cgi-redirect refuses to run unless its server says so.
+  variables["REDIRECT_STATUS"] = "200";
+}
+
+Result<> add_paths(const wire::RequestHead& request, const CgiScript& script,
+                   Variables& variables) {
+  const wire::RequestTarget& target = request.target();
+  const ScriptPath path = split_path(target.path(), script);
+  SELVEDGE_TRY(const std::string name, wire::percent_decode(path.name));
+  SELVEDGE_TRY(const std::string info, wire::percent_decode(path.info));
+  variables["QUERY_STRING"] = target.query();
+  variables["REQUEST_URI"] =
+      target.is_absolute_form()
+          ? fmt::format("{}{}{}", target.path(), target.has_query() ? "?" : "", target.query())
+          : std::string(target.text());
+  variables["SCRIPT_NAME"] = name;
+  if (!info.empty()) {
+    variables["PATH_INFO"] = info;
+  }
+  if (script.document_root.has_value()) {
+    variables["DOCUMENT_ROOT"] = *script.document_root;
+    if (!info.empty()) {
+      variables["PATH_TRANSLATED"] = *script.document_root + info;
+    }
+  }
+  if (script.script_filename.has_value()) {
+    variables["SCRIPT_FILENAME"] = *script.script_filename;
+  } else if (script.document_root.has_value()) {
+    variables["SCRIPT_FILENAME"] = *script.document_root + name;
+  }
+  return {};
+}
+
+}  // namespace
+
+CgiScript CgiScript::from(const Environment& configured) {
+  CgiScript script;
+  for (const auto& [name, value] : configured) {
+    if (name == "DOCUMENT_ROOT") {
+      script.document_root = value;
+      while (script.document_root->ends_with('/')) {
+        script.document_root->pop_back();
+      }
+    } else if (name == "SCRIPT_FILENAME") {
+      script.script_filename = value;
+    }
+  }
+  return script;
+}
+
+Result<Environment> cgi_environment(const wire::RequestHead& request, const HttpPeer& peer,
+                                    std::optional<std::uint64_t> content_length,
+                                    const CgiScript& script, const Environment& configured) {
+  Variables variables;
+  add_headers(request, variables);
+  for (const auto& [name, value] : configured) {
+    variables[name] = value;
+  }
+  add_server(request, peer, variables);
+  add_content(request, content_length, variables);
+  SELVEDGE_TRY_VOID(add_paths(request, script, variables));
+  return Environment(std::make_move_iterator(variables.begin()),
+                     std::make_move_iterator(variables.end()));
+}
+
+}  // namespace selvedge::app

@@ -1,0 +1,96 @@
+#pragma once
+
+// wasmer.toml: the manifest of a package folder. Parsing validates everything that can be decided
+// without touching other files; whether module files and mounted folders exist is the package's
+// question (app/package.h). Source of the schema: Wasmer's registry documentation, "manifest".
+//
+// Every error is one sentence that begins with file:line:column and says what to write instead.
+// Keys this version does not know are kept (Manifest::unknown) and warned about, so that a manifest
+// for a newer or another tool still runs.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace selvedge::app {
+
+inline constexpr std::size_t kManifestBytesMax = std::size_t{256} * 1024;
+inline constexpr std::size_t kManifestModulesMax = 256;
+inline constexpr std::size_t kManifestCommandsMax = 1024;
+inline constexpr std::size_t kManifestMountsMax = 256;
+inline constexpr std::size_t kManifestDependenciesMax = 256;
+inline constexpr std::size_t kManifestListMax = 4096;  // items of main-args or env
+
+// How a command is run.
+enum class RunnerKind : std::uint8_t {
+  kWasi,  // `_start` as a program
+  kWcgi,  // RFC 3875: one run a request
+};
+std::string_view to_string(RunnerKind runner) noexcept;
+// `wasi`, `wcgi` or the same after `https://webc.org/runner/`. Unsupported for the other runners of
+// Wasmer, Invalid for anything else.
+Result<RunnerKind> parse_runner(std::string_view text);
+
+struct ManifestModule {
+  std::string name;
+  std::string source;  // relative to the manifest's folder, inside it
+  std::uint32_t line = 0;
+};
+
+struct ManifestCommand {
+  std::string name;
+  std::string module;  // a ManifestModule's name: checked
+  RunnerKind runner = RunnerKind::kWasi;
+  std::optional<std::string> exec_name;  // argv[0]; default: the command's name
+  std::vector<std::string> main_args;    // before the caller's arguments
+  std::vector<std::pair<std::string, std::string>> env;
+  std::uint32_t line = 0;
+};
+
+struct ManifestMount {
+  std::string guest;  // absolute, normalised
+  std::string host;   // relative to the manifest's folder, inside it
+  std::uint32_t line = 0;
+};
+
+struct ManifestDependency {
+  std::string name;
+  std::string version;
+  std::uint32_t line = 0;
+};
+
+// A key that this version does not know: its dotted path and its value as TOML.
+struct UnknownKey {
+  std::string path;
+  std::string value;
+};
+
+struct Manifest {
+  std::string name;  // empty for an unnamed package
+  std::string version;
+  std::string description;
+  std::optional<std::string> entrypoint;  // a command's name: checked
+  std::vector<ManifestModule> modules;
+  std::vector<ManifestCommand> commands;
+  std::vector<ManifestMount> mounts;  // in the order of the file
+  std::vector<ManifestDependency> dependencies;
+  std::vector<UnknownKey> unknown;
+  std::vector<std::string> warnings;  // sentences, each with file:line:column
+};
+
+// `file_name` is only for messages. Errors: Invalid, Unsupported.
+Result<Manifest> parse_manifest(std::string_view text, std::string_view file_name);
+
+// Splits "KEY=VALUE"; Invalid when the key is empty or either part holds a NUL.
+Result<std::pair<std::string, std::string>> parse_environment_entry(std::string_view text);
+
+// An absolute guest path without ".", ".." or doubled slashes ("/a//b/" becomes "/a/b").
+Result<std::string> normalise_guest_path(std::string_view path);
+
+}  // namespace selvedge::app
