@@ -41,7 +41,8 @@ ScriptPath split_path(std::string_view path, const CgiScript& script) {
   if (script.script_filename.has_value()) {
     // The front controller's URL path, where it lies under the document root; else its file name.
     const std::string_view file = *script.script_filename;
-    const std::string_view root = script.document_root.value_or("");
+    const std::string_view root =
+        script.document_root.has_value() ? std::string_view(*script.document_root) : "";
     const std::string_view name =
         file.starts_with(root) && file.substr(root.size()).starts_with('/')
             ? file.substr(root.size())
@@ -130,12 +131,21 @@ void add_server(const wire::RequestHead& request, const HttpPeer& peer, Variable
   variables["REDIRECT_STATUS"] = "200";
 }
 
+// Decodes a path; what decodes to a ".." segment ("..%2F") would climb out of the document root.
+Result<std::string> decode_path(std::string_view path) {
+  SELVEDGE_TRY(std::string decoded, wire::percent_decode(path));
+  if (fmt::format("{}/", decoded).find("/../") != std::string::npos) {
+    return fail(ErrorKind::kInvalid, "the path holds an encoded \"..\" segment");
+  }
+  return decoded;
+}
+
 Result<> add_paths(const wire::RequestHead& request, const CgiScript& script,
                    Variables& variables) {
   const wire::RequestTarget& target = request.target();
   const ScriptPath path = split_path(target.path(), script);
-  SELVEDGE_TRY(const std::string name, wire::percent_decode(path.name));
-  SELVEDGE_TRY(const std::string info, wire::percent_decode(path.info));
+  SELVEDGE_TRY(const std::string name, decode_path(path.name));
+  SELVEDGE_TRY(const std::string info, decode_path(path.info));
   variables["QUERY_STRING"] = target.query();
   variables["REQUEST_URI"] =
       target.is_absolute_form()

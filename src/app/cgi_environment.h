@@ -41,7 +41,7 @@ struct CgiScript {
 // variable, and a gateway in front that strips the one may not know the other.
 //
 // `content_length`: of the content that the guest will read; nullopt when there is none.
-// kInvalid when the path holds %00 or PATH_INFO cannot be decoded.
+// kInvalid when the path cannot be decoded, or decodes to one with a ".." segment.
 Result<Environment> cgi_environment(const wire::RequestHead& request, const HttpPeer& peer,
                                     std::optional<std::uint64_t> content_length,
                                     const CgiScript& script, const Environment& configured);
