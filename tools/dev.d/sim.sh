@@ -1,4 +1,4 @@
 # ./dev sim [SEED]
 verb_sim() {
-  die "there is no cluster simulation yet: tests/sim does not exist (the simulated clock and network in src/io have unit tests)"
+  die "there is no cluster simulation yet (the simulated clock and network have unit tests in src/io)"
 }
