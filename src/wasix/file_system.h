@@ -30,11 +30,9 @@
 
 #include "base/bytes.h"
 #include "wasix/abi.h"
+#include "wasix/errno_result.h"
 
 namespace selvedge::wasix {
-
-template <class T = void>
-using ErrnoResult = std::expected<T, Errno>;
 
 // Longest path and longest component, in bytes, as on Linux.
 inline constexpr std::size_t kPathBytesMax = 4096;

@@ -4,12 +4,12 @@
 // are no errors of ours, so they are not Result<T>: an Errno costs nothing to make and is exactly
 // what the ABI returns.
 //
-//   Outcome<std::uint64_t> tell(Process& process, GuestFd fd) {
+//   ErrnoResult<std::uint64_t> tell(Process& process, GuestFd fd) {
 //     SELVEDGE_TRY_ERRNO(const Entry* entry, process.handles().find(fd, Rights::kFdTell));
 //     ...
 //   }
 //
-// SELVEDGE_TRY_ERRNO works in functions that return Outcome<T> and in those that return a plain
+// SELVEDGE_TRY_ERRNO works in functions that return ErrnoResult<T> and in those that return a plain
 // Errno.
 
 #include <expected>
@@ -21,7 +21,7 @@
 namespace selvedge::wasix {
 
 template <class T = void>
-using Outcome = std::expected<T, Errno>;
+using ErrnoResult = std::expected<T, Errno>;
 
 // What SELVEDGE_TRY_ERRNO returns: an errno that becomes whatever the function returns.
 class ErrnoExit {
@@ -41,20 +41,20 @@ constexpr ErrnoExit refuse(Errno error) noexcept { return ErrnoExit(error); }
 
 }  // namespace selvedge::wasix
 
-#define SELVEDGE_TRY_ERRNO_WITH(outcome, declaration, ...) \
-  auto outcome = (__VA_ARGS__);                            \
-  if (!outcome.has_value()) [[unlikely]] {                 \
-    return ::selvedge::wasix::ErrnoExit(outcome.error());  \
-  }                                                        \
-  declaration = *std::move(outcome)
+#define SELVEDGE_TRY_ERRNO_WITH(result, declaration, ...) \
+  auto result = (__VA_ARGS__);                            \
+  if (!result.has_value()) [[unlikely]] {                 \
+    return ::selvedge::wasix::ErrnoExit(result.error());  \
+  }                                                       \
+  declaration = *std::move(result)
 
 #define SELVEDGE_TRY_ERRNO(declaration, ...) \
-  SELVEDGE_TRY_ERRNO_WITH(SELVEDGE_CONCAT(selvedge_outcome_, __LINE__), declaration, __VA_ARGS__)
+  SELVEDGE_TRY_ERRNO_WITH(SELVEDGE_CONCAT(selvedge_result_, __LINE__), declaration, __VA_ARGS__)
 
-#define SELVEDGE_TRY_ERRNO_VOID(...)                                 \
-  do {                                                               \
-    auto selvedge_outcome = (__VA_ARGS__);                           \
-    if (!selvedge_outcome.has_value()) [[unlikely]] {                \
-      return ::selvedge::wasix::ErrnoExit(selvedge_outcome.error()); \
-    }                                                                \
+#define SELVEDGE_TRY_ERRNO_VOID(...)                                \
+  do {                                                              \
+    auto selvedge_result = (__VA_ARGS__);                           \
+    if (!selvedge_result.has_value()) [[unlikely]] {                \
+      return ::selvedge::wasix::ErrnoExit(selvedge_result.error()); \
+    }                                                               \
   } while (false)

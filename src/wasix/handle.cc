@@ -1,0 +1,23 @@
+#include "wasix/handle.h"
+
+namespace selvedge::wasix {
+
+Errno Handle::set_flags(Fdflags flags) {
+  if (has_any(flags, ~Fdflags::kNonblock)) {
+    return Errno::kInval;
+  }
+  flags_ = flags;
+  return Errno::kSuccess;
+}
+
+ErrnoResult<FileStat> Handle::filestat() { return FileStat{.filetype = filetype(), .nlink = 1}; }
+
+ErrnoResult<std::size_t> Handle::try_read(std::span<const MutableByteSpan>) {
+  return refuse(Errno::kBadf);
+}
+
+ErrnoResult<std::size_t> Handle::try_write(std::span<const ByteSpan>) {
+  return refuse(Errno::kBadf);
+}
+
+}  // namespace selvedge::wasix

@@ -1,0 +1,57 @@
+#pragma once
+
+// File descriptors of one process: number -> handle, rights, name of the preopen.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "wasix/abi.h"
+#include "wasix/errno_result.h"
+#include "wasix/handle.h"
+
+namespace selvedge::wasix {
+
+// One descriptor. The handle is shared by all descriptors that name the same open file description,
+// and by host calls that wait for it, so that closing a descriptor under a waiting call is safe.
+struct Descriptor {
+  std::shared_ptr<Handle> handle;
+  Rights rights_base = Rights::kNone;
+  Rights rights_inheriting = Rights::kNone;
+  // The guest path of a directory that the process was given at start.
+  std::optional<std::string> preopen_name = std::nullopt;
+};
+
+// The shard's thread. Pointers into the table are valid until its next change.
+class HandleTable {
+ public:
+  static constexpr std::uint32_t kHandlesMaxDefault = 1024;
+  // No limit may exceed this: the table is a vector indexed by descriptor.
+  static constexpr std::uint32_t kHandlesMax = 65'536;
+
+  explicit HandleTable(std::uint32_t handles_max = kHandlesMaxDefault) noexcept;
+
+  // Puts it at the lowest free number, as POSIX does. kMfile: the table is full.
+  ErrnoResult<GuestFd> insert(Descriptor descriptor);
+  // kBadf: not open.
+  ErrnoResult<Descriptor*> find(GuestFd fd) noexcept [[clang::lifetimebound]];
+  // kBadf: not open; kNotcapable: open, but without all of `wanted`.
+  ErrnoResult<Descriptor*> find(GuestFd fd, Rights wanted) noexcept [[clang::lifetimebound]];
+  Errno close(GuestFd fd);
+  // Moves `from` onto `to`, closing what `to` was. Both must be open: kBadf.
+  Errno renumber(GuestFd from, GuestFd to);
+  // Closes everything.
+  void clear() noexcept;
+
+  std::uint32_t size() const noexcept { return open_count_; }
+
+ private:
+  std::vector<Descriptor> slots_;  // a null handle marks a free number
+  std::uint32_t open_count_ = 0;
+  std::uint32_t lowest_free_ = 0;  // nothing below is free
+  std::uint32_t handles_max_;
+};
+
+}  // namespace selvedge::wasix

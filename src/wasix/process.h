@@ -1,0 +1,179 @@
+#pragma once
+
+// A guest program at work: its arguments, descriptors, limits and threads.
+//
+//   ProcessOptions options{.arguments = {"python", "-c", "print(1)"}, .clock = clock, .random =
+//   random}; options.preopens.push_back({.guest_path = "/", .directory = file_system.open_root()});
+//   options.standard_output = ...;
+//   SELVEDGE_CO_TRY(auto process, Process::create(shard, linked, std::move(options)));
+//   SELVEDGE_CO_TRY_VOID(process->start());
+//   SELVEDGE_CO_TRY(const ExitStatus status, co_await process->wait());
+//
+// Everything that a guest can name hangs off its Process, and nothing is shared with another one
+// but what the options gave to both. A process and its threads live on one shard.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "engine/instance.h"
+#include "engine/scheduler.h"
+#include "io/event.h"
+#include "io/helper_pool.h"
+#include "io/reactor.h"
+#include "io/task.h"
+#include "wasix/file_system.h"
+#include "wasix/handle.h"
+#include "wasix/handle_table.h"
+
+namespace selvedge::wasix {
+
+class Thread;
+
+// What a process needs of the shard it runs on. All of it outlives the process.
+struct ProcessShard {
+  io::Reactor& reactor;
+  engine::Scheduler& scheduler;
+  // What the guest's clocks show; not the reactor's, which stands still during a slice.
+  const base::Clock& clock;
+  base::Random& random;
+  // Where reads and syncs that wait for a disk go; nullptr: they run on the shard.
+  io::HelperPool* helpers = nullptr;
+};
+
+// A directory that the guest is given at start, by the path it is to know it under.
+struct Preopen {
+  std::string guest_path;
+  std::shared_ptr<Directory> directory;
+  Rights rights_base = Rights::kAll;
+  Rights rights_inheriting = Rights::kAll;
+};
+
+struct ProcessLimits {
+  std::uint32_t open_handles_max = HandleTable::kHandlesMaxDefault;
+  // Bytes written to handles that count as output (terminals, pipes to the host, logs).
+  std::optional<std::uint64_t> output_bytes_max = std::nullopt;
+  // From start().
+  std::optional<base::Duration> wall_time_max = std::nullopt;
+  // Memory, tables and CPU time.
+  engine::InstanceLimits instance = {};
+};
+
+struct ProcessOptions {
+  // Bytes of all arguments, or of the whole environment, with their terminators.
+  static constexpr std::size_t kArgumentBytesMax = std::size_t{1} << 20;
+  static constexpr std::size_t kPreopensMax = 256;
+
+  // The first one is the program's name.
+  std::vector<std::string> arguments = {};
+  // "KEY=value".
+  std::vector<std::string> environment = {};
+  // They become the descriptors 3, 4, ... in this order.
+  std::vector<Preopen> preopens = {};
+  // nullptr: an empty input, an output that swallows everything (NullHandle).
+  std::shared_ptr<Handle> standard_input = nullptr;
+  std::shared_ptr<Handle> standard_output = nullptr;
+  std::shared_ptr<Handle> standard_error = nullptr;
+  ProcessLimits limits = {};
+  engine::TenantId tenant = {};
+  std::uint32_t tenant_weight = engine::kTenantWeightDefault;
+};
+
+// How a process ended.
+struct ExitStatus {
+  enum class Kind : unsigned char {
+    kExited,    // by itself, with `code`
+    kSignaled,  // by proc_raise, or Process::kill with a signal: `signal`
+    kTrapped,   // a Wasm trap; `message` says which
+    kLimit,     // `message` says which
+    kFailed,    // it could not be started
+  };
+  Kind kind = Kind::kExited;
+  std::uint32_t code = 0;
+  Signal signal = Signal::kNone;
+  // One sentence for people. May contain names from the guest: escape before logging.
+  std::string message = {};
+
+  bool success() const noexcept { return kind == Kind::kExited && code == 0; }
+  // What a shell would show: the code (its low 8 bits), 128 + signal, or 134 for traps and 137 for
+  // limits.
+  int shell_code() const noexcept;
+};
+
+// One shard's thread.
+class Process final : private engine::FiberOwner {
+ public:
+  // Invalid: an argument, variable or path with a NUL in it; more or longer ones than the maxima
+  // above.
+  static Result<std::unique_ptr<Process>> create(const ProcessShard& shard,
+                                                 std::shared_ptr<const engine::LinkedModule> module,
+                                                 ProcessOptions options);
+  // Ends the guest if it still runs. Not from inside one of its host calls.
+  ~Process() override;
+
+  // Makes the main thread call the exported function `entry` ("_start": a command). Once only.
+  // Invalid: there is no such function, or it takes or returns values.
+  Result<> start(std::string_view entry = "_start");
+  // Completes when the process has ended; at once if it has. Any number of waiters; the process
+  // outlives them.
+  io::Task<ExitStatus> wait();
+  // Ends the process: with kSignaled, soon. No effect when it has ended.
+  void kill(Signal signal = Signal::kKill) noexcept;
+
+  bool running() const noexcept { return started_ && !status_.has_value(); }
+  const std::optional<ExitStatus>& status() const noexcept [[clang::lifetimebound]] {
+    return status_;
+  }
+  base::Duration cpu_time() const noexcept;
+  std::size_t memory_bytes() const noexcept;
+
+  // ---- For host functions ----
+  const std::vector<std::string>& arguments() const noexcept [[clang::lifetimebound]] {
+    return options_.arguments;
+  }
+  const std::vector<std::string>& environment() const noexcept [[clang::lifetimebound]] {
+    return options_.environment;
+  }
+  HandleTable& handles() noexcept [[clang::lifetimebound]] { return handles_; }
+  const ProcessShard& shard() const noexcept [[clang::lifetimebound]] { return shard_; }
+  // The zero of the guest's monotonic clock.
+  base::MonotonicTime start_time() const noexcept { return start_time_; }
+  // Counts output; false: the limit is passed, and `thread` ends.
+  bool account_output(Thread& thread, std::size_t bytes);
+  // A thread asked for the end of the process by a signal whose default action is that.
+  void end_by_signal(Thread& thread, Signal signal);
+
+ private:
+  Process(const ProcessShard& shard, std::shared_ptr<const engine::LinkedModule> module,
+          ProcessOptions options);
+  Result<> open_descriptors();
+  void fiber_done(engine::Fiber& fiber) override;
+  ExitStatus status_of(const engine::Outcome& outcome) const;
+  void finish(ExitStatus status);
+
+  ProcessShard shard_;
+  std::shared_ptr<const engine::LinkedModule> module_;
+  ProcessOptions options_;
+  HandleTable handles_;
+  base::MonotonicTime start_time_;
+  std::uint64_t output_bytes_ = 0;
+  bool started_ = false;
+  bool output_limit_hit_ = false;
+  std::optional<Signal> ending_signal_;
+  std::optional<ExitStatus> status_;
+  io::Event ended_;
+  base::Duration final_cpu_time_{};
+  // Destroyed in this order reversed: the fiber runs on the instance, the instance on the thread.
+  std::unique_ptr<Thread> thread_;
+  std::unique_ptr<engine::Instance> instance_;
+  std::unique_ptr<engine::Fiber> fiber_;
+};
+
+}  // namespace selvedge::wasix
