@@ -11,14 +11,17 @@
 
 namespace selvedge::io {
 
-// A datagram to send, or a buffer to receive into.
-struct DatagramSlot {
-  // Receive: where the payload goes, the caller sets it. A longer datagram is cut, see `truncated`.
-  // Send: the payload.
-  MutableByteSpan buffer;
-  std::size_t size = 0;    // receive: bytes received; send: bytes of `buffer` to send
-  bool truncated = false;  // receive: the datagram did not fit
-  SocketAddress peer;      // receive: its sender; send: its destination
+// A buffer to receive one datagram into, and what came.
+struct ReceivedDatagram {
+  MutableByteSpan buffer;  // set by the caller; a longer datagram is cut
+  std::size_t size = 0;    // bytes received
+  bool truncated = false;  // the datagram did not fit
+  SocketAddress peer;      // its sender
+};
+
+struct OutgoingDatagram {
+  ByteSpan payload;
+  SocketAddress peer;  // its destination
 };
 
 // One reactor's thread. Destroying it closes it; no task may wait for it then.
@@ -33,10 +36,10 @@ class DatagramSocket {
   // Receives into slots[0], slots[1], ...; how many arrived (at least 1), or nullopt: none now. At
   // most kBatchMax slots are used. Errors that ICMP reported are skipped. kDisconnected after
   // close().
-  virtual Attempt try_receive(std::span<DatagramSlot> slots) = 0;
+  virtual Attempt try_receive(std::span<ReceivedDatagram> slots) = 0;
   // Sends slots[0], slots[1], ...; how many were taken (at least 1), or nullopt: no room now. The
-  // first slot's failure is the error: kInvalid (too large), kDisconnected (unreachable), kDenied.
-  virtual Attempt try_send(std::span<const DatagramSlot> slots) = 0;
+  // first one's failure is the error: kInvalid (too large), kDisconnected (unreachable), kDenied.
+  virtual Attempt try_send(std::span<const OutgoingDatagram> slots) = 0;
 
   virtual Event& readable() noexcept [[clang::lifetimebound]] = 0;
   virtual Event& writable() noexcept [[clang::lifetimebound]] = 0;
@@ -44,7 +47,8 @@ class DatagramSocket {
   virtual SocketAddress local_address() const = 0;
 
   // Waits for at least one datagram.
-  Task<std::size_t> receive(std::span<DatagramSlot> slots, Deadline deadline = Deadline::never());
+  Task<std::size_t> receive(std::span<ReceivedDatagram> slots,
+                            Deadline deadline = Deadline::never());
   // Waits for room and sends one datagram.
   Task<> send(ByteSpan payload, SocketAddress to, Deadline deadline = Deadline::never());
 };

@@ -4,6 +4,7 @@
 // one for "writable"; channels, scopes and pipes are built on it.
 
 #include <coroutine>
+#include <cstdint>
 
 #include "base/assert.h"
 #include "base/result.h"
@@ -19,11 +20,12 @@ class Event {
   explicit Event(Reactor& reactor) noexcept : reactor_(reactor) {}
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
-  ~Event() { SELVEDGE_ASSERT(waiters_.empty()); }
+  ~Event() { SELVEDGE_ASSERT(waits_ == 0); }
 
   Reactor& reactor() const noexcept { return reactor_; }
   bool is_set() const noexcept { return set_; }
-  bool has_waiters() const noexcept { return !waiters_.empty(); }
+  // Whether a task is suspended in wait(), be it queued to run already.
+  bool has_waiters() const noexcept { return waits_ != 0; }
   void reset() noexcept { set_ = false; }
   // Queues everyone who waits. They run from the loop, later: by then the event may have been reset
   // again, so a waiter looks at its condition once more.
@@ -45,8 +47,31 @@ class Event {
 
  private:
   Reactor& reactor_;
+  class WaitCount;
+
   internal::List<QueuedWork> waiters_;
+  std::uint32_t waits_ = 0;  // suspended awaiters: those in waiters_ and those queued to run
   bool set_ = false;
+};
+
+// Counts one suspended awaiter for as long as it lives.
+class Event::WaitCount {
+ public:
+  WaitCount() noexcept = default;
+  WaitCount(const WaitCount&) = delete;
+  WaitCount& operator=(const WaitCount&) = delete;
+  ~WaitCount() {
+    if (event_ != nullptr) {
+      --event_->waits_;
+    }
+  }
+  void begin(Event& event) noexcept {
+    event_ = &event;
+    ++event.waits_;
+  }
+
+ private:
+  Event* event_ = nullptr;
 };
 
 class [[nodiscard]] Event::Awaiter {
@@ -57,6 +82,7 @@ class [[nodiscard]] Event::Awaiter {
   }
   void await_suspend(std::coroutine_handle<> handle) noexcept {
     waiter_.set_handle(handle);
+    count_.begin(event_);
     if (event_.set_) {
       event_.reactor_.schedule(waiter_);
     } else {
@@ -65,8 +91,9 @@ class [[nodiscard]] Event::Awaiter {
   }
   void await_resume() const noexcept {}
 
- protected:
+ private:
   Event& event_;
+  WaitCount count_;
   Waiter waiter_;
 };
 
@@ -79,6 +106,7 @@ class [[nodiscard]] Event::DeadlineAwaiter final : private Timer {
   }
   void await_suspend(std::coroutine_handle<> handle) noexcept {
     waiter_.set_handle(handle);
+    count_.begin(event_);
     if (event_.set_) {
       event_.reactor_.schedule(waiter_);
       return;
@@ -103,6 +131,7 @@ class [[nodiscard]] Event::DeadlineAwaiter final : private Timer {
 
   Event& event_;
   Deadline deadline_;
+  WaitCount count_;
   Waiter waiter_;
   bool timed_out_ = false;
 };

@@ -21,7 +21,7 @@ class KernelReactor final : public Reactor {
  public:
   // Kernel events taken in one turn.
   static constexpr int kEventsMax = 256;
-  // Background slices in one turn end when this much time has passed since the kernel was asked.
+  // The loop asks the kernel again when slices of background work have taken this long.
   static constexpr base::Duration kBackgroundTurnMax = std::chrono::microseconds(500);
 
   // `clock` must outlive the reactor. kOverloaded when the process is out of descriptors.
@@ -54,16 +54,23 @@ class KernelReactor final : public Reactor {
   bool run_until(const bool& done) override;
 
  private:
-  KernelReactor(const base::Clock& clock, base::UniqueFd epoll, base::UniqueFd wake_event) noexcept;
-  void turn(const bool& done);
+  struct Private {
+    explicit Private() = default;
+  };
+
+ public:
+  // For create().
+  KernelReactor(Private, const base::Clock& clock, base::UniqueFd epoll,
+                base::UniqueFd wake_event) noexcept;
+
+ private:
   int timeout_ms() noexcept;
-  void take_kernel_events(int timeout) noexcept;
+  void take_kernel_events() noexcept;
   void run_posted();
-  void run_background();
+  void run_background(const bool& done);
   bool has_background_work() const noexcept;
   void signal_wake() noexcept;
 
-  const base::Clock& clock_;
   base::UniqueFd epoll_;
   base::UniqueFd wake_event_;
   internal::Mailbox mailbox_;

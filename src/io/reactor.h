@@ -144,6 +144,7 @@ class Reactor {
   // The parts of a turn, for implementations.
   void update_time() noexcept { now_ = underlying_clock_.now(); }
   void fire_timers() noexcept { timers_.advance(now_); }
+  std::optional<base::MonotonicTime> next_timer() noexcept { return timers_.next_advance(); }
   // Runs what is queued, and what that queues in turn, up to kReadyRoundsMax rounds.
   void run_ready() noexcept;
   bool has_ready() const noexcept { return !ready_.empty(); }

@@ -47,9 +47,16 @@ class Shard {
 
  private:
   friend class ShardGroup;
-  Shard(ShardId id, std::unique_ptr<KernelReactor> reactor) noexcept
+  struct Private {
+    explicit Private() = default;
+  };
+
+ public:
+  // For ShardGroup.
+  Shard(Private, ShardId id, std::unique_ptr<KernelReactor> reactor) noexcept
       : id_(id), reactor_(std::move(reactor)), network_(*reactor_), stop_requested_(*reactor_) {}
 
+ private:
   ShardId id_;
   std::unique_ptr<KernelReactor> reactor_;
   KernelNetwork network_;
@@ -88,8 +95,16 @@ class ShardGroup {
   Result<> join();
 
  private:
-  ShardGroup() = default;
-  Result<> run_shard(std::size_t index, const std::function<Task<>(Shard&)>& main);
+  struct Private {
+    explicit Private() = default;
+  };
+
+ public:
+  // For create().
+  explicit ShardGroup(Private) noexcept {}
+
+ private:
+  void run_shard(std::size_t index);
 
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::thread> threads_;

@@ -34,7 +34,15 @@ class SignalSource final : private KernelReactor::Source {
   Task<int> next(Deadline deadline = Deadline::never());
 
  private:
-  SignalSource(KernelReactor& reactor, base::UniqueFd fd) noexcept;
+  struct Private {
+    explicit Private() = default;
+  };
+
+ public:
+  // For create().
+  SignalSource(Private, KernelReactor& reactor, base::UniqueFd fd) noexcept;
+
+ private:
   void on_kernel_events(std::uint32_t events) noexcept override;
 
   KernelReactor& reactor_;

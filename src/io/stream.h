@@ -53,7 +53,9 @@ class Stream {
   virtual Attempt try_write(std::span<const ByteSpan> pieces) = 0;
   Attempt try_write(ByteSpan bytes) { return try_write(std::span(&bytes, 1)); }
 
-  // Set while try_read, or try_write, is worth trying. An attempt that yields nullopt resets it.
+  // Set while try_read, or try_write, is worth trying. An attempt that yields nullopt resets it, or
+  // leaves it set when only the running task's turn is over (Reactor::spend_inline_operation): in
+  // both cases wait() is what to do next.
   virtual Event& readable() noexcept [[clang::lifetimebound]] = 0;
   virtual Event& writable() noexcept [[clang::lifetimebound]] = 0;
 

@@ -1,0 +1,86 @@
+#include "io/helper_pool.h"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/assert.h"
+
+namespace selvedge::io {
+
+class ThreadHelperPool::State {
+ public:
+  explicit State(const HelperPoolOptions& options) : queue_max_(options.queue_max) {
+    SELVEDGE_ASSERT(options.threads > 0);
+    threads_.reserve(options.threads);
+    for (std::size_t i = 0; i < options.threads; ++i) {
+      threads_.emplace_back([this] { work(); });
+    }
+  }
+
+  bool submit(std::move_only_function<void()> job) {
+    {
+      const std::scoped_lock lock(mutex_);
+      if (stopping_ || queue_.size() >= queue_max_) {
+        return false;
+      }
+      queue_.push_back(std::move(job));
+    }
+    job_added_.notify_one();
+    return true;
+  }
+
+  void shutdown() noexcept {
+    // Destroyed outside of the lock: a job's end posts to its reactor.
+    std::deque<std::move_only_function<void()>> dropped;
+    {
+      const std::scoped_lock lock(mutex_);
+      stopping_ = true;
+      dropped.swap(queue_);
+    }
+    job_added_.notify_all();
+    for (std::thread& thread : threads_) {
+      thread.join();
+    }
+    threads_.clear();
+  }
+
+ private:
+  void work() {
+    for (;;) {
+      std::move_only_function<void()> job;
+      {
+        std::unique_lock lock(mutex_);
+        job_added_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+        if (queue_.empty()) {
+          return;
+        }
+        job = std::move(queue_.front());
+        queue_.pop_front();
+      }
+      job();
+    }
+  }
+
+  const std::size_t queue_max_;
+  std::mutex mutex_;
+  std::condition_variable job_added_;
+  std::deque<std::move_only_function<void()>> queue_;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+ThreadHelperPool::ThreadHelperPool(HelperPoolOptions options)
+    : state_(std::make_unique<State>(options)) {}
+
+ThreadHelperPool::~ThreadHelperPool() { shutdown(); }
+
+void ThreadHelperPool::shutdown() noexcept { state_->shutdown(); }
+
+bool ThreadHelperPool::submit(std::move_only_function<void()> run_job) {
+  return state_->submit(std::move(run_job));
+}
+
+}  // namespace selvedge::io

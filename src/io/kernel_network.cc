@@ -1,0 +1,119 @@
+#include "io/kernel_network.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "io/internal/kernel_address.h"
+#include "io/internal/kernel_datagram_socket.h"
+#include "io/internal/kernel_listener.h"
+#include "io/internal/kernel_stream.h"
+#include "io/internal/system_error.h"
+
+namespace selvedge::io {
+namespace {
+
+using internal::error_from_errno;
+using internal::KernelAddress;
+using internal::KernelStream;
+
+Result<base::UniqueFd> open_socket(const SocketAddress& address, int type) {
+  const int family = KernelAddress::from(address).storage.ss_family;
+  base::UniqueFd fd(::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) {
+    return fail(error_from_errno(errno, "create a socket"));
+  }
+  return fd;
+}
+
+// `name`, for messages, e.g. "SO_REUSEPORT".
+Result<> set_option(const base::UniqueFd& fd, int level, int option, int value, const char* name) {
+  if (::setsockopt(fd.get(), level, option, &value, sizeof(value)) != 0) {
+    return fail(error_from_errno(errno, std::string("set ") + name));
+  }
+  return {};
+}
+
+Result<> set_bind_options(const base::UniqueFd& fd, const SocketAddress& address, bool reuse_port,
+                          bool ipv6_only) {
+  if (reuse_port && !address.is_unix()) {
+    SELVEDGE_TRY_VOID(set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT"));
+  }
+  if (address.family() == SocketAddress::Family::kIpV6) {
+    SELVEDGE_TRY_VOID(set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, ipv6_only ? 1 : 0, "IPV6_V6ONLY"));
+  }
+  return {};
+}
+
+Result<> bind_to(const base::UniqueFd& fd, const SocketAddress& address) {
+  const KernelAddress kernel_address = KernelAddress::from(address);
+  if (::bind(fd.get(), kernel_address.data(), kernel_address.length) != 0) {
+    return fail(error_from_errno(errno, "bind to " + address.to_string()));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Listener>> KernelNetwork::listen(const SocketAddress& address,
+                                                        const ListenOptions& options) {
+  SELVEDGE_TRY(base::UniqueFd fd, open_socket(address, SOCK_STREAM));
+  SELVEDGE_TRY_VOID(set_bind_options(fd, address, options.reuse_port, options.ipv6_only));
+  if (!address.is_unix()) {
+    SELVEDGE_TRY_VOID(set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR"));
+    // Accepted sockets inherit it: no call for each connection.
+    SELVEDGE_TRY_VOID(set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY"));
+  }
+  SELVEDGE_TRY_VOID(bind_to(fd, address));
+  if (::listen(fd.get(), options.backlog) != 0) {
+    return fail(error_from_errno(errno, "listen on " + address.to_string()));
+  }
+  const bool has_file = address.is_unix() && !address.path().starts_with('@');
+  return internal::KernelListener::create(reactor_, std::move(fd),
+                                          has_file ? address.path() : std::string());
+}
+
+Task<std::unique_ptr<Stream>> KernelNetwork::connect(SocketAddress address, Deadline deadline) {
+  SELVEDGE_CO_TRY(base::UniqueFd fd, open_socket(address, SOCK_STREAM));
+  if (!address.is_unix()) {
+    SELVEDGE_CO_TRY_VOID(set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY"));
+  }
+  const KernelAddress kernel_address = KernelAddress::from(address);
+  if (::connect(fd.get(), kernel_address.data(), kernel_address.length) == 0) {
+    co_return std::make_unique<KernelStream>(reactor_, std::move(fd), std::move(address),
+                                             KernelStream::State::kConnected);
+  }
+  if (errno != EINPROGRESS && errno != EINTR) {
+    co_return fail(error_from_errno(errno, "connect to " + address.to_string()));
+  }
+  auto stream = std::make_unique<KernelStream>(reactor_, std::move(fd), std::move(address),
+                                               KernelStream::State::kConnecting);
+  SELVEDGE_CO_TRY_VOID(stream->watch());
+  SELVEDGE_CO_TRY_VOID(co_await stream->writable().wait(deadline));
+  SELVEDGE_CO_TRY_VOID(stream->finish_connect());
+  co_return stream;
+}
+
+Result<std::unique_ptr<DatagramSocket>> KernelNetwork::bind_datagram(
+    const SocketAddress& address, const DatagramOptions& options) {
+  if (address.is_unix()) {
+    return fail(ErrorKind::kUnsupported, "datagrams over unix sockets are not supported");
+  }
+  SELVEDGE_TRY(base::UniqueFd fd, open_socket(address, SOCK_DGRAM));
+  SELVEDGE_TRY_VOID(set_bind_options(fd, address, options.reuse_port, options.ipv6_only));
+  if (options.receive_buffer_bytes != 0) {
+    SELVEDGE_TRY_VOID(
+        set_option(fd, SOL_SOCKET, SO_RCVBUF, options.receive_buffer_bytes, "SO_RCVBUF"));
+  }
+  if (options.send_buffer_bytes != 0) {
+    SELVEDGE_TRY_VOID(
+        set_option(fd, SOL_SOCKET, SO_SNDBUF, options.send_buffer_bytes, "SO_SNDBUF"));
+  }
+  SELVEDGE_TRY_VOID(bind_to(fd, address));
+  return internal::KernelDatagramSocket::create(reactor_, std::move(fd));
+}
+
+}  // namespace selvedge::io
