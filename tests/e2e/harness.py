@@ -1,0 +1,88 @@
+"""What the end-to-end tests share: where things are, servers under test, raw and plain HTTP requests."""
+
+import http.client
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+BINARY = os.environ.get("SELVEDGE_BINARY", "")
+GUESTS = pathlib.Path(os.environ.get("SELVEDGE_GUESTS", ""))
+SOURCE = pathlib.Path(os.environ.get("SELVEDGE_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
+FETCHED = pathlib.Path(os.environ.get("SELVEDGE_CACHE_GUESTS", ""))
+START_SECONDS_MAX = 180  # the first start of a large module compiles it
+SKIPPED = 77
+
+
+def skip(reason):
+    print(f"SKIPPED: {reason}")
+    sys.exit(SKIPPED)
+
+
+def require(*paths):
+    """Ends the script as skipped, loudly, when one of the files is missing."""
+    for path in paths:
+        if not pathlib.Path(path).exists():
+            skip(f"{path} does not exist (./dev setup, ./dev build)")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """`selvedge run --http` as a context manager. Leaving it stops the server with SIGTERM."""
+
+    def __init__(self, target, *options, log=None):
+        self.port = free_port()
+        self.log = log
+        command = [BINARY, "run", "--http", f"127.0.0.1:{self.port}", *map(str, options), str(target)]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log, stdout=log)
+
+    def __enter__(self):
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the server ended with {self.process.returncode}")
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return self
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError("the server did not listen in time")
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def request(self, method, path, body=None, headers=None, timeout=60):
+        """(status, headers, body) of one request on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            response = connection.getresponse()
+            return response.status, dict(response.getheaders()), response.read()
+        finally:
+            connection.close()
+
+    def raw(self, data, timeout=10):
+        """Everything the server sends for these bytes until it closes or `timeout` passes in silence."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
+            connection.sendall(data)
+            received = b""
+            try:
+                while block := connection.recv(65536):
+                    received += block
+            except TimeoutError:
+                pass
+            return received
