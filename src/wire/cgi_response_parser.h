@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -27,7 +28,7 @@ class CgiResponseParser {
  public:
   explicit CgiResponseParser(const CgiLimits& limits = {}) noexcept : limits_(limits) {}
 
-  // Feeds output of the script. nullopt: the head is not complete, all of `output` was kept.
+  // Feeds output of the script. nullopt: the head is not complete, all of `output` was read.
   // Otherwise the part of `output` that follows the head and begins the content; the head is then
   // in head(), and feed() is not called again. kInvalid: the head is malformed or over a limit;
   // kUnsupported: a non-parsed header response.
@@ -35,16 +36,18 @@ class CgiResponseParser {
 
   // After feed() returned content. Sanitized; may be moved from.
   ResponseHead& head() noexcept [[clang::lifetimebound]] { return head_; }
-  // How many bytes of head were kept, for the error message when the script ends early.
-  std::size_t buffered_bytes() const noexcept { return buffer_.size(); }
+  // How many bytes of the head were read, for the error message when the script ends early.
+  std::size_t head_bytes() const noexcept { return head_bytes_; }
 
  private:
   Result<> parse_line(std::string_view line);
+  Result<> parse_status(std::string_view value);
   Result<> finish_head();
 
   CgiLimits limits_;
-  std::string buffer_;
-  std::size_t scanned_ = 0;
+  std::string line_;  // the part of the current line that came with earlier pieces
+  std::size_t head_bytes_ = 0;
+  std::size_t line_count_ = 0;
   ResponseHead head_;
   std::optional<StatusCode> status_;
 };

@@ -38,6 +38,8 @@ class ChunkedDecoder {
   const HeaderList& trailers() const noexcept [[clang::lifetimebound]] { return trailers_; }
 
  private:
+  static constexpr std::size_t kSizeDigitsMax = 16;
+  static constexpr std::uint64_t kContentBytesMax = 1ULL << 59;  // times 16 still fits
   enum class State : std::uint8_t {
     kSizeStart,
     kSize,
@@ -59,7 +61,7 @@ class ChunkedDecoder {
   std::string trailer_line_;
   std::uint64_t content_remaining_ = 0;  // of the whole message
   std::uint64_t chunk_remaining_ = 0;
-  std::size_t extension_bytes_ = 0;
+  std::size_t extension_bytes_ = 0;  // of this chunk's line; before them, digits of its size
   std::size_t extension_bytes_total_ = 0;
   std::size_t trailer_bytes_ = 0;
   State state_ = State::kSizeStart;

@@ -23,6 +23,10 @@
 
 namespace selvedge::wire {
 
+namespace internal {
+struct TokenizedHead;
+}
+
 struct Http1Limits {
   std::size_t target_bytes_max = 8 * 1024;                  // above: 414
   std::size_t line_bytes_max = 16 * 1024;                   // one field line; above: 431
@@ -65,11 +69,10 @@ class Http1RequestParser {
   }
   // After kEnd: expects the next request of the connection.
   void start_next() noexcept;
-  // No byte of a request has been consumed or looked at since start_next().
-  bool is_idle() const noexcept { return state_ == State::kHead && line_start_ == 0; }
 
  private:
   enum class State : std::uint8_t { kHead, kFixed, kChunked, kEnd, kRejected };
+  struct FieldFacts;
   using Step = std::expected<Http1Event, HttpRejection>;
 
   Step next_head(std::string_view input);
@@ -78,13 +81,17 @@ class Http1RequestParser {
   // The size of the whole head in `input`; 0 when it is not complete.
   std::expected<std::size_t, HttpRejection> find_head_end(std::string_view input) noexcept;
   std::expected<void, HttpRejection> parse_head(std::string_view text);
+  std::expected<void, HttpRejection> parse_request_line(const internal::TokenizedHead& tokens);
+  void note_field(std::string_view name, std::string_view value, FieldFacts& facts) const noexcept;
+  std::expected<void, HttpRejection> apply(const FieldFacts& facts);
 
   Http1Limits limits_;
   RequestHead head_;
   ChunkedDecoder chunked_;
   std::uint64_t content_remaining_ = 0;
-  std::size_t line_start_ = 0;  // of the first line whose end has not been seen
-  std::size_t scanned_ = 0;     // bytes already searched for its end
+  std::size_t leading_bytes_ = 0;  // of a skipped empty line before the head
+  std::size_t line_start_ = 0;     // of the first line whose end has not been seen
+  std::size_t scanned_ = 0;        // bytes already searched for its end
   std::size_t line_count_ = 0;
   HttpRejection rejection_{StatusCode(400), ""};
   State state_ = State::kHead;

@@ -21,8 +21,9 @@ struct Http1ResponseOptions {
   HttpVersion version = HttpVersion::kHttp11;  // of the request
   bool keep_alive = true;  // what we would like; see Http1ResponseWriter::keep_alive
   // The whole content's length when it is known before the head is written: avoids chunking.
-  std::optional<std::uint64_t> content_bytes;
-  std::string_view date;  // IMF-fixdate for `Date`, unless the head has one; empty: none is added
+  std::optional<std::uint64_t> content_bytes = {};
+  std::string_view date =
+      {};  // IMF-fixdate for `Date`, unless the head has one; empty: none is added
 };
 
 // The bytes to send for one piece of content: prefix, data, suffix. The views are good until the

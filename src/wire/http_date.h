@@ -8,7 +8,7 @@
 
 namespace selvedge::wire {
 
-// IMF-fixdate (RFC 9110 section 5.6.7): "Sun, 06 Nov 1994 08:49:37 GMT". Years 1970 to 9999.
+// IMF-fixdate (RFC 9110 section 5.6.7): "Sun, 06 Nov 1994 08:49:37 GMT". Any WallTime from 1970 on.
 using HttpDateText = std::array<char, 29>;
 HttpDateText format_http_date(base::WallTime time) noexcept;
 

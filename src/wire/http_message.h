@@ -130,7 +130,7 @@ class RequestHead {
 // What a handler answers with. The reason phrase is always the standard one.
 struct ResponseHead {
   StatusCode status{200};
-  HeaderList headers;
+  HeaderList headers = {};
 };
 
 // Makes the head of an untrusted producer (a guest) fit to be sent: removes hop-by-hop fields and
