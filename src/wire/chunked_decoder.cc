@@ -68,28 +68,31 @@ std::expected<void, HttpRejection> ChunkedDecoder::add_size_digit(int digit) noe
   return {};
 }
 
+std::expected<void, HttpRejection> ChunkedDecoder::step_size(char c) noexcept {
+  const int digit = hex_value(c);
+  if (digit >= 0) {
+    if (state_ == State::kSizeStart) {
+      chunk_remaining_ = 0;
+      extension_bytes_ = 0;
+    } else if (++extension_bytes_ >= kSizeDigitsMax) {
+      return bad("a chunk size has too many digits");
+    }
+    state_ = State::kSize;
+    return add_size_digit(digit);
+  }
+  if (state_ == State::kSizeStart || (c != ';' && c != '\r')) {
+    return bad("a chunk size is not a hexadecimal number");
+  }
+  extension_bytes_ = 0;
+  state_ = c == ';' ? State::kExtension : State::kSizeLf;
+  return {};
+}
+
 std::expected<void, HttpRejection> ChunkedDecoder::step(char c) {
   switch (state_) {
     case State::kSizeStart:
-    case State::kSize: {
-      const int digit = hex_value(c);
-      if (digit >= 0) {
-        if (state_ == State::kSizeStart) {
-          chunk_remaining_ = 0;
-          extension_bytes_ = 0;
-        } else if (++extension_bytes_ >= kSizeDigitsMax) {
-          return bad("a chunk size has too many digits");
-        }
-        state_ = State::kSize;
-        return add_size_digit(digit);
-      }
-      if (state_ == State::kSizeStart || (c != ';' && c != '\r')) {
-        return bad("a chunk size is not a hexadecimal number");
-      }
-      extension_bytes_ = 0;
-      state_ = c == ';' ? State::kExtension : State::kSizeLf;
-      return {};
-    }
+    case State::kSize:
+      return step_size(c);
     case State::kExtension:
       if (c == '\r' && extension_bytes_ > 0) {
         state_ = State::kSizeLf;
@@ -119,25 +122,29 @@ std::expected<void, HttpRejection> ChunkedDecoder::step(char c) {
       state_ = state_ == State::kDataCr ? State::kDataLf : State::kSizeStart;
       return {};
     case State::kTrailer:
-      if (++trailer_bytes_ > limits_.trailer_bytes_max) {
-        return too_large("the trailers are too large");
-      }
-      if (c == '\r') {
-        state_ = State::kTrailerLf;
-      } else if (c == '\n') {
-        return bad("a trailer line does not end with CRLF");
-      } else {
-        trailer_line_ += c;
-      }
-      return {};
     case State::kTrailerLf:
-      if (c != '\n') {
-        return bad("a trailer line does not end with CRLF");
-      }
-      return end_trailer_line();
+      return step_trailer(c);
     case State::kData:
     case State::kDone:
       break;
+  }
+  return {};
+}
+
+std::expected<void, HttpRejection> ChunkedDecoder::step_trailer(char c) {
+  if (state_ == State::kTrailerLf) {
+    return c == '\n' ? end_trailer_line() : bad("a trailer line does not end with CRLF");
+  }
+  if (++trailer_bytes_ > limits_.trailer_bytes_max) {
+    return too_large("the trailers are too large");
+  }
+  if (c == '\n') {
+    return bad("a trailer line does not end with CRLF");
+  }
+  if (c == '\r') {
+    state_ = State::kTrailerLf;
+  } else {
+    trailer_line_ += c;
   }
   return {};
 }

@@ -53,6 +53,8 @@ class ChunkedDecoder {
     kDone,  // clang-format off
   };  // clang-format on
   std::expected<void, HttpRejection> step(char c);
+  std::expected<void, HttpRejection> step_size(char c) noexcept;
+  std::expected<void, HttpRejection> step_trailer(char c);
   std::expected<void, HttpRejection> add_size_digit(int digit) noexcept;
   std::expected<void, HttpRejection> end_trailer_line();
 

@@ -13,6 +13,7 @@ namespace {
 
 // Room for the method, two spaces, the version and CR around the longest target.
 constexpr std::size_t kRequestLineOverheadMax = Method::kBytesMax + 2 + 8 + 1;
+static_assert(Http1RequestParser::kHeadersCapacity <= internal::kFieldsMax);
 constexpr std::string_view kLineEnd = "\r\n";
 
 std::unexpected<HttpRejection> reject(StatusCode status, std::string_view reason) noexcept {
@@ -229,7 +230,7 @@ std::expected<std::size_t, HttpRejection> Http1RequestParser::find_head_end(
 }
 
 std::expected<void, HttpRejection> Http1RequestParser::parse_head(std::string_view text) {
-  std::array<internal::FieldSpan, kHeadersCapacity> fields;  // filled up to field_count
+  [[clang::uninitialized]] std::array<internal::FieldSpan, kHeadersCapacity> fields;
   const internal::TokenizedHead tokens = internal::tokenize_request_head(text, fields);
   if (tokens.status != internal::TokenizeStatus::kComplete) {
     return std::unexpected(describe(tokens.status, text.substr(0, text.find(kLineEnd))));

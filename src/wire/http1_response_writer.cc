@@ -68,6 +68,13 @@ Result<> Http1ResponseWriter::start(const ResponseHead& head, const Http1Respons
     keep_alive_ = false;
   }
 
+  append_head(head, options, length, has_date, out);
+  return {};
+}
+
+void Http1ResponseWriter::append_head(const ResponseHead& head, const Http1ResponseOptions& options,
+                                      std::optional<std::uint64_t> length, bool has_date,
+                                      std::string& out) const {
   append_status_line(head.status, out);
   for (const Header header : head.headers) {
     if (header.name == "content-length" || header.name == "connection") {
@@ -94,11 +101,10 @@ Result<> Http1ResponseWriter::start(const ResponseHead& head, const Http1Respons
   }
   if (!keep_alive_) {
     out += "connection: close\r\n";
-  } else if (!is_http11) {
+  } else if (options.version == HttpVersion::kHttp10) {
     out += "connection: keep-alive\r\n";
   }
   out += "\r\n";
-  return {};
 }
 
 Result<ContentFrame> Http1ResponseWriter::frame(base::ByteSpan data) {

@@ -55,6 +55,9 @@ class Http1ResponseWriter {
 
  private:
   enum class Framing : std::uint8_t { kNone, kFixed, kChunked, kUntilClose };
+  void append_head(const ResponseHead& head, const Http1ResponseOptions& options,
+                   std::optional<std::uint64_t> length, bool has_date, std::string& out) const;
+
   std::array<char, 20> chunk_prefix_{};
   std::uint64_t content_remaining_ = 0;
   Framing framing_ = Framing::kNone;

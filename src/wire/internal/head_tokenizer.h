@@ -3,11 +3,14 @@
 // Splits a complete request head into spans: grammar of lines and characters only, no meaning. The
 // bytes come from Http1RequestParser, which has already found the head's end and bounded its lines.
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
 namespace selvedge::wire::internal {
+
+inline constexpr std::size_t kFieldsMax = 128;
 
 enum class TokenizeStatus : std::uint8_t {
   kComplete,
@@ -35,7 +38,8 @@ struct TokenizedHead {
   std::size_t field_count = 0;
 };
 
-// `head` ends with the empty line. Fills the first field_count of `fields`.
+// `head` ends with the empty line; fields.size() <= kFieldsMax. Fills the first field_count of
+// `fields`.
 TokenizedHead tokenize_request_head(std::string_view head, std::span<FieldSpan> fields) noexcept;
 
 }  // namespace selvedge::wire::internal
