@@ -35,6 +35,16 @@ class Event {
   }
   // Queues everyone who waits now without leaving the event set.
   void notify() noexcept { reactor_.schedule_all(waiters_); }
+  // For waiters that are no coroutines: runs `work` once from the loop, soon when the event is set,
+  // else after the next set() or notify(). If `work` is in a queue or list, it moves.
+  void call_when_set(QueuedWork& work) noexcept {
+    work.unlink();
+    if (set_) {
+      reactor_.schedule(work);
+    } else {
+      waiters_.push_back(work);
+    }
+  }
 
   class Awaiter;
   class DeadlineAwaiter;

@@ -46,6 +46,7 @@ class HandleTable {
   void clear() noexcept;
 
   std::uint32_t size() const noexcept { return open_count_; }
+  bool full() const noexcept { return open_count_ >= handles_max_; }
 
  private:
   std::vector<Descriptor> slots_;  // a null handle marks a free number

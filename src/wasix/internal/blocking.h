@@ -1,0 +1,134 @@
+#pragma once
+
+// How host functions wait. Three ways, all as engine::PendingCall:
+//
+//   EventCall   an attempt that said kAgain is repeated whenever an event is set (pipes, terminals)
+//   StepCall    a long piece of work is done in steps, with the event loop running in between
+//   (random_get, sched_yield) TaskCall    a coroutine does the work (helper threads)
+//
+// Each leaves every list and destroys every frame in its destructor, so a guest can be ended at any
+// moment.
+
+#include <coroutine>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "engine/fiber.h"
+#include "engine/pending_call.h"
+#include "io/event.h"
+#include "io/reactor.h"
+#include "io/task.h"
+#include "wasix/errno_result.h"
+#include "wasix/handle.h"
+#include "wasix/process.h"
+#include "wasix/thread.h"
+
+namespace selvedge::wasix::internal {
+
+// Queued work that wakes the thread's fiber.
+class WakeWork final : public io::QueuedWork {
+ public:
+  explicit WakeWork(Thread& thread) noexcept : QueuedWork(&WakeWork::run), thread_(thread) {}
+
+ private:
+  static void run(io::QueuedWork& work) noexcept {
+    static_cast<WakeWork&>(work).thread_.fiber().wake();
+  }
+  Thread& thread_;
+};
+
+// `Attempt`: Errno(Thread&, Handle&); kAgain: not yet.
+template <class Attempt>
+class EventCall final : public engine::PendingCall<Errno> {
+ public:
+  EventCall(Thread& thread, std::shared_ptr<Handle> handle, io::Event& event, Attempt attempt)
+      : thread_(thread),
+        handle_(std::move(handle)),
+        event_(event),
+        attempt_(std::move(attempt)),
+        wake_(thread) {
+    event_.call_when_set(wake_);
+  }
+
+  std::optional<Errno> poll() override {
+    const Errno result = attempt_(thread_, *handle_);
+    if (result != Errno::kAgain) {
+      return result;
+    }
+    event_.call_when_set(wake_);
+    return std::nullopt;
+  }
+
+ private:
+  Thread& thread_;
+  std::shared_ptr<Handle> handle_;  // keeps event_ alive
+  io::Event& event_;
+  Attempt attempt_;
+  WakeWork wake_;
+};
+
+// Makes the attempt; when it must wait, and the handle does, waits for `event` and makes it again.
+template <class Attempt>
+engine::Blocking<Errno> attempt_or_wait(Thread& thread, const std::shared_ptr<Handle>& handle,
+                                        io::Event* event, Attempt attempt) {
+  const Errno result = attempt(thread, *handle);
+  if (result != Errno::kAgain || event == nullptr || handle->nonblocking()) [[likely]] {
+    return result;
+  }
+  return std::make_unique<EventCall<Attempt>>(thread, handle, *event, std::move(attempt));
+}
+
+// `Step`: std::optional<Errno>(Thread&); nullopt: go on after the event loop has turned.
+template <class Step>
+class StepCall final : public engine::PendingCall<Errno> {
+ public:
+  StepCall(Thread& thread, Step step) : thread_(thread), step_(std::move(step)), wake_(thread) {
+    thread_.process().shard().reactor.schedule(wake_);
+  }
+
+  std::optional<Errno> poll() override {
+    std::optional<Errno> result = step_(thread_);
+    if (!result) {
+      thread_.process().shard().reactor.schedule(wake_);
+    }
+    return result;
+  }
+
+ private:
+  Thread& thread_;
+  Step step_;
+  WakeWork wake_;
+};
+
+// Takes the first step at once; the others, if any, after suspensions.
+template <class Step>
+engine::Blocking<Errno> run_in_steps(Thread& thread, Step step) {
+  if (const std::optional<Errno> result = step(thread)) [[likely]] {
+    return *result;
+  }
+  return std::make_unique<StepCall<Step>>(thread, std::move(step));
+}
+
+// Runs a coroutine for a host call. An error of the task (not of the guest) becomes kIo.
+class TaskCall final : public engine::PendingCall<Errno> {
+ public:
+  TaskCall(Thread& thread, io::Task<Errno> task);
+  ~TaskCall() override;
+
+  std::optional<Errno> poll() override { return result_; }
+
+ private:
+  struct Root;
+  static Root run(TaskCall& call, io::Task<Errno> task);
+
+  Thread& thread_;
+  std::optional<Errno> result_;
+  std::coroutine_handle<> root_;
+  io::Waiter start_;
+};
+
+// The result of the task, at once when it is ready already.
+engine::Blocking<Errno> wait_for(Thread& thread, io::Task<Errno> task);
+
+}  // namespace selvedge::wasix::internal

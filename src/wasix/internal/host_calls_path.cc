@@ -1,0 +1,201 @@
+// Operations on paths. All of them are resolved beneath the directory that the guest names (see
+// file_system.h).
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "wasix/internal/host_calls.h"
+#include "wasix/internal/lookup.h"
+#include "wasix/internal/stat.h"
+
+namespace selvedge::wasix::internal {
+
+namespace {
+
+Follow follow_of(Lookupflags flags) noexcept {
+  return has_any(flags, Lookupflags::kSymlinkFollow) ? Follow::kYes : Follow::kNo;
+}
+
+ErrnoResult<FileStat> stat_path(Thread& thread, GuestFd fd, std::uint32_t flags,
+                                Ptr<std::uint8_t> path, std::uint32_t path_len) {
+  SELVEDGE_TRY_ERRNO(Directory* const directory,
+                     find_directory(thread, fd, Rights::kPathFilestatGet));
+  SELVEDGE_TRY_ERRNO(const Lookupflags lookup, read_flags<Lookupflags>(flags));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, path, path_len));
+  return directory->stat(name, follow_of(lookup));
+}
+
+// What a descriptor must be able to do with its file so that these rights mean something.
+OpenOptions open_options(Rights base, Follow follow, Oflags oflags, Fdflags fdflags) noexcept {
+  return {
+      .follow = follow,
+      .oflags = oflags,
+      .fdflags = fdflags,
+      .read = has_any(base, Rights::kFdRead | Rights::kFdReaddir),
+      .write = !has_any(oflags, Oflags::kDirectory) &&
+               has_any(base, Rights::kFdWrite | Rights::kFdAllocate | Rights::kFdFilestatSetSize)};
+}
+
+// Rights over the directory that opening with these flags takes.
+Rights rights_to_open(Oflags oflags) noexcept {
+  Rights wanted = Rights::kPathOpen;
+  if (has_any(oflags, Oflags::kCreat)) {
+    wanted |= Rights::kPathCreateFile;
+  }
+  if (has_any(oflags, Oflags::kTrunc)) {
+    wanted |= Rights::kPathFilestatSetSize;
+  }
+  return wanted;
+}
+
+Descriptor descriptor_of(Opened opened, Rights base, Rights inheriting) {
+  Descriptor descriptor;
+  if (auto* const file = std::get_if<std::shared_ptr<File>>(&opened)) {
+    descriptor.handle = std::make_shared<FileHandle>(std::move(*file));
+  } else {
+    descriptor.handle =
+        std::make_shared<DirectoryHandle>(std::move(std::get<std::shared_ptr<Directory>>(opened)));
+  }
+  descriptor.rights_base = base & descriptor.handle->rights_base();
+  descriptor.rights_inheriting = inheriting & descriptor.handle->rights_inheriting();
+  return descriptor;
+}
+
+}  // namespace
+
+Errno path_create_directory(Thread& thread, GuestFd fd, Ptr<std::uint8_t> path,
+                            std::uint32_t path_len) {
+  SELVEDGE_TRY_ERRNO(Directory* const directory,
+                     find_directory(thread, fd, Rights::kPathCreateDirectory));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, path, path_len));
+  return errno_of(directory->make_directory(name));
+}
+
+Errno path_filestat_get(Thread& thread, GuestFd fd, std::uint32_t flags, Ptr<std::uint8_t> path,
+                        std::uint32_t path_len, Ptr<abi::Filestat> stat) {
+  SELVEDGE_TRY_ERRNO(const FileStat value, stat_path(thread, fd, flags, path, path_len));
+  return write_stat(thread, stat, value);
+}
+
+Errno snapshot0_path_filestat_get(Thread& thread, GuestFd fd, std::uint32_t flags,
+                                  Ptr<std::uint8_t> path, std::uint32_t path_len,
+                                  Ptr<abi::Snapshot0Filestat> stat) {
+  SELVEDGE_TRY_ERRNO(const FileStat value, stat_path(thread, fd, flags, path, path_len));
+  return write_stat(thread, stat, value);
+}
+
+Errno path_filestat_set_times(Thread& thread, GuestFd fd, std::uint32_t flags,
+                              Ptr<std::uint8_t> path, std::uint32_t path_len, Timestamp atim,
+                              Timestamp mtim, std::uint32_t fst_flags) {
+  SELVEDGE_TRY_ERRNO(Directory* const directory,
+                     find_directory(thread, fd, Rights::kPathFilestatSetTimes));
+  SELVEDGE_TRY_ERRNO(const Lookupflags lookup, read_flags<Lookupflags>(flags));
+  SELVEDGE_TRY_ERRNO(const Fstflags which, read_flags<Fstflags>(fst_flags));
+  SELVEDGE_TRY_ERRNO(const TimesChange change, TimesChange::from(atim, mtim, which));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, path, path_len));
+  return errno_of(directory->set_times(name, follow_of(lookup), change));
+}
+
+// Making a link to what a symbolic link points at is not supported, as in other hosts: kInval.
+Errno path_link(Thread& thread, GuestFd old_fd, std::uint32_t old_flags, Ptr<std::uint8_t> old_path,
+                std::uint32_t old_path_len, GuestFd new_fd, Ptr<std::uint8_t> new_path,
+                std::uint32_t new_path_len) {
+  SELVEDGE_TRY_ERRNO(Directory* const from,
+                     find_directory(thread, old_fd, Rights::kPathLinkSource));
+  SELVEDGE_TRY_ERRNO(Directory* const to, find_directory(thread, new_fd, Rights::kPathLinkTarget));
+  SELVEDGE_TRY_ERRNO(const Lookupflags lookup, read_flags<Lookupflags>(old_flags));
+  if (lookup != Lookupflags::kNone) {
+    return Errno::kInval;
+  }
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, old_path, old_path_len));
+  SELVEDGE_TRY_ERRNO(const std::string new_name, read_path(thread, new_path, new_path_len));
+  return errno_of(from->link(name, *to, new_name));
+}
+
+Errno path_open(Thread& thread, GuestFd fd, std::uint32_t dirflags, Ptr<std::uint8_t> path,
+                std::uint32_t path_len, std::uint32_t oflags, Rights base, Rights inheriting,
+                std::uint32_t fdflags, Ptr<GuestFd> opened_fd) {
+  SELVEDGE_TRY_ERRNO(const Oflags open_flags, read_flags<Oflags>(oflags));
+  SELVEDGE_TRY_ERRNO(Directory* const directory,
+                     find_directory(thread, fd, rights_to_open(open_flags)));
+  SELVEDGE_TRY_ERRNO(const Lookupflags lookup, read_flags<Lookupflags>(dirflags));
+  SELVEDGE_TRY_ERRNO(const Fdflags flags, read_flags<Fdflags>(fdflags));
+  // Bits that preview 1 does not define are ignored: newer interfaces define more.
+  base &= Rights::kAll;
+  inheriting &= Rights::kAll;
+  HandleTable& handles = thread.process().handles();
+  if (!has_all((*handles.find(fd))->rights_inheriting, base | inheriting)) {
+    return Errno::kNotcapable;
+  }
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, path, path_len));
+  // Before anything is created or truncated.
+  const engine::GuestMemory memory = thread.memory();
+  if (!memory.bytes(opened_fd.address, sizeof(GuestFd))) {
+    return Errno::kFault;
+  }
+  if (handles.full()) {
+    return Errno::kMfile;
+  }
+  SELVEDGE_TRY_ERRNO(Opened opened, directory->open(name, open_options(base, follow_of(lookup),
+                                                                       open_flags, flags)));
+  SELVEDGE_TRY_ERRNO(const GuestFd new_fd,
+                     handles.insert(descriptor_of(std::move(opened), base, inheriting)));
+  return memory.write(opened_fd, new_fd) ? Errno::kSuccess : Errno::kFault;
+}
+
+// A target longer than the buffer is cut, as readlink(2) does.
+Errno path_readlink(Thread& thread, GuestFd fd, Ptr<std::uint8_t> path, std::uint32_t path_len,
+                    Ptr<std::uint8_t> buf, std::uint32_t buf_len, Ptr<std::uint32_t> bufused) {
+  SELVEDGE_TRY_ERRNO(Directory* const directory, find_directory(thread, fd, Rights::kPathReadlink));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, path, path_len));
+  const engine::GuestMemory memory = thread.memory();
+  const auto target = memory.bytes(buf.address, buf_len);
+  if (!target) {
+    return Errno::kFault;
+  }
+  SELVEDGE_TRY_ERRNO(const std::string link, directory->read_link(name));
+  const std::size_t count = std::min(link.size(), target->size());
+  if (count > 0) {
+    std::memcpy(target->data(), link.data(), count);
+  }
+  return memory.write(bufused, static_cast<std::uint32_t>(count)) ? Errno::kSuccess : Errno::kFault;
+}
+
+Errno path_remove_directory(Thread& thread, GuestFd fd, Ptr<std::uint8_t> path,
+                            std::uint32_t path_len) {
+  SELVEDGE_TRY_ERRNO(Directory* const directory,
+                     find_directory(thread, fd, Rights::kPathRemoveDirectory));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, path, path_len));
+  return errno_of(directory->remove_directory(name));
+}
+
+Errno path_rename(Thread& thread, GuestFd fd, Ptr<std::uint8_t> old_path,
+                  std::uint32_t old_path_len, GuestFd new_fd, Ptr<std::uint8_t> new_path,
+                  std::uint32_t new_path_len) {
+  SELVEDGE_TRY_ERRNO(Directory* const from, find_directory(thread, fd, Rights::kPathRenameSource));
+  SELVEDGE_TRY_ERRNO(Directory* const to,
+                     find_directory(thread, new_fd, Rights::kPathRenameTarget));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, old_path, old_path_len));
+  SELVEDGE_TRY_ERRNO(const std::string new_name, read_path(thread, new_path, new_path_len));
+  return errno_of(from->rename(name, *to, new_name));
+}
+
+Errno path_symlink(Thread& thread, Ptr<std::uint8_t> old_path, std::uint32_t old_path_len,
+                   GuestFd fd, Ptr<std::uint8_t> new_path, std::uint32_t new_path_len) {
+  SELVEDGE_TRY_ERRNO(Directory* const directory, find_directory(thread, fd, Rights::kPathSymlink));
+  SELVEDGE_TRY_ERRNO(const std::string target, read_path(thread, old_path, old_path_len));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, new_path, new_path_len));
+  return errno_of(directory->symlink(target, name));
+}
+
+Errno path_unlink_file(Thread& thread, GuestFd fd, Ptr<std::uint8_t> path, std::uint32_t path_len) {
+  SELVEDGE_TRY_ERRNO(Directory* const directory,
+                     find_directory(thread, fd, Rights::kPathUnlinkFile));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, path, path_len));
+  return errno_of(directory->unlink(name));
+}
+
+}  // namespace selvedge::wasix::internal

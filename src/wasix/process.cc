@@ -1,0 +1,228 @@
+#include "wasix/process.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/format.h"
+#include "wasix/file_handle.h"
+#include "wasix/stdio.h"
+#include "wasix/thread.h"
+
+namespace selvedge::wasix {
+
+namespace {
+
+constexpr int kShellSignalBase = 128;
+
+Result<> check_strings(std::string_view what, const std::vector<std::string>& strings) {
+  std::size_t total = 0;
+  for (const std::string& text : strings) {
+    if (text.find('\0') != std::string::npos) {
+      return fail_format(ErrorKind::kInvalid, "{} contains a NUL byte", what);
+    }
+    total += text.size() + 1;
+  }
+  if (total > ProcessOptions::kArgumentBytesMax) {
+    return fail_format(ErrorKind::kInvalid, "{} has {} bytes, more than the {} allowed", what,
+                       total, ProcessOptions::kArgumentBytesMax);
+  }
+  return {};
+}
+
+Result<> check(const ProcessOptions& options) {
+  SELVEDGE_TRY_VOID(check_strings("the argument list", options.arguments));
+  SELVEDGE_TRY_VOID(check_strings("the environment", options.environment));
+  if (options.preopens.size() > ProcessOptions::kPreopensMax) {
+    return fail_format(ErrorKind::kInvalid, "{} directories are more than the {} allowed",
+                       options.preopens.size(), ProcessOptions::kPreopensMax);
+  }
+  for (const Preopen& preopen : options.preopens) {
+    if (preopen.guest_path.size() > kPathBytesMax) {
+      return fail_format(ErrorKind::kInvalid,
+                         "the guest path of a directory is longer than {} bytes", kPathBytesMax);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+int ExitStatus::shell_code() const noexcept {
+  switch (kind) {
+    case Kind::kExited:
+      return static_cast<int>(code & 0xFFU);
+    case Kind::kSignaled:
+      return kShellSignalBase + static_cast<int>(signal);
+    case Kind::kTrapped:
+      return kShellSignalBase + static_cast<int>(Signal::kAbrt);
+    case Kind::kLimit:
+      return kShellSignalBase + static_cast<int>(Signal::kKill);
+    case Kind::kFailed:
+      break;
+  }
+  return 1;
+}
+
+Process::Process(const ProcessShard& shard, std::shared_ptr<const engine::LinkedModule> module,
+                 ProcessOptions options)
+    : shard_(shard),
+      module_(std::move(module)),
+      options_(std::move(options)),
+      handles_(options_.limits.open_handles_max),
+      start_time_(shard.clock.now()),
+      ended_(shard.reactor) {}
+
+Process::~Process() {
+  fiber_.reset();
+  instance_.reset();
+  // Whoever waits must have been told; only an owner that drops a running process finds nobody.
+  SELVEDGE_DCHECK(!ended_.has_waiters());
+}
+
+Result<std::unique_ptr<Process>> Process::create(const ProcessShard& shard,
+                                                 std::shared_ptr<const engine::LinkedModule> module,
+                                                 ProcessOptions options) {
+  SELVEDGE_TRY_VOID(check(options));
+  std::unique_ptr<Process> process(new Process(shard, std::move(module), std::move(options)));
+  SELVEDGE_TRY_VOID(process->open_descriptors());
+  process->thread_ = std::make_unique<Thread>(*process);
+  SELVEDGE_TRY(process->instance_, engine::Instance::create(process->module_, *process->thread_,
+                                                            process->options_.limits.instance));
+  return process;
+}
+
+Result<> Process::open_descriptors() {
+  const auto open = [this](Descriptor descriptor) -> Result<> {
+    descriptor.rights_base &= descriptor.handle->rights_base();
+    descriptor.rights_inheriting &= descriptor.handle->rights_inheriting();
+    if (!handles_.insert(std::move(descriptor))) {
+      return fail(ErrorKind::kInvalid, "the limit of open files is too low for a process to start");
+    }
+    return {};
+  };
+  for (std::shared_ptr<Handle>* const standard :
+       {&options_.standard_input, &options_.standard_output, &options_.standard_error}) {
+    std::shared_ptr<Handle> handle = std::move(*standard);
+    if (handle == nullptr) {
+      handle = std::make_shared<NullHandle>();
+    }
+    SELVEDGE_TRY_VOID(open({.handle = std::move(handle), .rights_base = Rights::kAll}));
+  }
+  for (Preopen& preopen : options_.preopens) {
+    SELVEDGE_TRY_VOID(
+        open({.handle = std::make_shared<DirectoryHandle>(std::move(preopen.directory)),
+              .rights_base = preopen.rights_base,
+              .rights_inheriting = preopen.rights_inheriting,
+              .preopen_name = std::move(preopen.guest_path)}));
+  }
+  options_.preopens.clear();
+  return {};
+}
+
+Result<> Process::start(std::string_view entry) {
+  SELVEDGE_ASSERT(!started_);
+  started_ = true;
+  start_time_ = shard_.clock.now();
+  auto fiber = instance_->call(entry);
+  if (!fiber) {
+    finish({.kind = ExitStatus::Kind::kFailed, .message = fiber.error().message()});
+    return fail(std::move(fiber).error());
+  }
+  fiber_ = *std::move(fiber);
+  engine::FiberOptions fiber_options{
+      .tenant = options_.tenant, .tenant_weight = options_.tenant_weight, .deadline = std::nullopt};
+  if (options_.limits.wall_time_max) {
+    fiber_options.deadline = start_time_ + *options_.limits.wall_time_max;
+  }
+  shard_.scheduler.start(*fiber_, *this, fiber_options);
+  return {};
+}
+
+io::Task<ExitStatus> Process::wait() {
+  while (!status_) {
+    co_await ended_.wait();
+  }
+  co_return *status_;
+}
+
+void Process::kill(Signal signal) noexcept {
+  if (!running() || ending_signal_) {
+    return;
+  }
+  ending_signal_ = signal;
+  fiber_->kill(engine::EndReason::kKilled);
+}
+
+base::Duration Process::cpu_time() const noexcept {
+  return instance_ ? instance_->cpu_time() : final_cpu_time_;
+}
+
+std::size_t Process::memory_bytes() const noexcept {
+  return instance_ ? instance_->memory_bytes() : 0;
+}
+
+bool Process::account_output(Thread& thread, std::size_t bytes) {
+  output_bytes_ += bytes;
+  if (!options_.limits.output_bytes_max || output_bytes_ <= *options_.limits.output_bytes_max) {
+    return true;
+  }
+  output_limit_hit_ = true;
+  thread.end({.reason = engine::EndReason::kKilled});
+  return false;
+}
+
+void Process::end_by_signal(Thread& thread, Signal signal) {
+  ending_signal_ = signal;
+  thread.end({.reason = engine::EndReason::kKilled});
+}
+
+void Process::fiber_done(engine::Fiber& fiber) {
+  ExitStatus status = status_of(fiber.outcome());
+  fiber_.reset();
+  finish(std::move(status));
+}
+
+ExitStatus Process::status_of(const engine::Outcome& outcome) const {
+  using Kind = ExitStatus::Kind;
+  switch (outcome.reason) {
+    case engine::EndReason::kFinished:
+      return {.kind = Kind::kExited};
+    case engine::EndReason::kExited:
+      return {.kind = Kind::kExited, .code = outcome.exit_code};
+    case engine::EndReason::kTrapped:
+      return {.kind = Kind::kTrapped, .message = outcome.message};
+    case engine::EndReason::kNotStarted:
+      return {.kind = Kind::kFailed, .message = outcome.message};
+    case engine::EndReason::kKilled:
+      if (output_limit_hit_) {
+        return {.kind = Kind::kLimit,
+                .message = fmt::format("the limit of {} bytes of output is passed",
+                                       *options_.limits.output_bytes_max)};
+      }
+      return {.kind = Kind::kSignaled,
+              .signal = ending_signal_.value_or(Signal::kKill),
+              .message = outcome.message};
+    case engine::EndReason::kStackLimit:
+    case engine::EndReason::kMemoryLimit:
+    case engine::EndReason::kTableLimit:
+    case engine::EndReason::kCpuTimeLimit:
+    case engine::EndReason::kWallTimeLimit:
+      break;
+  }
+  return {.kind = Kind::kLimit,
+          .message = outcome.message.empty() ? std::string(engine::to_string(outcome.reason))
+                                             : outcome.message};
+}
+
+// The descriptors close before anybody hears of the end, so that the last bytes of a pipe and its
+// end arrive together; the instance's slot goes back to the pool.
+void Process::finish(ExitStatus status) {
+  final_cpu_time_ = cpu_time();
+  handles_.clear();
+  instance_.reset();
+  status_ = std::move(status);
+  ended_.set();
+}
+
+}  // namespace selvedge::wasix
