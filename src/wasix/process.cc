@@ -46,6 +46,12 @@ Result<> check(const ProcessOptions& options) {
   return {};
 }
 
+engine::Outcome killed() {
+  engine::Outcome outcome;
+  outcome.reason = engine::EndReason::kKilled;
+  return outcome;
+}
+
 }  // namespace
 
 int ExitStatus::shell_code() const noexcept {
@@ -64,7 +70,7 @@ int ExitStatus::shell_code() const noexcept {
   return 1;
 }
 
-Process::Process(const ProcessShard& shard, std::shared_ptr<const engine::LinkedModule> module,
+Process::Process(Key, const ProcessShard& shard, std::shared_ptr<const engine::LinkedModule> module,
                  ProcessOptions options)
     : shard_(shard),
       module_(std::move(module)),
@@ -84,7 +90,7 @@ Result<std::unique_ptr<Process>> Process::create(const ProcessShard& shard,
                                                  std::shared_ptr<const engine::LinkedModule> module,
                                                  ProcessOptions options) {
   SELVEDGE_TRY_VOID(check(options));
-  std::unique_ptr<Process> process(new Process(shard, std::move(module), std::move(options)));
+  auto process = std::make_unique<Process>(Key{}, shard, std::move(module), std::move(options));
   SELVEDGE_TRY_VOID(process->open_descriptors());
   process->thread_ = std::make_unique<Thread>(*process);
   SELVEDGE_TRY(process->instance_, engine::Instance::create(process->module_, *process->thread_,
@@ -168,13 +174,13 @@ bool Process::account_output(Thread& thread, std::size_t bytes) {
     return true;
   }
   output_limit_hit_ = true;
-  thread.end({.reason = engine::EndReason::kKilled});
+  thread.end(killed());
   return false;
 }
 
 void Process::end_by_signal(Thread& thread, Signal signal) {
   ending_signal_ = signal;
-  thread.end({.reason = engine::EndReason::kKilled});
+  thread.end(killed());
 }
 
 void Process::fiber_done(engine::Fiber& fiber) {

@@ -109,7 +109,12 @@ struct ExitStatus {
 
 // One shard's thread.
 class Process final : private engine::FiberOwner {
+  // Only create() can name it.
+  struct Key {};
+
  public:
+  Process(Key key, const ProcessShard& shard, std::shared_ptr<const engine::LinkedModule> module,
+          ProcessOptions options);
   // Invalid: an argument, variable or path with a NUL in it; more or longer ones than the maxima
   // above.
   static Result<std::unique_ptr<Process>> create(const ProcessShard& shard,
@@ -151,8 +156,6 @@ class Process final : private engine::FiberOwner {
   void end_by_signal(Thread& thread, Signal signal);
 
  private:
-  Process(const ProcessShard& shard, std::shared_ptr<const engine::LinkedModule> module,
-          ProcessOptions options);
   Result<> open_descriptors();
   void fiber_done(engine::Fiber& fiber) override;
   ExitStatus status_of(const engine::Outcome& outcome) const;
