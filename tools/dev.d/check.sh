@@ -16,7 +16,8 @@ check_clang_tidy() {
   fi
   [ -n "$files" ] || { echo "no changed files"; return; }
   # What ships. Tests follow the same names, but their frameworks do not.
-  { grep -vE '_(test|bench|fuzz)\.cc$|/testing/' <<<"$files" || true; } | xargs -r -P "$(jobs)" -n 2 nice clang-tidy-22 -p build/release --quiet
+  { grep -vE '_(test|bench|fuzz)\.cc$|/testing/' <<<"$files" || true; } |
+    xargs -r -P "$(jobs)" -n 2 nice clang-tidy-22 -p build/release --quiet
 }
 
 verb_check() {

@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""A fixed answer over HTTP/1.1, next to nginx and workerd.
+
+usage: http_bench.py gateway|wcgi [--seconds N] [--rounds N] [--connections N] [--write]
+
+gateway   the health route: what the gateway itself costs, next to nginx `return 200`
+wcgi      a C program under WCGI, a fresh instance for each request, next to nginx and workerd
+"""
+
+import argparse
+import contextlib
+import os
+import pathlib
+import shutil
+import tempfile
+
+import peers
+import report
+
+BINARY = pathlib.Path(os.environ.get("SELVEDGE_BINARY", report.ROOT / "build/release/selvedge"))
+GUESTS = pathlib.Path(os.environ.get("SELVEDGE_GUESTS", report.ROOT / "build/release/guests"))
+HEALTH = "/.well-known/selvedge/health"
+
+
+def selvedge(name, path):
+    command = [BINARY, "run", "--http", "127.0.0.1:{port}", GUESTS / "wcgi_hello.wasm"]
+    return peers.Server(name, command, path)
+
+
+def contestants(what, folder):
+    nginx = peers.nginx(pathlib.Path(folder), core=0)
+    if what == "gateway":
+        return [nginx, selvedge("selvedge, health route", HEALTH)]
+    servers = [nginx, selvedge("selvedge, C hello, fresh instance", "/")]
+    program = shutil.which("workerd", path=os.environ.get("SELVEDGE_NODE_BIN", "")) or shutil.which("workerd")
+    if program is None:
+        print("workerd is not installed: not measured (./dev bench wcgi installs it)")
+    else:
+        servers.append(peers.workerd(folder, program))
+    return servers
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["gateway", "wcgi"])
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(server) for server in contestants(options.what, folder)]
+        results = peers.compare(servers, options.connections, options.seconds, options.rounds)
+    table = peers.comparison_table(results, servers[0].name)
+    note = (f"servers pinned to core 0, wrk to core 1, {options.connections} connections, median of "
+            f"{options.rounds} interleaved rounds of {options.seconds} s")
+    report.publish(options.what, f"{table}\n\n{report.conditions(note)}", options.write)
+
+
+if __name__ == "__main__":
+    main()

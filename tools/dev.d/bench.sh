@@ -1,0 +1,77 @@
+# ./dev bench NAME [OPTION...]
+. "$root/tools/dev.d/setup.sh"
+
+bench_workerd=workerd@1.20261117.1
+bench_wasmtime=48.0.8
+
+bench_usage() {
+  cat <<'TEXT'
+usage: ./dev bench NAME [--write] [OPTION...]
+
+  gateway   the gateway's own fixed answer, next to nginx `return 200`
+  wcgi      a C program, a fresh instance per request, next to nginx and workerd
+  start     php-cgi and CPython to their first byte, next to `wasmtime run` of their AOT files
+            (--install-wasmtime builds wasmtime-cli with cargo: many minutes, once)
+  engine    host calls, instances, suspension; and every other src/MODULE/*_bench.cc by module name
+            (--filter REGEX)
+
+--write puts the table into docs/benchmarks.md. Servers are pinned to core 0 and clients to core 1; compare ratios, not
+times.
+TEXT
+}
+
+bench_node() {
+  mkdir -p "$cache/node"
+  if [ ! -x "$cache/node/node_modules/.bin/workerd" ]; then
+    step "$bench_workerd (npm)" npm install --silent --no-fund --no-audit --prefix "$cache/node" "$bench_workerd"
+  fi
+  export SELVEDGE_NODE_BIN=$cache/node/node_modules/.bin
+}
+
+bench_start() {
+  local options=() install=
+  for option in "$@"; do
+    if [ "$option" = --install-wasmtime ]; then install=yes; else options+=("$option"); fi
+  done
+  local wasmtime=$cache/wasmtime-cli/bin/wasmtime
+  if [ -n "$install" ] && [ ! -x "$wasmtime" ]; then
+    step "wasmtime-cli $bench_wasmtime (cargo)" nice cargo install wasmtime-cli --locked --version "$bench_wasmtime" \
+      --root "$cache/wasmtime-cli" --target-dir "$cache/cargo-wasmtime-cli"
+  fi
+  if [ -x "$wasmtime" ]; then
+    options+=(--wasmtime "$wasmtime")
+  else
+    echo "  wasmtime-cli is not installed (--install-wasmtime): only our own numbers"
+  fi
+  SELVEDGE_CACHE_GUESTS=$cache/guests python3 -B bench/start_bench.py "${options[@]}"
+}
+
+verb_bench() {
+  local name=${1:-}
+  [ $# -gt 0 ] && shift
+  case $name in
+    -h | --help | '')
+      bench_usage
+      [ -n "$name" ] || exit 2
+      return
+      ;;
+    gateway | wcgi | start) ;;
+    *) [ -n "$(git ls-files -co --exclude-standard -- "src/$name/*_bench.cc")" ] || die "bench: there is no '$name'" ;;
+  esac
+  verb_setup
+  case $name in
+    gateway | wcgi)
+      build_preset release selvedge selvedge_guests
+      [ "$name" = wcgi ] && bench_node
+      python3 -B bench/http_bench.py "$name" "$@"
+      ;;
+    start)
+      build_preset release selvedge
+      bench_start "$@"
+      ;;
+    *)
+      build_preset release "selvedge_${name}_bench"
+      python3 -B bench/micro_bench.py "$name" "build/release/src/$name/selvedge_${name}_bench" "$@"
+      ;;
+  esac
+}
