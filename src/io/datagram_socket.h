@@ -16,12 +16,12 @@ struct ReceivedDatagram {
   MutableByteSpan buffer;  // set by the caller; a longer datagram is cut
   std::size_t size = 0;    // bytes received
   bool truncated = false;  // the datagram did not fit
-  SocketAddress peer;      // its sender
+  SocketAddress peer{};    // its sender
 };
 
 struct OutgoingDatagram {
   ByteSpan payload;
-  SocketAddress peer;  // its destination
+  SocketAddress peer{};  // its destination
 };
 
 // One reactor's thread. Destroying it closes it; no task may wait for it then.

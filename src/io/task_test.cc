@@ -20,7 +20,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class TaskTest : public testing::Test {
+class TaskTest : public ::testing::Test {
  protected:
   base::SystemClock clock_;
   std::unique_ptr<KernelReactor> reactor_ = KernelReactor::create(clock_).value();
