@@ -39,6 +39,8 @@ pub struct GuestContext {
     pub result: u64,
     /// Set by C++; see CallState.
     pub state: CallState,
+    /// Set by C++ when it makes a pending call ready: the guest gets a whole slice again.
+    pub resumed: bool,
     /// The memory may have grown since `memory_size` was written. Kept by the library.
     pub memory_stale: bool,
     /// The store, while the guest is inside a host call. Kept by the library.

@@ -1,1 +1,195 @@
+//! The functions that guests may import, and the joining of modules with them.
 
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use wasmtime::{ExternType, InstancePre, Linker, ModuleExport};
+
+use crate::buffer::Bytes;
+use crate::engine::Engine;
+use crate::error::{NativeError, NativeErrorKind};
+use crate::module::{Module, signature_text};
+use crate::signatures;
+use crate::store::Host;
+
+/// A set of host functions. Filled by one thread, then used by any. Freed with
+/// `selvedge_host_functions_free`.
+pub struct HostFunctions {
+    linker: Linker<Host>,
+    signatures: HashMap<String, HashMap<String, String>>,
+}
+
+/// A module with its imports resolved, shared by its stores.
+pub(crate) struct Linked {
+    pub(crate) pre: InstancePre<Host>,
+    /// The export "memory", when it is an unshared memory.
+    pub(crate) memory: Option<ModuleExport>,
+}
+
+/// A module with its imports resolved. Freed with `selvedge_linked_module_free`.
+pub struct LinkedModule {
+    pub(crate) linked: Arc<Linked>,
+}
+
+/// "iI:i" as "(i32, i64) -> i32".
+fn readable(signature: &str) -> String {
+    let kind = |letter: char| match letter {
+        'i' => "i32",
+        'I' => "i64",
+        'f' => "f32",
+        'F' => "f64",
+        _ => "reference",
+    };
+    let (parameters, results) = signature.split_once(':').unwrap_or((signature, ""));
+    let list = |letters: &str| letters.chars().map(kind).collect::<Vec<_>>().join(", ");
+    let results = if results.is_empty() { "nothing".to_owned() } else { list(results) };
+    format!("({}) -> {results}", list(parameters))
+}
+
+impl HostFunctions {
+    /// The first import that these functions do not satisfy, as a sentence.
+    fn check(&self, module: &wasmtime::Module) -> Result<(), NativeError> {
+        for import in module.imports() {
+            let (from, name) = (import.module(), import.name());
+            let invalid =
+                |message: String| Err(NativeError::new(NativeErrorKind::Invalid, message));
+            let kind = import.ty();
+            let ExternType::Func(function) = &kind else {
+                let what = match kind {
+                    ExternType::Memory(_) => "memory",
+                    ExternType::Table(_) => "table",
+                    ExternType::Global(_) => "global",
+                    _ => "tag",
+                };
+                return invalid(format!(
+                    "the module imports the {what} \"{from}\".\"{name}\", which is not provided"
+                ));
+            };
+            let wanted = signature_text(function);
+            match self.signatures.get(from).and_then(|names| names.get(name)) {
+                None => {
+                    return invalid(format!(
+                        "the module imports the function \"{from}\".\"{name}\" {}, which is not provided",
+                        readable(&wanted)
+                    ));
+                }
+                Some(offered) if *offered != wanted => {
+                    return invalid(format!(
+                        "the module imports the function \"{from}\".\"{name}\" as {}, but it is {}",
+                        readable(&wanted),
+                        readable(offered)
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn link(&self, module: &wasmtime::Module) -> Result<Linked, NativeError> {
+        self.check(module)?;
+        let pre = self.linker.instantiate_pre(module).map_err(|error| {
+            NativeError::new(
+                NativeErrorKind::Invalid,
+                format!("the module cannot be linked: {error:#}"),
+            )
+        })?;
+        let memory = match module.get_export("memory") {
+            Some(ExternType::Memory(kind)) if !kind.is_shared() => {
+                module.get_export_index("memory")
+            }
+            _ => None,
+        };
+        Ok(Linked { pre, memory })
+    }
+}
+
+/// An empty set. Owned by the caller. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_host_functions_new(engine: &Engine) -> *mut HostFunctions {
+    let linker = Linker::new(&engine.engine);
+    Box::into_raw(Box::new(HostFunctions { linker, signatures: HashMap::new() }))
+}
+
+/// Frees a set; null is allowed. What was linked with it stays valid.
+///
+/// # Safety
+/// `functions` is null or came from `selvedge_host_functions_new` and was not freed before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_host_functions_free(functions: *mut HostFunctions) {
+    if !functions.is_null() {
+        drop(unsafe { Box::from_raw(functions) });
+    }
+}
+
+/// Adds a function. `signature` is one of signatures.rs; `function` has the C signature
+/// `R (GuestContext*, parameters...)` when it never blocks, and `void (GuestContext*, parameters...)` when
+/// it may: it then leaves its result in the context or sets the state to Pending. Invalid when the name is
+/// taken or the signature is not known. One thread at a time, none linking.
+///
+/// # Safety
+/// The texts are readable for the call. `function` has that type, does not unwind, and is callable for as
+/// long as guests run.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_host_functions_define(
+    functions: &mut HostFunctions,
+    module: Bytes,
+    name: Bytes,
+    signature: Bytes,
+    blocking: bool,
+    function: *const c_void,
+) -> *mut NativeError {
+    let (module, name, signature) =
+        unsafe { (module.to_text(), name.to_text(), signature.to_text()) };
+    let linker = &mut functions.linker;
+    let defined = unsafe {
+        if blocking {
+            signatures::define_blocking(linker, &module, &name, &signature, function)
+        } else {
+            signatures::define(linker, &module, &name, &signature, function)
+        }
+    };
+    let problem = match defined {
+        None => format!("no host function has the signature {signature}"),
+        Some(Err(error)) => format!("{error:#}"),
+        Some(Ok(())) => {
+            functions.signatures.entry(module).or_default().insert(name, signature);
+            return std::ptr::null_mut();
+        }
+    };
+    let message = format!("the host function \"{module}\".\"{name}\" cannot be defined: {problem}");
+    NativeError::new(NativeErrorKind::Invalid, message).into_raw()
+}
+
+/// Resolves a module's imports. On success `*linked` is owned by the caller; else the error names the first
+/// import that is missing or has another signature. Any thread.
+///
+/// # Safety
+/// `linked` is valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_host_functions_link(
+    functions: &HostFunctions,
+    module: &Module,
+    linked: *mut *mut LinkedModule,
+) -> *mut NativeError {
+    match functions.link(&module.module) {
+        Ok(made) => {
+            let made = LinkedModule { linked: Arc::new(made) };
+            unsafe { *linked = Box::into_raw(Box::new(made)) };
+            std::ptr::null_mut()
+        }
+        Err(error) => error.into_raw(),
+    }
+}
+
+/// Frees a linked module; null is allowed. Stores made from it stay valid. Any thread.
+///
+/// # Safety
+/// `linked` is null or came from `selvedge_host_functions_link` and was not freed before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_linked_module_free(linked: *mut LinkedModule) {
+    if !linked.is_null() {
+        drop(unsafe { Box::from_raw(linked) });
+    }
+}

@@ -1,1 +1,150 @@
+//! Reaching into a guest from inside a host call: its memory, its exported globals and functions.
 
+use wasmtime::{AsContextMut, Extern, StoreContextMut, Val, ValRaw, ValType};
+
+use crate::buffer::Bytes;
+use crate::error::{NativeError, NativeErrorKind};
+use crate::guest::{CallState, GuestContext};
+use crate::limits::GuestEnded;
+use crate::store::{Host, context_from_raw, context_to_raw, refresh_memory};
+
+/// Parameters of a function called from inside a host call.
+const REENTRY_PARAMETERS_MAX: usize = 8;
+
+fn invalid(message: String) -> *mut NativeError {
+    NativeError::new(NativeErrorKind::Invalid, message).into_raw()
+}
+
+/// # Safety
+/// The guest is inside a host call on this thread.
+unsafe fn context<'a>(guest: *mut GuestContext) -> StoreContextMut<'a, Host> {
+    unsafe { context_from_raw((*guest).store) }
+}
+
+fn export(store: &mut StoreContextMut<'_, Host>, name: &str) -> Option<Extern> {
+    let instance = store.data().instance?;
+    instance.get_export(store, name)
+}
+
+/// Reads the exported global `name` as the bits of its value. Invalid when there is none or it is not a
+/// number. Only inside a host call of this guest, on its thread.
+///
+/// # Safety
+/// As said; `name` is readable and `bits` valid for the call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_guest_global_get(
+    guest: *mut GuestContext,
+    name: Bytes,
+    bits: *mut u64,
+) -> *mut NativeError {
+    let (mut store, name) = unsafe { (context(guest), name.to_text()) };
+    let Some(Extern::Global(global)) = export(&mut store, &name) else {
+        return invalid(format!("the module exports no global \"{name}\""));
+    };
+    let value = match global.get(&mut store) {
+        Val::I32(number) => u64::from(number as u32),
+        Val::I64(number) => number as u64,
+        Val::F32(value) => u64::from(value),
+        Val::F64(value) => value,
+        _ => return invalid(format!("the global \"{name}\" is not a number")),
+    };
+    unsafe { *bits = value };
+    std::ptr::null_mut()
+}
+
+/// Writes the exported mutable global `name`. Otherwise as `selvedge_guest_global_get`.
+///
+/// # Safety
+/// As there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_guest_global_set(
+    guest: *mut GuestContext,
+    name: Bytes,
+    bits: u64,
+) -> *mut NativeError {
+    let (mut store, name) = unsafe { (context(guest), name.to_text()) };
+    let Some(Extern::Global(global)) = export(&mut store, &name) else {
+        return invalid(format!("the module exports no global \"{name}\""));
+    };
+    let value = match global.ty(&store).content() {
+        ValType::I32 => Val::I32(bits as u32 as i32),
+        ValType::I64 => Val::I64(bits as i64),
+        ValType::F32 => Val::F32(bits as u32),
+        ValType::F64 => Val::F64(bits),
+        _ => return invalid(format!("the global \"{name}\" is not a number")),
+    };
+    match global.set(&mut store, value) {
+        Ok(()) => std::ptr::null_mut(),
+        Err(_) => invalid(format!("the global \"{name}\" cannot be changed")),
+    }
+}
+
+/// Calls the exported function `name`, whose parameters are `argument_count` (at most 8) numbers and which
+/// has at most one result, left in `*result` (0 without one). The call runs to its end on the present stack:
+/// it is not interrupted by the epoch, so it is only for short functions of the guest's own runtime. Invalid
+/// when there is no such function; when the guest trapped or is to end, the state becomes Ended and the
+/// error says why. Only inside a host call that is not a blocking one, on its thread.
+///
+/// # Safety
+/// As said; `name` and `arguments` are readable and `result` valid for the call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_guest_call(
+    guest: *mut GuestContext,
+    name: Bytes,
+    arguments: *const u64,
+    argument_count: usize,
+    result: *mut u64,
+) -> *mut NativeError {
+    let (mut store, name) = unsafe { (context(guest), name.to_text()) };
+    let Some(Extern::Func(function)) = export(&mut store, &name) else {
+        return invalid(format!("the module exports no function \"{name}\""));
+    };
+    let kind = function.ty(&store);
+    let numbers =
+        |kind: ValType| matches!(kind, ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64);
+    if kind.params().len() != argument_count
+        || argument_count > REENTRY_PARAMETERS_MAX
+        || kind.results().len() > 1
+        || !kind.params().chain(kind.results()).all(numbers)
+    {
+        return invalid(format!(
+            "the exported function \"{name}\" cannot be called with {argument_count} numbers"
+        ));
+    }
+    // Wasm's untyped calling convention: parameters in, results out, in the same slots.
+    let mut values = [ValRaw::u64(0); REENTRY_PARAMETERS_MAX];
+    for (index, value) in values.iter_mut().enumerate().take(argument_count) {
+        *value = ValRaw::u64(unsafe { *arguments.add(index) });
+    }
+    let outer = store.data().reentered;
+    store.data_mut().reentered = true;
+    let called = unsafe { function.call_unchecked(&mut store, &mut values[..]) };
+    store.data_mut().reentered = outer;
+    unsafe {
+        if (*guest).memory_stale {
+            refresh_memory(&mut store.as_context_mut());
+        }
+        // Host calls made by the callee left their own view behind.
+        (*guest).store = context_to_raw(store);
+    }
+    match called {
+        Ok(()) => {
+            let bits = match kind.results().next() {
+                None => 0,
+                Some(ValType::I32 | ValType::F32) => u64::from(values[0].get_u32()),
+                Some(_) => values[0].get_u64(),
+            };
+            unsafe { *result = bits };
+            std::ptr::null_mut()
+        }
+        Err(error) => {
+            unsafe { (*guest).state = CallState::Ended };
+            let message = if error.is::<GuestEnded>() {
+                "the host ended the guest".to_owned()
+            } else {
+                format!("the guest's function \"{name}\" failed: {}", error.root_cause())
+            };
+            invalid(message)
+        }
+    }
+}

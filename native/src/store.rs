@@ -1,1 +1,152 @@
+//! The store of one guest thread: its instance and everything that the instance owns.
 
+use std::ffi::c_void;
+use std::ptr;
+
+use wasmtime::{AsContextMut, Instance, Memory, Store, StoreContextMut, UpdateDeadline};
+
+use crate::guest::{CallState, GuestContext};
+use crate::host_functions::{Linked, LinkedModule};
+use crate::limits::{GuestEnded, Limiter};
+
+/// Ticks that a guest may run before it yields.
+const SLICE_TICKS: u64 = 1;
+
+/// What the engine keeps for each store.
+pub(crate) struct Host {
+    pub(crate) guest: *mut GuestContext,
+    pub(crate) instance: Option<Instance>,
+    pub(crate) memory: Option<Memory>,
+    /// A call made from inside a host call is running: it cannot be suspended.
+    pub(crate) reentered: bool,
+    limiter: Limiter,
+}
+
+// Safe: a store and its guest context are used by one thread at a time.
+unsafe impl Send for Host {}
+
+/// The store of one guest thread. Made by `selvedge_store_new`, freed with `selvedge_store_free`.
+pub struct GuestStore {
+    pub(crate) store: Store<Host>,
+    pub(crate) linked: std::sync::Arc<Linked>,
+}
+
+/// What a host function calls first: notes which store the guest is in, for `selvedge_guest_*`, and brings
+/// the view of its memory up to date.
+#[inline(always)]
+pub(crate) fn enter(mut store: StoreContextMut<'_, Host>) -> *mut GuestContext {
+    let guest = store.data().guest;
+    unsafe {
+        if (*guest).memory_stale {
+            refresh_memory(&mut store);
+        }
+        (*guest).store = context_to_raw(store);
+    }
+    guest
+}
+
+const _: () = assert!(size_of::<StoreContextMut<'static, Host>>() == size_of::<*mut c_void>());
+
+/// A store context is one reference; C++ carries it as an opaque pointer through a host call and back.
+pub(crate) fn context_to_raw(store: StoreContextMut<'_, Host>) -> *mut c_void {
+    unsafe { std::mem::transmute::<StoreContextMut<'_, Host>, *mut c_void>(store) }
+}
+
+/// # Safety
+/// `raw` came from `context_to_raw` during the host call that is still in progress, and no other use of
+/// that store is.
+pub(crate) unsafe fn context_from_raw<'a>(raw: *mut c_void) -> StoreContextMut<'a, Host> {
+    unsafe { std::mem::transmute::<*mut c_void, StoreContextMut<'a, Host>>(raw) }
+}
+
+#[cold]
+pub(crate) fn refresh_memory(store: &mut StoreContextMut<'_, Host>) {
+    let Some(memory) = store.data().memory else {
+        return;
+    };
+    let data = memory.data_ptr(&mut *store);
+    let size = memory.data_size(&mut *store);
+    let guest = store.data().guest;
+    unsafe {
+        (*guest).memory_data = data;
+        (*guest).memory_size = size;
+        (*guest).memory_stale = false;
+    }
+}
+
+/// Gives a guest that comes out of a wait a whole slice.
+pub(crate) fn renew_slice(mut store: StoreContextMut<'_, Host>) {
+    store.set_epoch_deadline(SLICE_TICKS);
+}
+
+fn on_epoch(store: StoreContextMut<'_, Host>) -> wasmtime::Result<UpdateDeadline> {
+    let host = store.data();
+    if unsafe { (*host.guest).state } == CallState::Ended {
+        return Err(GuestEnded.into());
+    }
+    if host.reentered {
+        return Ok(UpdateDeadline::Continue(SLICE_TICKS));
+    }
+    Ok(UpdateDeadline::Yield(SLICE_TICKS))
+}
+
+impl GuestStore {
+    /// Instantiates the module if that has not happened yet. Runs its start function.
+    pub(crate) async fn instantiate(&mut self) -> wasmtime::Result<Instance> {
+        self.store.set_epoch_deadline(SLICE_TICKS);
+        if let Some(instance) = self.store.data().instance {
+            return Ok(instance);
+        }
+        let instance = self.linked.pre.instantiate_async(&mut self.store).await?;
+        let memory = match &self.linked.memory {
+            Some(index) => instance
+                .get_module_export(&mut self.store, index)
+                .and_then(|export| export.into_memory()),
+            None => None,
+        };
+        let host = self.store.data_mut();
+        host.instance = Some(instance);
+        host.memory = memory;
+        refresh_memory(&mut self.store.as_context_mut());
+        Ok(instance)
+    }
+}
+
+/// Makes an empty store for a guest thread. Owned by the caller. `guest` is initialised (its callbacks
+/// and owner set, the rest zero), keeps its address, and is freed after the store. Any thread; afterwards
+/// one thread at a time.
+///
+/// # Safety
+/// As said of `guest`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_store_new(
+    linked: &LinkedModule,
+    guest: *mut GuestContext,
+) -> *mut GuestStore {
+    let host =
+        Host { guest, instance: None, memory: None, reentered: false, limiter: Limiter { guest } };
+    let mut store = Store::new(linked.linked.pre.module().engine(), host);
+    store.limiter(|host| &mut host.limiter);
+    store.epoch_deadline_callback(on_epoch);
+    unsafe {
+        (*guest).memory_data = ptr::null_mut();
+        (*guest).memory_size = 0;
+        (*guest).memory_stale = false;
+        (*guest).resumed = false;
+        (*guest).state = CallState::Ready;
+        (*guest).store = ptr::null_mut();
+    }
+    Box::into_raw(Box::new(GuestStore { store, linked: linked.linked.clone() }))
+}
+
+/// Frees a store and gives its memory, tables and stack back to the pool; null is allowed. Its fibers are
+/// gone. The thread that owns it.
+///
+/// # Safety
+/// `store` is null or came from `selvedge_store_new` and was not freed before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_store_free(store: *mut GuestStore) {
+    if !store.is_null() {
+        drop(unsafe { Box::from_raw(store) });
+    }
+}
