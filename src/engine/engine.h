@@ -2,12 +2,16 @@
 
 #include <array>
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +19,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/random.h"
 #include "base/result.h"
 #include "engine/module.h"
 
@@ -46,10 +51,13 @@ struct EngineOptions {
 
   // Where compiled modules are kept between runs; empty keeps none. The folder is created (0700)
   // and must be writable by this user only.
-  std::filesystem::path cache_folder;
+  std::filesystem::path cache_folder = {};
   // Tags the artifacts: one with another tag is never loaded. Without a key, one is made at first
-  // use and kept in the folder (0600).
-  std::optional<std::array<std::byte, 32>> cache_key;
+  // use from `random`, and kept in the folder (0600).
+  std::optional<std::array<std::byte, 32>> cache_key = std::nullopt;
+  base::Random* random = nullptr;
+  // The least recently used artifacts are removed beyond this.
+  std::uint64_t cache_bytes_max = std::uint64_t{4} << 30;
 };
 
 inline constexpr std::uint32_t kInstancesMax = 30'000;
@@ -68,7 +76,7 @@ struct CompileProgress {
 struct CompileOptions {
   // Called at each stage of a compilation, on the compiling thread; not at all when the artifact
   // comes from the cache. May be empty.
-  std::function<void(const CompileProgress&)> progress;
+  std::function<void(const CompileProgress&)> progress = {};
 };
 
 struct PoolMetrics {
@@ -94,7 +102,8 @@ class Engine {
   // The module for these bytes (Wasm binary): from the artifact cache, or checked, rewritten and
   // compiled, which takes seconds for big modules. Invalid or Unsupported in one sentence naming
   // the import or feature and the byte offset. Blocks: call it from a helper thread.
-  Result<std::shared_ptr<const Module>> load(ByteSpan wasm, const CompileOptions& options = {});
+  Result<std::shared_ptr<const Module>> load(base::ByteSpan wasm,
+                                             const CompileOptions& options = {});
 
   PoolMetrics pool_metrics() const noexcept;
   EpochTicker& ticker() noexcept [[clang::lifetimebound]] { return *ticker_; }
@@ -103,18 +112,26 @@ class Engine {
  private:
   explicit Engine(native::Engine* native) noexcept;
 
-  Result<std::shared_ptr<const Module>> compile(ByteSpan wasm, const ContentHash& hash,
-                                                const CompileOptions& options);
+  Result<std::shared_ptr<const Module>> load_once(base::ByteSpan wasm, const ContentHash& hash,
+                                                  const CompileOptions& options);
+  std::shared_ptr<const Module> load_cached(const ContentHash& hash) const;
+  std::array<std::byte, 32> artifact_id(const ContentHash& hash) const noexcept;
 
   native::Engine* native_;
   std::unique_ptr<EpochTicker> ticker_;
   std::unique_ptr<ArtifactCache> cache_;
+
+  // Modules alive in this process, and those being made by some thread right now.
+  std::mutex mutex_;
+  std::condition_variable load_ended_;
+  std::map<ContentHash, std::weak_ptr<const Module>> loaded_;
+  std::set<ContentHash> loading_;
 };
 
 // The binary form of a module in the text format (.wat). Invalid with line and column. Any thread.
 Result<std::vector<std::byte>> wat_to_wasm(std::string_view text);
 
 // True when the bytes begin like a Wasm binary of version 1.
-bool looks_like_wasm(ByteSpan bytes) noexcept;
+bool looks_like_wasm(base::ByteSpan bytes) noexcept;
 
 }  // namespace selvedge::engine

@@ -67,7 +67,7 @@ class Fiber {
   native::Fiber* native_;
   Scheduler* scheduler_ = nullptr;
   // The scheduler's record of this fiber, while it has one.
-  internal::SchedulerEntry* scheduler_entry_ = nullptr;
+  std::unique_ptr<internal::SchedulerEntry> scheduler_entry_;
   base::Duration cpu_time_{};
   Outcome outcome_;
   std::unique_ptr<Outcome> kill_;

@@ -41,11 +41,12 @@ class GuestMemory {
 
   // The `size` bytes at `address`; nullopt when they are not all inside the memory. Threads of the
   // guest may change them at any time: copy before validating.
-  std::optional<MutableByteSpan> bytes(std::uint64_t address, std::uint64_t size) const noexcept {
+  std::optional<base::MutableByteSpan> bytes(std::uint64_t address,
+                                             std::uint64_t size) const noexcept {
     if (address > size_ || size > size_ - address) {
       return std::nullopt;
     }
-    return MutableByteSpan(data_ + address, static_cast<std::size_t>(size));
+    return base::MutableByteSpan(data_ + address, static_cast<std::size_t>(size));
   }
 
   // Element `index` of the array at `pointer`, copied; nullopt when it is out of bounds.

@@ -152,8 +152,6 @@ struct Thunk<kFunction> {
     }
   }
 };
-template <class R, class Guest, class... Args, R (*kFunction)(Guest&, Args...) noexcept>
-struct Thunk<kFunction> : Thunk<static_cast<R (*)(Guest&, Args...)>(kFunction)> {};
 
 }  // namespace internal
 

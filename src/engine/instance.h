@@ -26,15 +26,15 @@ class MemoryAccount {
 };
 
 struct InstanceLimits {
-  // What memory.grow past the maximum does: refuse (the guest sees -1 and may handle it), or end
-  // the guest with kMemoryLimit.
-  enum class OnMemory : unsigned char { kRefuse, kEnd };
+  // What growth past a maximum does: refuse (the guest sees -1 and may handle it), or end
+  // the guest with kMemoryLimit or kTableLimit.
+  enum class OnGrowth : unsigned char { kRefuse, kEnd };
 
   std::uint64_t memory_bytes_max = std::uint64_t{1} << 30;
-  OnMemory on_memory = OnMemory::kRefuse;
+  OnGrowth on_growth = OnGrowth::kRefuse;
   std::uint64_t table_elements_max = 1 << 20;
   // Sum over all fibers of the instance. Checked at each slice's end: overrun is below two ticks.
-  std::optional<base::Duration> cpu_time_max;
+  std::optional<base::Duration> cpu_time_max = std::nullopt;
   // Optional; outlives the instance.
   MemoryAccount* account = nullptr;
 };

@@ -1,7 +1,9 @@
 #include "engine/internal/native_error.h"
 
 #include <string>
-#include <string_view>
+#include <utility>
+
+#include "engine/internal/native_text.h"
 
 namespace selvedge::engine {
 
@@ -9,10 +11,9 @@ Result<> take_native_error(native::NativeError* error) {
   if (error == nullptr) {
     return {};
   }
-  const native::Bytes text = native::selvedge_error_message(error);
   const auto kind =
       static_cast<ErrorKind>(static_cast<unsigned char>(native::selvedge_error_kind(error)));
-  std::string message(std::string_view(reinterpret_cast<const char*>(text.data), text.size));
+  std::string message(text_of(native::selvedge_error_message(error)));
   native::selvedge_error_free(error);
   return fail(kind, std::move(message));
 }

@@ -30,7 +30,7 @@ struct Outcome {
   std::uint64_t result = 0;
   // For people: one sentence, with the innermost guest functions after a trap. May contain names
   // from the guest: escape before logging.
-  std::string message;
+  std::string message = {};
 };
 
 }  // namespace selvedge::engine

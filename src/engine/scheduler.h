@@ -6,12 +6,12 @@
 #include <optional>
 
 #include "base/clock.h"
+#include "engine/cpu_clock.h"
+#include "engine/epoch_ticker.h"
 #include "engine/fiber.h"
 #include "engine/run_queue.h"
 
 namespace selvedge::engine {
-
-class EpochTicker;
 
 // Told when a fiber is done.
 class FiberOwner {
@@ -22,20 +22,23 @@ class FiberOwner {
 };
 
 struct FiberOptions {
-  TenantId tenant;
+  TenantId tenant = {};
   // Share of the shard relative to other tenants; kTenantWeightDefault is 1x.
   std::uint32_t tenant_weight = kTenantWeightDefault;
   // The guest ends with kWallTimeLimit at this time, running or waiting.
-  std::optional<base::MonotonicTime> deadline;
+  std::optional<base::MonotonicTime> deadline = std::nullopt;
 };
 
 // Runs the fibers of one shard, fairly between tenants. One thread. Its has_work() and run_slice()
 // are what an event loop calls between polling for I/O: a slice lasts at most about a tick.
 class Scheduler {
  public:
-  // `clock` measures slices. `on_work` (may be empty) is called when work appears where there was
-  // none, so that an event loop does not go to sleep.
-  Scheduler(EpochTicker& ticker, const base::Clock& clock, std::function<void()> on_work = {});
+  // `clock` measures slices and deadlines; `cpu_clock`, when given, measures the slices of guests
+  // that burn whole ones. `on_work` (may be empty) is called when work appears where there was
+  // none, so that an event loop does not go to sleep. All outlive the scheduler. Construct it on
+  // its thread.
+  Scheduler(EpochTicker& ticker, const base::Clock& clock, std::function<void()> on_work = {},
+            const CpuClock* cpu_clock = nullptr);
   // Every fiber is done or removed before.
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
@@ -62,9 +65,10 @@ class Scheduler {
   struct State;
   void make_ready(Fiber& fiber) noexcept;
 
-  EpochTicker& ticker_;
   const base::Clock& clock_;
+  const CpuClock* cpu_clock_;
   std::function<void()> on_work_;
+  EpochTicker::Slot slot_;
   RunQueue queue_;
   std::unique_ptr<State> state_;
 };

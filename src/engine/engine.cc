@@ -1,0 +1,202 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/format.h"
+#include "base/log.h"
+#include "engine/artifact_cache.h"
+#include "engine/epoch_ticker.h"
+#include "engine/internal/native_error.h"
+#include "engine/internal/native_text.h"
+
+namespace selvedge::engine {
+namespace {
+
+// Part of an artifact's identity: changes whenever our rewriting of modules does.
+constexpr std::string_view kRewriteVersion = "selvedge rewrite 1";
+
+// A buffer of the Rust library.
+class NativeBuffer {
+ public:
+  NativeBuffer() = default;
+  ~NativeBuffer() { native::selvedge_buffer_free(buffer_); }
+  NativeBuffer(const NativeBuffer&) = delete;
+  NativeBuffer& operator=(const NativeBuffer&) = delete;
+
+  native::Buffer** out() noexcept { return &buffer_; }
+  base::ByteSpan bytes() const noexcept [[clang::lifetimebound]] {
+    return bytes_of(native::selvedge_buffer_bytes(buffer_));
+  }
+
+ private:
+  native::Buffer* buffer_ = nullptr;
+};
+
+ContentHash hash_of(base::ByteSpan bytes) noexcept {
+  ContentHash hash;
+  native::selvedge_blake3_hash(to_native(bytes), reinterpret_cast<std::uint8_t*>(hash.data()));
+  return hash;
+}
+
+void report(const CompileOptions& options, CompileProgress::Stage stage, base::ByteSpan wasm) {
+  if (options.progress) {
+    options.progress({.stage = stage, .module_bytes = wasm.size()});
+  }
+}
+
+}  // namespace
+
+bool looks_like_wasm(base::ByteSpan bytes) noexcept {
+  constexpr std::string_view kMagic("\0asm\1\0\0\0", 8);
+  return base::as_text(bytes).starts_with(kMagic);
+}
+
+Result<std::vector<std::byte>> wat_to_wasm(std::string_view text) {
+  NativeBuffer wasm;
+  SELVEDGE_TRY_VOID(take_native_error(native::selvedge_wat_to_wasm(to_native(text), wasm.out())));
+  const base::ByteSpan bytes = wasm.bytes();
+  return std::vector<std::byte>(bytes.begin(), bytes.end());
+}
+
+Result<std::unique_ptr<Engine>> Engine::create(EngineOptions options) {
+  const native::EngineOptions native_options{
+      .instances_max = options.instances_max,
+      .warm_slots_max = options.warm_slots_max,
+      .memory_bytes_max = options.memory_bytes_max,
+      .table_elements_max = options.table_elements_max,
+      .wasm_stack_bytes = options.wasm_stack_bytes,
+      .host_stack_bytes = options.host_stack_bytes,
+      .memory_keep_resident_bytes =
+          std::min(options.memory_keep_resident_bytes, options.memory_bytes_max),
+      .stack_keep_resident_bytes = options.stack_keep_resident_bytes,
+      .parallel_compilation = options.parallel_compilation,
+  };
+  native::Engine* native = nullptr;
+  SELVEDGE_TRY_VOID(take_native_error(native::selvedge_engine_new(&native_options, &native)));
+  std::unique_ptr<Engine> engine(new Engine(native));
+  if (!options.cache_folder.empty()) {
+    SELVEDGE_TRY(engine->cache_,
+                 ArtifactCache::open(std::move(options.cache_folder), options.cache_key,
+                                     options.random, options.cache_bytes_max));
+  }
+  return engine;
+}
+
+Engine::Engine(native::Engine* native) noexcept
+    : native_(native), ticker_(std::make_unique<EpochTicker>(*native)) {}
+
+Engine::~Engine() {
+  ticker_.reset();
+  native::selvedge_engine_free(native_);
+}
+
+PoolMetrics Engine::pool_metrics() const noexcept {
+  const native::PoolMetrics metrics = native::selvedge_engine_pool_metrics(native_);
+  return {.instances = metrics.instances,
+          .memories = metrics.memories,
+          .tables = metrics.tables,
+          .stacks = metrics.stacks,
+          .warm_memories = metrics.warm_memories,
+          .warm_memory_bytes = metrics.warm_memory_bytes};
+}
+
+std::array<std::byte, 32> Engine::artifact_id(const ContentHash& hash) const noexcept {
+  std::array<std::uint8_t, 32> compatibility;
+  native::selvedge_engine_compatibility(native_, compatibility.data());
+  std::array<std::byte, 32> id;
+  auto* hasher = native::selvedge_blake3_hasher_new();
+  native::selvedge_blake3_hasher_update(hasher, to_native(base::ByteSpan(hash)));
+  native::selvedge_blake3_hasher_update(hasher, {compatibility.data(), compatibility.size()});
+  native::selvedge_blake3_hasher_update(hasher, to_native(kRewriteVersion));
+  native::selvedge_blake3_hasher_finalize(hasher, reinterpret_cast<std::uint8_t*>(id.data()),
+                                          id.size());
+  native::selvedge_blake3_hasher_free(hasher);
+  return id;
+}
+
+Result<std::shared_ptr<const Module>> Engine::load(base::ByteSpan wasm,
+                                                   const CompileOptions& options) {
+  if (wasm.size() > kModuleBytesMax) {
+    return fail_format(ErrorKind::kInvalid, "the module has {} bytes; at most {} are accepted",
+                       wasm.size(), kModuleBytesMax);
+  }
+  if (!looks_like_wasm(wasm)) {
+    return fail(ErrorKind::kInvalid,
+                "not a WebAssembly module: at byte 0, the magic number \\0asm and version 1 are "
+                "missing");
+  }
+  const ContentHash hash = hash_of(wasm);
+  {
+    // One thread makes a module; the others that want it wait for that.
+    std::unique_lock lock(mutex_);
+    load_ended_.wait(lock, [&] { return !loading_.contains(hash); });
+    if (const auto found = loaded_.find(hash); found != loaded_.end()) {
+      if (auto module = found->second.lock()) {
+        return module;
+      }
+    }
+    std::erase_if(loaded_, [](const auto& item) { return item.second.expired(); });
+    loading_.insert(hash);
+  }
+  auto module = load_once(wasm, hash, options);
+  {
+    const std::lock_guard lock(mutex_);
+    loading_.erase(hash);
+    if (module) {
+      loaded_[hash] = *module;
+    }
+  }
+  load_ended_.notify_all();
+  return module;
+}
+
+std::shared_ptr<const Module> Engine::load_cached(const ContentHash& hash) const {
+  if (cache_ == nullptr) {
+    return nullptr;
+  }
+  const auto id = artifact_id(hash);
+  auto file = cache_->find(id);
+  if (!file) {
+    return nullptr;
+  }
+  native::Module* native = nullptr;
+  const auto mapped =
+      take_native_error(native::selvedge_module_load_file(native_, file->release(), &native));
+  if (!mapped) {
+    log::warning("compiled module cannot be used, compiling again file={} error={}",
+                 cache_->path_of(id).string(), mapped.error().message());
+    cache_->remove(id);
+    return nullptr;
+  }
+  return std::make_shared<const Module>(native, hash);
+}
+
+Result<std::shared_ptr<const Module>> Engine::load_once(base::ByteSpan wasm,
+                                                        const ContentHash& hash,
+                                                        const CompileOptions& options) {
+  if (auto cached = load_cached(hash)) {
+    return cached;
+  }
+  report(options, CompileProgress::Stage::kCompiling, wasm);
+  NativeBuffer artifact;
+  SELVEDGE_TRY_VOID(take_native_error(
+      native::selvedge_module_precompile(native_, to_native(wasm), artifact.out())));
+  if (cache_ != nullptr) {
+    report(options, CompileProgress::Stage::kStoring, wasm);
+    const auto stored = cache_->store(artifact_id(hash), artifact.bytes());
+    if (!stored) {
+      // The module works without; the next start pays for compiling again.
+      log::warning("compiled module cannot be kept error={}", stored.error().message());
+    } else if (auto cached = load_cached(hash)) {
+      return cached;
+    }
+  }
+  native::Module* native = nullptr;
+  SELVEDGE_TRY_VOID(take_native_error(
+      native::selvedge_module_load(native_, to_native(artifact.bytes()), &native)));
+  return std::make_shared<const Module>(native, hash);
+}
+
+}  // namespace selvedge::engine

@@ -1,0 +1,142 @@
+#include "engine/fiber.h"
+
+#include <utility>
+
+#include "base/assert.h"
+#include "base/format.h"
+#include "engine/host_context.h"
+#include "engine/instance.h"
+#include "engine/internal/native_error.h"
+#include "engine/internal/scheduler_entry.h"
+#include "engine/scheduler.h"
+
+namespace selvedge::engine {
+
+Fiber::Fiber(Instance& instance, native::Fiber* native) noexcept
+    : instance_(instance), native_(native) {
+  SELVEDGE_ASSERT(instance_.context().fiber_ == nullptr);
+  instance_.context().fiber_ = this;
+}
+
+Fiber::~Fiber() {
+  if (scheduler_ != nullptr) {
+    scheduler_->remove(*this);
+  }
+  if (!done_) {
+    finish({.reason = EndReason::kKilled});
+  }
+}
+
+FiberStatus Fiber::poll() {
+  if (done_) {
+    return FiberStatus::kDone;
+  }
+  if (kill_) {
+    return finish(std::move(*kill_));
+  }
+  HostContext& context = instance_.context();
+  if (context.pending_ != nullptr) {
+    if (!woken_) {
+      return FiberStatus::kBlocked;
+    }
+    woken_ = false;
+    std::uint64_t bits = 0;
+    const bool ready = context.pending_->poll(bits);
+    if (context.ending()) {
+      return finish(std::move(context.ending_));
+    }
+    if (!ready) {
+      return FiberStatus::kBlocked;
+    }
+    context.pending_.reset();
+    context.native_.result = bits;
+    context.native_.resumed = true;
+    context.native_.state = native::CallState::Ready;
+  }
+  woken_ = false;
+  return poll_native();
+}
+
+FiberStatus Fiber::poll_native() {
+  HostContext& context = instance_.context();
+  const native::FiberStatus status = native::selvedge_fiber_poll(native_);
+  if (status == native::FiberStatus::Suspended) [[likely]] {
+    return context.pending_ != nullptr ? FiberStatus::kBlocked : FiberStatus::kYielded;
+  }
+  if (status == native::FiberStatus::Finished) {
+    return finish({.reason = EndReason::kFinished, .result = context.native_.result});
+  }
+  if (status == native::FiberStatus::Ended) {
+    return finish(std::move(context.ending_));
+  }
+  Outcome outcome;
+  switch (status) {
+    case native::FiberStatus::StackExhausted:
+      outcome.reason = EndReason::kStackLimit;
+      break;
+    case native::FiberStatus::NotStarted:
+      outcome.reason = EndReason::kNotStarted;
+      break;
+    default:
+      outcome.reason = EndReason::kTrapped;
+  }
+  if (const auto error = take_native_error(native::selvedge_fiber_error(native_)); !error) {
+    outcome.message = error.error().message();
+  }
+  if (instance_.memory_was_refused()) {
+    outcome.message += fmt::format("; it had been refused memory beyond its limit of {} bytes",
+                                   instance_.limits().memory_bytes_max);
+  }
+  return finish(std::move(outcome));
+}
+
+FiberStatus Fiber::finish(Outcome outcome) noexcept {
+  HostContext& context = instance_.context();
+  // Set first: what is destroyed below may wake or kill this fiber.
+  done_ = true;
+  outcome_ = std::move(outcome);
+  kill_.reset();
+  // The wait is cancelled before the guest's frames unwind.
+  context.pending_.reset();
+  native::selvedge_fiber_free(std::exchange(native_, nullptr));
+  context.native_.state = native::CallState::Ready;
+  context.fiber_ = nullptr;
+  return FiberStatus::kDone;
+}
+
+void Fiber::wake() noexcept {
+  if (done_) {
+    return;
+  }
+  woken_ = true;
+  if (scheduler_ != nullptr) {
+    scheduler_->make_ready(*this);
+  }
+}
+
+void Fiber::kill(EndReason reason, std::string message) noexcept {
+  if (done_ || kill_ != nullptr) {
+    return;
+  }
+  kill_ = std::make_unique<Outcome>(Outcome{.reason = reason, .message = std::move(message)});
+  if (scheduler_ != nullptr) {
+    scheduler_->make_ready(*this);
+  }
+}
+
+bool Fiber::blocked() const noexcept {
+  return !done_ && kill_ == nullptr && !woken_ && instance_.context().pending_ != nullptr;
+}
+
+void Fiber::charge(base::Duration slice) noexcept {
+  cpu_time_ += slice;
+  instance_.cpu_time_ += slice;
+  const auto& limit = instance_.limits().cpu_time_max;
+  if (limit && instance_.cpu_time_ > *limit) {
+    kill(EndReason::kCpuTimeLimit,
+         fmt::format("the guest used its {} ms of CPU time",
+                     std::chrono::duration_cast<std::chrono::milliseconds>(*limit).count()));
+  }
+}
+
+}  // namespace selvedge::engine
