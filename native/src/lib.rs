@@ -20,3 +20,4 @@ pub mod hash;
 pub mod http1;
 pub mod inspect;
 pub mod rewrite;
+mod sections;

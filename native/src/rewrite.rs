@@ -1,1 +1,632 @@
+//! The one change that is made to modules before they are compiled. It is the smallest that the
+//! platform needs, and it does not change what a program computes:
+//!
+//! * `memory.atomic.wait32`, `wait64` and `notify` become calls of imported host functions, so that
+//! a waiting guest suspends its fiber. The instructions themselves would block the thread of a
+//! shard and let a guest grow the engine's table of waiters without bound. The functions come from
+//! the module "selvedge" and take the operands of the instruction, then its static offset:
+//! - `memory_atomic_wait32 (address i32, expected i32, timeout_ns i64, offset i32) -> i32`
+//! - `memory_atomic_wait64 (address i32, expected i64, timeout_ns i64, offset i32) -> i32`
+//! - `memory_atomic_notify (address i32, count i32, offset i32) -> i32`
+//!
+//! The host computes the effective address as the 33-bit sum of address and offset, and traps as
+//! the instruction would: out of bounds, unaligned, a wait on a memory that is not shared. The
+//! memory is exported as "selvedge.memory" for that.
+//! * Every mutable global that the module defines is exported as "selvedge.global.<index>" (its
+//! index in the module as it came), so that fork and snapshots can copy its value.
+//! * The maximum of a shared memory is lowered to what the platform allows: a shared memory
+//! reserves its maximum, and no limiter is asked when it grows.
+//!
+//! Nothing else changes: sections that need no change are copied byte for byte, and a module that
+//! needs none of this is not touched. Names that begin with "selvedge." are reserved.
 
+use std::convert::Infallible;
+
+use wasm_encoder::reencode::{self, Reencode};
+use wasm_encoder::{Encode, ExportKind, Instruction, Section as _};
+use wasmparser::{
+    BinaryReader, CodeSectionReader, ExportSectionReader, FunctionBody, GlobalSectionReader,
+    ImportSectionReader, KnownCustom, MemorySectionReader, MemoryType, Operator, SectionLimited,
+    TypeRef, TypeSectionReader,
+};
+
+use crate::buffer::{Buffer, Bytes};
+use crate::error::{NativeError, NativeErrorKind};
+use crate::inspect::{FEATURES, shown};
+use crate::sections::{self, Section, id};
+
+/// Module of the host functions that replace instructions.
+const HOST_MODULE: &str = "selvedge";
+/// What the names of added exports begin with.
+const RESERVED_PREFIX: &str = "selvedge.";
+/// Bytes of a function body that every engine accepts (the limits of the JS API).
+const FUNCTION_SIZE_MAX: usize = 7_654_321;
+const HEADER_SIZE: usize = 8;
+
+const TYPE_FUNCTION: u8 = 0x60;
+const TYPE_I32: u8 = 0x7f;
+const TYPE_I64: u8 = 0x7e;
+
+/// A host function that replaces an instruction.
+struct HostFunction {
+    name: &'static str,
+    parameters: &'static [u8],
+}
+
+/// All return an i32. The positions are those of `Survey::waits`.
+const HOST_FUNCTIONS: [HostFunction; 3] = [
+    HostFunction {
+        name: "memory_atomic_wait32",
+        parameters: &[TYPE_I32, TYPE_I32, TYPE_I64, TYPE_I32],
+    },
+    HostFunction {
+        name: "memory_atomic_wait64",
+        parameters: &[TYPE_I32, TYPE_I64, TYPE_I64, TYPE_I32],
+    },
+    HostFunction { name: "memory_atomic_notify", parameters: &[TYPE_I32, TYPE_I32, TYPE_I32] },
+];
+
+/// Limits that the rewriter writes into modules.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct RewriteOptions {
+    /// Pages of 64 KiB that a shared memory may have at most; 65,536 changes nothing.
+    pub shared_memory_pages_max: u64,
+}
+
+/// Why a module cannot be rewritten.
+enum Failure {
+    Ours(NativeError),
+    /// The input was not valid, which the inspection before should have found.
+    Malformed(String),
+}
+
+impl From<NativeError> for Failure {
+    fn from(error: NativeError) -> Failure {
+        Failure::Ours(error)
+    }
+}
+
+impl From<wasmparser::BinaryReaderError> for Failure {
+    fn from(error: wasmparser::BinaryReaderError) -> Failure {
+        Failure::Malformed(error.to_string())
+    }
+}
+
+impl From<reencode::Error<Infallible>> for Failure {
+    fn from(error: reencode::Error<Infallible>) -> Failure {
+        Failure::Malformed(error.to_string())
+    }
+}
+
+fn invalid(message: String) -> Failure {
+    Failure::Ours(NativeError::new(NativeErrorKind::Invalid, message))
+}
+
+fn reader<'a>(wasm: &'a [u8], section: &Section) -> BinaryReader<'a> {
+    let content = &wasm[section.content.clone()];
+    BinaryReader::new_features(content, section.content.start, FEATURES)
+}
+
+/// What the module has and needs.
+#[derive(Default)]
+struct Survey {
+    sections: Vec<Section>,
+    types: u32,
+    imported_functions: u32,
+    imported_globals: u32,
+    /// Indices of mutable globals that the module defines.
+    mutable_globals: Vec<u32>,
+    clamps_imported_memory: bool,
+    clamps_defined_memory: bool,
+    /// Which of HOST_FUNCTIONS the code needs.
+    waits: [bool; 3],
+}
+
+impl Survey {
+    fn new(wasm: &[u8], options: &RewriteOptions) -> Result<Survey, Failure> {
+        let mut survey = Survey::default();
+        for section in sections::sections(wasm) {
+            let section = section
+                .map_err(|broken| Failure::Malformed(format!("truncated at {}", broken.offset)))?;
+            survey.look_at(wasm, &section, options)?;
+            survey.sections.push(section);
+        }
+        Ok(survey)
+    }
+
+    fn look_at(
+        &mut self,
+        wasm: &[u8],
+        section: &Section,
+        options: &RewriteOptions,
+    ) -> Result<(), Failure> {
+        let reader = reader(wasm, section);
+        match section.id {
+            id::TYPE => {
+                for group in TypeSectionReader::new(reader)? {
+                    self.types += group?.types().len() as u32;
+                }
+            }
+            id::IMPORT => self.look_at_imports(ImportSectionReader::new(reader)?, options)?,
+            id::MEMORY => {
+                for memory in MemorySectionReader::new(reader)? {
+                    self.clamps_defined_memory |= needs_clamp(&memory?, options)?;
+                }
+            }
+            id::GLOBAL => {
+                let globals = GlobalSectionReader::new(reader)?;
+                for (index, global) in (self.imported_globals..).zip(globals) {
+                    if global?.ty.mutable {
+                        self.mutable_globals.push(index);
+                    }
+                }
+            }
+            id::EXPORT => {
+                for export in ExportSectionReader::new(reader)? {
+                    let name = export?.name;
+                    if name.starts_with(RESERVED_PREFIX) {
+                        return Err(invalid(format!(
+                            "the module exports {}, and names that begin with \
+                             \"{RESERVED_PREFIX}\" are reserved",
+                            shown(name)
+                        )));
+                    }
+                }
+            }
+            id::CODE => self.waits = find_waits(&wasm[section.content.clone()], reader)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn look_at_imports(
+        &mut self,
+        imports: ImportSectionReader<'_>,
+        options: &RewriteOptions,
+    ) -> Result<(), Failure> {
+        for import in imports.into_imports_with_offsets() {
+            let (offset, import) = import?;
+            if import.module == HOST_MODULE {
+                return Err(invalid(format!(
+                    "the module imports {} from the reserved module \"{HOST_MODULE}\" at byte \
+                     {offset} (0x{offset:x})",
+                    shown(import.name)
+                )));
+            }
+            match import.ty {
+                TypeRef::Func(_) | TypeRef::FuncExact(_) => self.imported_functions += 1,
+                TypeRef::Global(_) => self.imported_globals += 1,
+                TypeRef::Memory(memory) => {
+                    self.clamps_imported_memory |= needs_clamp(&memory, options)?;
+                }
+                TypeRef::Table(_) | TypeRef::Tag(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn adds_imports(&self) -> bool {
+        self.waits.contains(&true)
+    }
+
+    fn adds_exports(&self) -> bool {
+        self.adds_imports() || !self.mutable_globals.is_empty()
+    }
+
+    fn needs_nothing(&self) -> bool {
+        !self.adds_exports() && !self.clamps_imported_memory && !self.clamps_defined_memory
+    }
+}
+
+fn needs_clamp(memory: &MemoryType, options: &RewriteOptions) -> Result<bool, Failure> {
+    let most = options.shared_memory_pages_max;
+    if !memory.shared {
+        return Ok(false);
+    }
+    if memory.initial > most {
+        return Err(invalid(format!(
+            "the module's shared memory begins with {} pages of 64 KiB, and at most {most} are \
+             allowed: link with a lower `--initial-memory`",
+            memory.initial
+        )));
+    }
+    Ok(memory.maximum.is_none_or(|maximum| maximum > most))
+}
+
+/// The position in HOST_FUNCTIONS for an instruction that is replaced, and its static offset.
+fn replaced(operator: &Operator<'_>) -> Option<(usize, u64)> {
+    match operator {
+        Operator::MemoryAtomicWait32 { memarg } => Some((0, memarg.offset)),
+        Operator::MemoryAtomicWait64 { memarg } => Some((1, memarg.offset)),
+        Operator::MemoryAtomicNotify { memarg } => Some((2, memarg.offset)),
+        _ => None,
+    }
+}
+
+/// Which instructions that have to be replaced are in the code section.
+fn find_waits(content: &[u8], reader: BinaryReader<'_>) -> Result<[bool; 3], Failure> {
+    // Almost no module has any: look for their first two bytes (0xfe, then 0, 1 or 2, perhaps in a
+    // longer LEB128 form) before decoding every instruction.
+    let maybe = content.windows(2).any(|pair| pair[0] == 0xfe && pair[1] & 0x7f <= 2);
+    let mut waits = [false; 3];
+    if !maybe {
+        return Ok(waits);
+    }
+    for body in CodeSectionReader::new(reader)? {
+        let mut operators = body?.get_operators_reader()?;
+        while !operators.eof() {
+            if let Some((position, _)) = replaced(&operators.read()?) {
+                waits[position] = true;
+            }
+        }
+    }
+    Ok(waits)
+}
+
+/// Moves function indices past the added imports, and lowers the maximum of shared memories.
+struct Reencoder {
+    first_moved: u32,
+    moved_by: u32,
+    shared_memory_pages_max: u64,
+}
+
+impl Reencode for Reencoder {
+    type Error = Infallible;
+
+    fn function_index(&mut self, index: u32) -> Result<u32, reencode::Error<Infallible>> {
+        // Wraps only for names of functions that do not exist.
+        Ok(if index < self.first_moved { index } else { index.wrapping_add(self.moved_by) })
+    }
+
+    fn memory_type(
+        &mut self,
+        memory: MemoryType,
+    ) -> Result<wasm_encoder::MemoryType, reencode::Error<Infallible>> {
+        let mut memory = reencode::utils::memory_type(self, memory);
+        if memory.shared {
+            let most = self.shared_memory_pages_max;
+            memory.maximum = Some(memory.maximum.map_or(most, |maximum| maximum.min(most)));
+        }
+        Ok(memory)
+    }
+}
+
+/// Writes the new module.
+struct Writer<'a> {
+    wasm: &'a [u8],
+    survey: Survey,
+    reencoder: Reencoder,
+    /// The function index of each host function that is used.
+    host_functions: [u32; 3],
+    out: Vec<u8>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(wasm: &'a [u8], survey: Survey, options: &RewriteOptions) -> Writer<'a> {
+        let first = survey.imported_functions;
+        let mut host_functions = [0; 3];
+        let mut next = first;
+        for (function, _) in host_functions.iter_mut().zip(survey.waits).filter(|(_, used)| *used) {
+            *function = next;
+            next += 1;
+        }
+        let reencoder = Reencoder {
+            first_moved: first,
+            moved_by: next - first,
+            shared_memory_pages_max: options.shared_memory_pages_max,
+        };
+        let out = Vec::with_capacity(wasm.len() + wasm.len() / 64 + 1024);
+        Writer { wasm, survey, reencoder, host_functions, out }
+    }
+
+    fn write(mut self) -> Result<Vec<u8>, Failure> {
+        self.out.extend_from_slice(&self.wasm[..HEADER_SIZE]);
+        let mut missing = [
+            (id::TYPE, self.survey.adds_imports()),
+            (id::IMPORT, self.survey.adds_imports()),
+            (id::EXPORT, self.survey.adds_exports()),
+        ];
+        for section in &self.survey.sections {
+            for (id, is_missing) in &mut missing {
+                *is_missing &= *id != section.id;
+            }
+        }
+        for section in std::mem::take(&mut self.survey.sections) {
+            if let Some(rank) = sections::rank(section.id) {
+                for (id, is_missing) in &mut missing {
+                    if *is_missing && sections::rank(*id) < Some(rank) {
+                        *is_missing = false;
+                        self.add_section(*id);
+                    }
+                }
+            }
+            self.write_section(&section)?;
+        }
+        for (id, _) in missing.iter().filter(|(_, is_missing)| *is_missing) {
+            self.add_section(*id);
+        }
+        Ok(self.out)
+    }
+
+    /// A section that the module does not have.
+    fn add_section(&mut self, id: u8) {
+        let (count, items) = self.added_items(id);
+        let mut content = Vec::new();
+        count.encode(&mut content);
+        content.extend_from_slice(&items);
+        self.put(id, &content);
+    }
+
+    fn put(&mut self, id: u8, content: &[u8]) {
+        self.out.push(id);
+        content.encode(&mut self.out);
+    }
+
+    fn copy(&mut self, section: &Section) {
+        self.out.extend_from_slice(&self.wasm[section.whole.clone()]);
+    }
+
+    fn write_section(&mut self, section: &Section) -> Result<(), Failure> {
+        let moves = self.survey.adds_imports();
+        match section.id {
+            id::TYPE if moves => self.append_to(section, id::TYPE),
+            id::IMPORT if self.survey.clamps_imported_memory => self.write_imports(section),
+            id::IMPORT if moves => self.append_to(section, id::IMPORT),
+            id::MEMORY if self.survey.clamps_defined_memory => {
+                let mut memories = wasm_encoder::MemorySection::new();
+                let reader = MemorySectionReader::new(reader(self.wasm, section))?;
+                self.reencoder.parse_memory_section(&mut memories, reader)?;
+                memories.append_to(&mut self.out);
+                Ok(())
+            }
+            id::EXPORT if moves => self.write_exports(section),
+            id::EXPORT if self.survey.adds_exports() => self.append_to(section, id::EXPORT),
+            _ if moves => self.write_moved(section),
+            _ => {
+                self.copy(section);
+                Ok(())
+            }
+        }
+    }
+
+    /// The added imports, with the type of each.
+    fn added_imports(&self) -> impl Iterator<Item = (&'static HostFunction, u32)> {
+        let used = HOST_FUNCTIONS.iter().zip(self.survey.waits).filter(|(_, used)| *used);
+        used.map(|(function, _)| function).zip(self.survey.types..)
+    }
+
+    /// Name, kind and index of the added exports.
+    fn added_exports(&self) -> Vec<(String, ExportKind, u32)> {
+        let mut exports = Vec::new();
+        if self.survey.adds_imports() {
+            exports.push((format!("{RESERVED_PREFIX}memory"), ExportKind::Memory, 0));
+        }
+        for &index in &self.survey.mutable_globals {
+            exports.push((format!("{RESERVED_PREFIX}global.{index}"), ExportKind::Global, index));
+        }
+        exports
+    }
+
+    /// How many items are added to a section, and the items.
+    fn added_items(&self, id: u8) -> (u32, Vec<u8>) {
+        let mut items = Vec::new();
+        let mut count = 0;
+        match id {
+            id::TYPE => {
+                for (function, _) in self.added_imports() {
+                    items.push(TYPE_FUNCTION);
+                    function.parameters.encode(&mut items);
+                    [TYPE_I32].as_slice().encode(&mut items);
+                    count += 1;
+                }
+            }
+            id::IMPORT => {
+                for (function, ty) in self.added_imports() {
+                    HOST_MODULE.encode(&mut items);
+                    function.name.encode(&mut items);
+                    items.push(ExportKind::Func as u8);
+                    ty.encode(&mut items);
+                    count += 1;
+                }
+            }
+            id::EXPORT => {
+                for (name, kind, index) in self.added_exports() {
+                    name.as_str().encode(&mut items);
+                    items.push(kind as u8);
+                    index.encode(&mut items);
+                    count += 1;
+                }
+            }
+            _ => {}
+        }
+        (count, items)
+    }
+
+    /// The section as it is, with the added items after its own.
+    fn append_to(&mut self, section: &Section, id: u8) -> Result<(), Failure> {
+        let mut reader = reader(self.wasm, section);
+        let own = reader.read_var_u32()?;
+        let rest = reader.original_position()..section.content.end;
+        let (added, items) = self.added_items(id);
+        let mut content = Vec::new();
+        (own + added).encode(&mut content);
+        content.extend_from_slice(&self.wasm[rest]);
+        content.extend_from_slice(&items);
+        self.put(id, &content);
+        Ok(())
+    }
+
+    /// The import section with a lowered maximum, and added functions if there are any.
+    fn write_imports(&mut self, section: &Section) -> Result<(), Failure> {
+        let mut imports = wasm_encoder::ImportSection::new();
+        let reader = ImportSectionReader::new(reader(self.wasm, section))?;
+        self.reencoder.parse_import_section(&mut imports, reader)?;
+        for (function, ty) in self.added_imports() {
+            imports.import(HOST_MODULE, function.name, wasm_encoder::EntityType::Function(ty));
+        }
+        imports.append_to(&mut self.out);
+        Ok(())
+    }
+
+    /// The export section with moved function indices and the added exports.
+    fn write_exports(&mut self, section: &Section) -> Result<(), Failure> {
+        let mut exports = wasm_encoder::ExportSection::new();
+        let reader = ExportSectionReader::new(reader(self.wasm, section))?;
+        self.reencoder.parse_export_section(&mut exports, reader)?;
+        for (name, kind, index) in self.added_exports() {
+            exports.export(&name, kind, index);
+        }
+        exports.append_to(&mut self.out);
+        Ok(())
+    }
+
+    /// A section in which function indices move.
+    fn write_moved(&mut self, section: &Section) -> Result<(), Failure> {
+        let mut reader = reader(self.wasm, section);
+        match section.id {
+            id::CUSTOM => self.write_custom(section)?,
+            id::TABLE => {
+                let mut tables = wasm_encoder::TableSection::new();
+                self.reencoder.parse_table_section(&mut tables, SectionLimited::new(reader)?)?;
+                tables.append_to(&mut self.out);
+            }
+            id::GLOBAL => {
+                let mut globals = wasm_encoder::GlobalSection::new();
+                self.reencoder.parse_global_section(&mut globals, SectionLimited::new(reader)?)?;
+                globals.append_to(&mut self.out);
+            }
+            id::START => {
+                let function_index = self.reencoder.function_index(reader.read_var_u32()?)?;
+                wasm_encoder::StartSection { function_index }.append_to(&mut self.out);
+            }
+            id::ELEMENT => {
+                let mut elements = wasm_encoder::ElementSection::new();
+                self.reencoder
+                    .parse_element_section(&mut elements, SectionLimited::new(reader)?)?;
+                elements.append_to(&mut self.out);
+            }
+            id::CODE => {
+                let bodies = CodeSectionReader::new(reader)?;
+                let mut content = Vec::with_capacity(section.content.len());
+                bodies.count().encode(&mut content);
+                for body in bodies {
+                    self.write_body(&body?, &mut content)?;
+                }
+                self.put(id::CODE, &content);
+            }
+            _ => self.copy(section),
+        }
+        Ok(())
+    }
+
+    /// A custom section. Those that tell positions in the code, which moves, are left out.
+    fn write_custom(&mut self, section: &Section) -> Result<(), Failure> {
+        const POSITIONAL: [&str; 4] = [".debug_", "reloc.", "linking", "metadata.code."];
+        let custom = wasmparser::CustomSectionReader::new(reader(self.wasm, section))?;
+        if POSITIONAL.iter().any(|prefix| custom.name().starts_with(prefix)) {
+            return Ok(());
+        }
+        match custom.as_known() {
+            KnownCustom::Name(names) => {
+                // Names are for people: a section that cannot be read is left out, not an error.
+                if let Ok(names) = self.reencoder.custom_name_section(names) {
+                    names.append_to(&mut self.out);
+                }
+            }
+            _ => self.copy(section),
+        }
+        Ok(())
+    }
+
+    /// A function body: all bytes as they are but for instructions that name a moved function or
+    /// are replaced.
+    fn write_body(
+        &mut self,
+        body: &FunctionBody<'_>,
+        content: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let mut out = Vec::with_capacity(body.range().len() + 16);
+        let mut copied = body.range().start;
+        let mut operators = body.get_operators_reader()?;
+        while !operators.eof() {
+            let (operator, start) = operators.read_with_offset()?;
+            let moved = |index| index >= self.reencoder.first_moved;
+            let instruction = match operator {
+                Operator::Call { function_index } if moved(function_index) => {
+                    Instruction::Call(self.reencoder.function_index(function_index)?)
+                }
+                Operator::ReturnCall { function_index } if moved(function_index) => {
+                    Instruction::ReturnCall(self.reencoder.function_index(function_index)?)
+                }
+                Operator::RefFunc { function_index } if moved(function_index) => {
+                    Instruction::RefFunc(self.reencoder.function_index(function_index)?)
+                }
+                _ => match replaced(&operator) {
+                    Some((position, _)) => Instruction::Call(self.host_functions[position]),
+                    None => continue,
+                },
+            };
+            out.extend_from_slice(&self.wasm[copied..start]);
+            copied = operators.original_position();
+            if let Some((_, offset)) = replaced(&operator) {
+                Instruction::I32Const(offset as u32 as i32).encode(&mut out);
+            }
+            instruction.encode(&mut out);
+        }
+        out.extend_from_slice(&self.wasm[copied..body.range().end]);
+        if out.len() > FUNCTION_SIZE_MAX {
+            let at = body.range().start;
+            return Err(invalid(format!("the function at byte {at} (0x{at:x}) is too large")));
+        }
+        out.encode(content);
+        Ok(())
+    }
+}
+
+fn rewrite(wasm: &[u8], options: &RewriteOptions) -> Result<Option<Vec<u8>>, NativeError> {
+    if wasm.len() < HEADER_SIZE {
+        let message = "the module is truncated inside its header";
+        return Err(NativeError::new(NativeErrorKind::Invalid, message));
+    }
+    let rewritten = Survey::new(wasm, options).and_then(|survey| {
+        if survey.needs_nothing() {
+            return Ok(None);
+        }
+        Writer::new(wasm, survey, options).write().map(Some)
+    });
+    rewritten.map_err(|failure| match failure {
+        Failure::Ours(error) => error,
+        Failure::Malformed(reason) => NativeError::new(
+            NativeErrorKind::Invalid,
+            format!("the module is not valid and cannot be rewritten: {reason}"),
+        ),
+    })
+}
+
+/// Rewrites a module that `selvedge_module_inspect` has accepted. On success `*rewritten` is the
+/// new module, owned by the caller, or null when the module needs no change. What changes is told
+/// at the top of native/src/rewrite.rs. The result is valid. Invalid when a reserved name is used
+/// or a shared memory begins above the limit. Takes a few milliseconds for each megabyte. Any
+/// thread.
+///
+/// # Safety
+/// `wasm` is readable for the call; `rewritten` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_module_rewrite(
+    wasm: Bytes,
+    options: &RewriteOptions,
+    rewritten: *mut *mut Buffer,
+) -> *mut NativeError {
+    match rewrite(unsafe { wasm.as_slice() }, options) {
+        Ok(bytes) => {
+            unsafe { rewritten.write(bytes.map_or(std::ptr::null_mut(), Buffer::into_raw)) };
+            std::ptr::null_mut()
+        }
+        Err(error) => error.into_raw(),
+    }
+}
+
+#[cfg(test)]
+#[path = "rewrite_test.rs"]
+mod tests;
