@@ -23,7 +23,7 @@ HEALTH = "/.well-known/selvedge/health"
 
 
 def selvedge(name, path):
-    command = [BINARY, "run", "--http", "127.0.0.1:{port}", GUESTS / "wcgi_hello.wasm"]
+    command = [BINARY, "run", "--http", "127.0.0.1:{port}", "--shards", "1", GUESTS / "wcgi_hello.wasm"]
     return peers.Server(name, command, path)
 
 

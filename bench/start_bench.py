@@ -112,7 +112,7 @@ def measure(program, folder, options):
     if options.wasmtime:
         subprocess.run([options.wasmtime, "compile", program.module, "-o", artifact], check=True)
     package = program.package(folder / "package")
-    server = peers.Server(program.name, [BINARY, "run", "--http", "127.0.0.1:{port}", package])
+    server = peers.Server(program.name, [BINARY, "run", "--http", "127.0.0.1:{port}", "--shards", "1", package])
     with server:
         for _ in range(3):
             request_seconds(server.port)

@@ -158,7 +158,7 @@ class TidyTest(unittest.TestCase):
             "reactor.sleep(duration);", "auto now = request->time();", "operand = operator new(8);",
             "A(const A&) = delete;", "int renewed = 1;", "co_await io::sleep(x);", "auto n = 1'000'000;",
             "const Clock& clock();", "auto f = [x = 1] { return x; };", "a[i] = 1;",
-            "std::thread::hardware_concurrency();",
+            "std::thread::hardware_concurrency();", "using namespace std::chrono_literals;",
         ):  # fmt: skip
             with self.subTest(statement):
                 self.expect_clean(self.in_function(statement))
