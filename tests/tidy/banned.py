@@ -71,9 +71,12 @@ BANS = [
 
 
 
+# Names of included headers are not uses, and a private constructor leaves only this way to make a unique_ptr.
+_NOT_USES = re.compile(r"^[ \t]*#[ \t]*include[^\n]*|\b(?:unique|shared)_ptr<[\w:<>, ]+>\(\s*new\b", re.MULTILINE)
+
+
 def _check_bans(tree, name):
-    # Names of included headers are not uses: <new> is not an allocation.
-    masked = re.sub(r"(?m)^[ \t]*#[ \t]*include[^\n]*", lambda found: " " * len(found.group(0)), tree.masked(name))
+    masked = _NOT_USES.sub(lambda found: re.sub(r"[^\n]", " ", found.group(0)), tree.masked(name))
     for ban in BANS:
         if not ban.covers(name):
             continue

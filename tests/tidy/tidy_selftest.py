@@ -159,6 +159,7 @@ class TidyTest(unittest.TestCase):
             "A(const A&) = delete;", "int renewed = 1;", "co_await io::sleep(x);", "auto n = 1'000'000;",
             "const Clock& clock();", "auto f = [x = 1] { return x; };", "a[i] = 1;",
             "std::thread::hardware_concurrency();", "using namespace std::chrono_literals;",
+            "return std::unique_ptr<A>(new A(1));",
         ):  # fmt: skip
             with self.subTest(statement):
                 self.expect_clean(self.in_function(statement))
