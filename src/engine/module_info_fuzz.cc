@@ -1,0 +1,53 @@
+// Inspects any bytes; what passes is rewritten, and the result must pass again with the same
+// imports and exports in front of the added ones.
+
+#include <cstdlib>
+#include <span>
+
+#include "base/assert.h"
+#include "engine/module_info.h"
+
+using selvedge::base::ByteSpan;
+using selvedge::engine::ExternKind;
+using selvedge::engine::inspect_module;
+using selvedge::engine::ModuleInfo;
+using selvedge::engine::rewrite_module;
+
+namespace {
+
+void check_same_interface(const ModuleInfo& before, const ModuleInfo& after) {
+  SELVEDGE_ASSERT(after.imports.size() >= before.imports.size());
+  SELVEDGE_ASSERT(after.imports.size() - before.imports.size() <= 3);
+  for (std::size_t i = 0; i < before.imports.size(); ++i) {
+    SELVEDGE_ASSERT(after.imports[i].module == before.imports[i].module);
+    SELVEDGE_ASSERT(after.imports[i].name == before.imports[i].name);
+    SELVEDGE_ASSERT(after.imports[i].signature == before.imports[i].signature);
+  }
+  SELVEDGE_ASSERT(after.exports.size() >= before.exports.size());
+  for (std::size_t i = 0; i < before.exports.size(); ++i) {
+    SELVEDGE_ASSERT(after.exports[i].name == before.exports[i].name);
+    SELVEDGE_ASSERT(after.exports[i].kind == before.exports[i].kind);
+    SELVEDGE_ASSERT(after.exports[i].signature == before.exports[i].signature);
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const ByteSpan wasm = std::as_bytes(std::span(data, size));
+  const auto before = inspect_module(wasm);
+  if (!before.has_value()) {
+    SELVEDGE_ASSERT(!before.error().message().empty());
+    // Not validated, so nothing is promised but an orderly answer.
+    static_cast<void>(rewrite_module(wasm));
+    return 0;
+  }
+  const auto rewritten = rewrite_module(wasm, {.shared_memory_bytes_max = 16 << 20});
+  if (!rewritten.has_value() || !rewritten->has_value()) {
+    return 0;
+  }
+  const auto after = inspect_module(**rewritten);
+  SELVEDGE_ASSERT(after.has_value());
+  check_same_interface(*before, *after);
+  return 0;
+}
