@@ -157,7 +157,22 @@ def check_documents(tree):
             tree.complain(name, len(lines), "an unclosed ``` block")
 
 
+def check_limits(tree):
+    """docs/limits.md names constants and options with the file that has them: | `name` | value | `src/file.h` |."""
+    name = "docs/limits.md"
+    if name not in tree.files:
+        return
+    for number, line in enumerate(tree.text(name).split("\n"), 1):
+        match = re.match(r"\| `([\w:]+)` \|.*\| `((?:src|native)/[\w/.]+)` \|", line)
+        if match is None:
+            continue
+        constant, path = match.group(1).split("::")[-1], match.group(2)
+        if path not in tree.files or not re.search(rf"\b{constant}\b", tree.text(path)):
+            tree.complain(name, number, f"{path} has no {constant}")
+
+
 def check(tree):
+    check_limits(tree)
     check_text(tree)
     check_sizes(tree)
     check_names(tree)

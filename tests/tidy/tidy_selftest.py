@@ -213,6 +213,12 @@ class TidyTest(unittest.TestCase):
         self.expect({"a.md": "# A\n```\n# fine\n"}, "a.md", "unclosed")
         self.expect_clean({"a.md": "# A\n```\n# fine\n```\n[x](https://example.com/)\n"})
 
+    def test_limits_exist(self):
+        row = "# Limits\n| `Loop::kTurnsMax` | 5 | `src/io/loop.h` |\n"
+        self.expect({"docs/limits.md": row}, "docs/limits.md:2", "has no kTurnsMax")
+        header = _CLEAN["src/io/loop.h"].replace("int loop();", "int loop();\nconstexpr int kTurnsMax = 5;")
+        self.expect_clean({"docs/limits.md": row, "src/io/loop.h": header})
+
     def test_exceptions_need_reasons_and_use(self):
         allow = {"tests/tidy/allowlist.toml": '[throw]\n"src/io/loop_more.cc" = "a good reason"\n'}
         self.expect_clean({**allow, **self.in_function("throw 1;")})
