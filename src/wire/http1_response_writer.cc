@@ -77,7 +77,8 @@ void Http1ResponseWriter::append_head(const ResponseHead& head, const Http1Respo
                                       std::string& out) const {
   append_status_line(head.status, out);
   for (const Header header : head.headers) {
-    if (header.name == "content-length" || header.name == "connection") {
+    if (header.name == "content-length" || header.name == "connection" ||
+        (!options.request_id.empty() && header.name == "x-request-id")) {
       continue;
     }
     out += header.name.text();
@@ -88,6 +89,11 @@ void Http1ResponseWriter::append_head(const ResponseHead& head, const Http1Respo
   if (!has_date && !options.date.empty()) {
     out += "date: ";
     out += options.date;
+    out += "\r\n";
+  }
+  if (!options.request_id.empty()) {
+    out += "x-request-id: ";
+    out += options.request_id;
     out += "\r\n";
   }
   // RFC 9110 section 8.6: none with 204; with HEAD and 304 only what the content would have had.

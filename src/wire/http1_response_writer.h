@@ -24,6 +24,7 @@ struct Http1ResponseOptions {
   std::optional<std::uint64_t> content_bytes = {};
   std::string_view date =
       {};  // IMF-fixdate for `Date`, unless the head has one; empty: none is added
+  std::string_view request_id = {};  // for `x-request-id`, a valid field value; empty: none
 };
 
 // The bytes to send for one piece of content: prefix, data, suffix. The views are good until the
@@ -52,6 +53,9 @@ class Http1ResponseWriter {
 
   // After start(): whether the connection may carry another response once this one is finished.
   bool keep_alive() const noexcept { return keep_alive_; }
+  // The end of the connection is the end of the content (HTTP/1.0): only a reset tells the peer
+  // that the content is truncated.
+  bool ends_by_close() const noexcept { return framing_ == Framing::kUntilClose; }
 
  private:
   enum class Framing : std::uint8_t { kNone, kFixed, kChunked, kUntilClose };

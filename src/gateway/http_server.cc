@@ -1,0 +1,175 @@
+#include "gateway/http_server.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "gateway/internal/http1_connection.h"
+#include "gateway/internal/shard_context.h"
+#include "io/task_scope.h"
+
+namespace selvedge::gateway {
+
+HttpMetrics::HttpMetrics(base::Registry& registry)
+    : connections_total(
+          registry.counter("selvedge_http_connections_total", "Connections accepted and served.")),
+      connections_refused_total(
+          registry.counter("selvedge_http_connections_refused_total",
+                           "Connections refused or ended because the server was full.")),
+      connections_active(registry.gauge("selvedge_http_connections_active", "Open connections.")),
+      requests_total(registry.counter("selvedge_http_requests_total", "Valid request heads.")),
+      requests_rejected_total(registry.counter("selvedge_http_requests_rejected_total",
+                                               "Requests refused by the parser or its limits.")),
+      responses_failed_total(registry.counter("selvedge_http_responses_failed_total",
+                                              "Requests whose handler failed.")),
+      requests_active(registry.gauge("selvedge_http_requests_active", "Handlers at work.")),
+      bytes_received_total(
+          registry.counter("selvedge_http_received_bytes_total", "Bytes read from connections.")),
+      bytes_sent_total(
+          registry.counter("selvedge_http_sent_bytes_total", "Bytes written to connections.")) {}
+
+class HttpServer::Implementation {
+ public:
+  // Connections looked at when an idle one has to make room.
+  static constexpr std::size_t kEvictionScanMax = 128;
+  // Connections that were told to end and have not yet, on top of connections_max.
+  static constexpr std::size_t kEndingMax = 256;
+
+  Implementation(io::Reactor& reactor, app::HttpHandler& handler, base::Random& random,
+                 HttpMetrics& metrics, const HttpServerOptions& options)
+      : context_(reactor, handler, random, metrics, options),
+        scope_(reactor, options.connections_max + kEndingMax) {}
+
+  io::Task<> serve(io::Listener& listener) {
+    listeners_.push_back(&listener);
+    for (;;) {
+      Result<std::unique_ptr<io::Stream>> accepted = co_await listener.accept();
+      if (context_.draining) {
+        std::erase(listeners_, &listener);
+        co_return {};
+      }
+      if (!accepted) {
+        std::erase(listeners_, &listener);
+        co_return fail(std::move(accepted).error());
+      }
+      adopt(*std::move(accepted));
+    }
+  }
+
+  bool adopt(std::unique_ptr<io::Stream> stream) {
+    if (context_.draining || (full() && !evict_idle())) {
+      context_.metrics.connections_refused_total.add();
+      refuse(*stream);
+      return false;
+    }
+    return scope_.spawn(serve_connection(*this, std::move(stream)));
+  }
+
+  io::Task<> stop(io::Deadline deadline) {
+    context_.draining = true;
+    for (io::Listener* listener : listeners_) {
+      listener->close();
+    }
+    for (internal::Http1Connection* connection : connections_) {
+      if (connection->is_idle()) {
+        connection->close_idle();
+      }
+    }
+    log::info("http server drains connections={}", connections_.size());
+    co_return co_await scope_.close(deadline);
+  }
+
+  std::size_t connection_count() const noexcept { return connections_.size(); }
+
+ private:
+  // Keeps a connection in the list while it is served.
+  class Listed {
+   public:
+    Listed(Implementation& server, internal::Http1Connection& connection)
+        : server_(server), connection_(connection) {
+      connection.set_list_index(server_.connections_.size());
+      server_.connections_.push_back(&connection);
+      server_.context_.metrics.connections_total.add();
+      server_.context_.metrics.connections_active.add(1);
+    }
+    ~Listed() {
+      std::vector<internal::Http1Connection*>& list = server_.connections_;
+      list[connection_.list_index()] = list.back();
+      list.back()->set_list_index(connection_.list_index());
+      list.pop_back();
+      server_.context_.metrics.connections_active.add(-1);
+    }
+    Listed(const Listed&) = delete;
+    Listed& operator=(const Listed&) = delete;
+
+   private:
+    Implementation& server_;
+    internal::Http1Connection& connection_;
+  };
+
+  static io::Task<> serve_connection(Implementation& server, std::unique_ptr<io::Stream> stream) {
+    internal::Http1Connection connection(server.context_, std::move(stream));
+    const Listed listed(server, connection);
+    if (const Result<> result = co_await connection.run(); !result) {
+      log::debug("connection ended error={}", result.error().message());
+    }
+    co_return {};
+  }
+
+  bool full() const noexcept { return scope_.size() >= context_.options.connections_max; }
+
+  // Ends the connection that has been idle longest among those looked at. The room it leaves is
+  // there when its task has ended, so the count may be exceeded by those that are ending.
+  bool evict_idle() {
+    internal::Http1Connection* oldest = nullptr;
+    const std::size_t count = std::min(connections_.size(), kEvictionScanMax);
+    for (std::size_t i = 0; i < count; ++i) {
+      internal::Http1Connection* candidate =
+          connections_[(eviction_start_ + i) % connections_.size()];
+      if (candidate->is_idle() &&
+          (oldest == nullptr || candidate->idle_since() < oldest->idle_since())) {
+        oldest = candidate;
+      }
+    }
+    eviction_start_ += count;
+    if (oldest == nullptr) {
+      return false;
+    }
+    oldest->close_idle();
+    return true;
+  }
+
+  // One attempt to say why: a full server waits for nobody.
+  static void refuse(io::Stream& stream) {
+    constexpr std::string_view kFull =
+        "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n"
+        "connection: close\r\n\r\n";
+    if (!stream.try_write(base::as_bytes(kFull))) {
+      stream.abort();
+    }
+  }
+
+  internal::ShardContext context_;
+  std::vector<io::Listener*> listeners_;
+  std::vector<internal::Http1Connection*> connections_;
+  std::size_t eviction_start_ = 0;
+  io::TaskScope scope_;  // last: its tasks use the rest
+};
+
+HttpServer::HttpServer(io::Reactor& reactor, app::HttpHandler& handler, base::Random& random,
+                       HttpMetrics& metrics, const HttpServerOptions& options)
+    : implementation_(
+          std::make_unique<Implementation>(reactor, handler, random, metrics, options)) {}
+HttpServer::~HttpServer() = default;
+
+io::Task<> HttpServer::serve(io::Listener& listener) { return implementation_->serve(listener); }
+bool HttpServer::adopt(std::unique_ptr<io::Stream> stream) {
+  return implementation_->adopt(std::move(stream));
+}
+io::Task<> HttpServer::stop(io::Deadline deadline) { return implementation_->stop(deadline); }
+std::size_t HttpServer::connection_count() const noexcept {
+  return implementation_->connection_count();
+}
+
+}  // namespace selvedge::gateway

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string_view>
+
+#include "app/http_exchange.h"
+#include "gateway/internal/http1_connection.h"
+#include "io/task_scope.h"
+#include "wire/http1_response_writer.h"
+
+namespace selvedge::gateway::internal {
+
+// One request and its response on an HTTP/1 connection. Lives in the connection's task while the
+// handler runs. One thread.
+class Http1Exchange final : public app::HttpExchange {
+ public:
+  // Larger pieces of content are framed and sent one part after the other.
+  static constexpr std::size_t kFrameBytesMax = 64 * 1024;
+
+  explicit Http1Exchange(Http1Connection& connection);
+  ~Http1Exchange() override;
+
+  const wire::RequestHead& request() const noexcept override;
+  const app::HttpPeer& peer() const noexcept override;
+  std::string_view request_id() const noexcept override { return request_id_; }
+  io::Task<std::size_t> read_body(base::MutableByteSpan buffer) override;
+  io::Task<> send_head(wire::ResponseHead head) override;
+  io::Task<> write_body(base::ByteSpan bytes) override;
+  io::Task<> finish() override;
+  void on_disconnect(std::move_only_function<void()> callback) override;
+
+  // For the connection, after the handler has returned `result`: answers in its place if it did
+  // not, and decides what becomes of the connection.
+  Http1Connection::Next conclude(const Result<>& result);
+  // The request's content is complete: from now on the peer's going away can be noticed.
+  void on_content_end();
+
+ private:
+  Result<> start_response(const wire::ResponseHead& head, std::uint64_t* content_bytes);
+  Result<> finish_now();
+  io::Task<> write_parts(base::ByteSpan bytes);
+  void answer_error(wire::StatusCode status, std::string_view reason);
+  io::Task<> watch_peer();
+  void log_access(std::string_view outcome) const;
+
+  Http1Connection& connection_;
+  std::string request_id_;
+  wire::Http1ResponseWriter writer_;
+  wire::StatusCode status_{200};
+  std::uint64_t content_bytes_ = 0;
+  base::MonotonicTime start_;
+  bool finished_ = false;
+  std::move_only_function<void()> disconnected_;
+  io::TaskScope scope_;  // last: its task uses the rest
+};
+
+}  // namespace selvedge::gateway::internal
