@@ -1,6 +1,8 @@
 #include "gateway/http_server.h"
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -33,8 +35,10 @@ class HttpServer::Implementation {
  public:
   // Connections looked at when an idle one has to make room.
   static constexpr std::size_t kEvictionScanMax = 128;
-  // Connections that were told to end and have not yet, on top of connections_max.
+  // Connections that were told to end or are being refused, on top of connections_max; beyond that
+  // they are closed without a word.
   static constexpr std::size_t kEndingMax = 256;
+  static constexpr base::Duration kRefusalMax = std::chrono::seconds(1);
 
   Implementation(io::Reactor& reactor, app::HttpHandler& handler, base::Random& random,
                  HttpMetrics& metrics, const HttpServerOptions& options)
@@ -60,7 +64,7 @@ class HttpServer::Implementation {
   bool adopt(std::unique_ptr<io::Stream> stream) {
     if (context_.draining || (full() && !evict_idle())) {
       context_.metrics.connections_refused_total.add();
-      refuse(*stream);
+      scope_.spawn(refuse(*this, std::move(stream)));
       return false;
     }
     return scope_.spawn(serve_connection(*this, std::move(stream)));
@@ -117,7 +121,7 @@ class HttpServer::Implementation {
     co_return {};
   }
 
-  bool full() const noexcept { return scope_.size() >= context_.options.connections_max; }
+  bool full() const noexcept { return connections_.size() >= context_.options.connections_max; }
 
   // Ends the connection that has been idle longest among those looked at. The room it leaves is
   // there when its task has ended, so the count may be exceeded by those that are ending.
@@ -140,13 +144,20 @@ class HttpServer::Implementation {
     return true;
   }
 
-  // One attempt to say why: a full server waits for nobody.
-  static void refuse(io::Stream& stream) {
+  // Says why, and lets the peer read it before the connection goes.
+  static io::Task<> refuse(Implementation& server, std::unique_ptr<io::Stream> stream) {
     constexpr std::string_view kFull =
         "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n"
         "connection: close\r\n\r\n";
-    if (!stream.try_write(base::as_bytes(kFull))) {
-      stream.abort();
+    const io::Deadline deadline = server.context_.reactor.deadline_after(kRefusalMax);
+    SELVEDGE_CO_TRY_VOID(co_await stream->write_all(base::as_bytes(kFull), deadline));
+    SELVEDGE_CO_TRY_VOID(stream->shutdown_write());
+    std::array<std::byte, 1024> dropped;
+    for (;;) {
+      const Result<std::size_t> count = co_await stream->read(dropped, deadline);
+      if (!count || *count == 0) {
+        co_return {};
+      }
     }
   }
 

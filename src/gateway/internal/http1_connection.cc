@@ -83,7 +83,7 @@ io::Task<> Http1Connection::run() {
 }
 
 void Http1Connection::begin_request() noexcept {
-  in_content_ = true;
+  in_content_ = parser_.head().has_content();
   continue_sent_ = !parser_.head().expects_continue();
   discarded_bytes_ = 0;
   head_deadline_.reset();
@@ -171,9 +171,7 @@ io::Task<> Http1Connection::end() {
     co_return {};
   }
   const base::MonotonicTime until = context_.reactor.now() + kLingerMax;
-  std::uint64_t dropped = 0;
-  while (dropped <= kDiscardedBytesMax) {
-    dropped += input_.bytes().size();
+  for (;;) {
     input_.consume(input_.bytes().size());
     const base::Duration left = until - context_.reactor.now();
     if (left <= base::Duration::zero()) {

@@ -28,8 +28,8 @@ class Http1Connection {
  public:
   // Content that a handler left unread and that is read and dropped to keep the connection.
   static constexpr std::uint64_t kDiscardedBytesMax = 256 * 1024;
-  // After the last response of a connection that still receives: how long and how much is read, so
-  // that a reset does not destroy the response on its way.
+  // After the last response of a connection that still receives: how long it is read and dropped,
+  // so that a reset does not destroy the response on its way.
   static constexpr base::Duration kLingerMax = std::chrono::seconds(2);
 
   Http1Connection(ShardContext& context, std::unique_ptr<io::Stream> stream);
