@@ -14,10 +14,10 @@
 // Threads. An object belongs to one shard, except where a method says otherwise.
 //
 // Waiting. Operations run at once on the calling thread and are bounded (kTransferBytesMax). What
-// may wait for a disk is marked: with File::waits_for_disk(), `sync`, `datasync`, `allocate` and
-// `load` are to be called on a helper thread while the guest is suspended, and a read with
-// Wait::kNever answers kAgain instead of waiting: then `load` the range on a helper thread and
-// read again with Wait::kAllowed.
+// may wait for a disk is marked: with waits_for_disk(), `sync`, `datasync` and `load` are to be
+// called on a helper thread while the guest is suspended, and a read with Wait::kNever answers
+// kAgain instead of waiting: then `load` the range on a helper thread and read again with
+// Wait::kAllowed.
 
 #include <cstddef>
 #include <cstdint>
@@ -108,7 +108,7 @@ class File {
   ErrnoResult<> allocate(std::uint64_t offset, std::uint64_t length);
   ErrnoResult<> advise(std::uint64_t offset, std::uint64_t length, Advice advice);
 
-  // See "Waiting" at the top. The four are safe on any thread when this is true.
+  // See "Waiting" at the top. The next three are safe on any thread, also while others are called.
   virtual bool waits_for_disk() const noexcept { return false; }
   virtual ErrnoResult<> sync() { return {}; }
   virtual ErrnoResult<> datasync() { return {}; }

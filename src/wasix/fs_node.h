@@ -60,11 +60,17 @@ class DirectoryNode {
   virtual ErrnoResult<> remove_directory(std::string_view name) = 0;
   virtual ErrnoResult<> unlink(std::string_view name) = 0;
   virtual ErrnoResult<> make_symlink(std::string_view name, std::string_view target) = 0;
-  // `to` has the same file_system() as this.
+  // `to` has the same file_system() as this and is a store_node().
   virtual ErrnoResult<> rename(std::string_view name, DirectoryNode& to,
                                std::string_view new_name) = 0;
   virtual ErrnoResult<> link(std::string_view name, DirectoryNode& to,
                              std::string_view new_name) = 0;
+
+  // A decorator's node of the underlying store (what `to` must be in rename and link), else itself.
+  virtual DirectoryNode& store_node() noexcept [[clang::lifetimebound]] { return *this; }
+  // Whether another file system is mounted on `name`, so that the name cannot be removed or
+  // renamed.
+  virtual bool is_mount_point(std::string_view /*name*/) const noexcept { return false; }
 
   // Two nodes may exchange files (rename, link) when these are equal. Only compared.
   virtual const void* file_system() const noexcept = 0;

@@ -1,0 +1,464 @@
+#include "wasix/fs_memory.h"
+
+#include <utility>
+
+#include "base/assert.h"
+#include "wasix/fs_node.h"
+#include "wasix/internal/memory_inode.h"
+
+namespace selvedge::wasix {
+namespace {
+
+using internal::MemoryDirectory;
+using internal::MemoryInode;
+using internal::MemoryLink;
+using internal::MemoryRegular;
+using internal::MemoryVolume;
+
+std::unexpected<Errno> fail_with(Errno error) noexcept { return std::unexpected(error); }
+
+// Listing an overlay: first the entries that are only here, then those of the lower directory. A
+// cookie with this bit belongs to the latter, and its other bits are the lower cookie.
+constexpr std::uint64_t kLowerCookieBit = std::uint64_t{1} << 63;
+
+class MemoryFile final : public File {
+ public:
+  MemoryFile(std::shared_ptr<MemoryRegular> inode, std::shared_ptr<File> lower,
+             const NodeOpenOptions& options) noexcept
+      : File({.read = options.read, .write = options.write, .flags = options.fdflags}),
+        inode_(std::move(inode)),
+        lower_(std::move(lower)) {}
+
+  ErrnoResult<FileStat> stat() override { return inode_->stat(); }
+  ErrnoResult<> set_times(const TimesChange& times) override {
+    if (inode_->volume().frozen) {
+      return fail_with(Errno::kRofs);
+    }
+    inode_->set_times(times);
+    return {};
+  }
+  bool waits_for_disk() const noexcept override {
+    return lower_ != nullptr && lower_->waits_for_disk();
+  }
+  void load(std::uint64_t offset, std::size_t length) noexcept override {
+    if (lower_ != nullptr) {
+      lower_->load(offset, length);
+    }
+  }
+
+ protected:
+  ErrnoResult<std::size_t> do_read(std::span<const base::MutableByteSpan> buffers,
+                                   std::uint64_t offset, Wait wait) override {
+    inode_->accessed();
+    return inode_->content().read(buffers, offset, lower_.get(), wait);
+  }
+
+  ErrnoResult<std::size_t> do_write(std::span<const base::ByteSpan> buffers,
+                                    std::uint64_t offset) override {
+    std::uint64_t bytes = 0;
+    for (const base::ByteSpan& buffer : buffers) {
+      bytes += buffer.size();
+    }
+    if (offset + bytes > inode_->volume().file_bytes_max) {
+      return fail_with(Errno::kFbig);
+    }
+    auto count = inode_->content().write(buffers, offset, lower_.get());
+    if (count) {
+      inode_->modified();
+    }
+    return count;
+  }
+
+  ErrnoResult<Appended> do_append(std::span<const base::ByteSpan> buffers) override {
+    const std::uint64_t offset = inode_->content().size();
+    auto count = do_write(buffers, offset);
+    if (!count) {
+      return fail_with(count.error());
+    }
+    return Appended{.written = *count, .end = offset + *count};
+  }
+
+  ErrnoResult<> do_set_size(std::uint64_t size) override {
+    if (size > inode_->volume().file_bytes_max) {
+      return fail_with(Errno::kFbig);
+    }
+    inode_->content().set_size(size);
+    inode_->modified();
+    return {};
+  }
+
+  ErrnoResult<> do_allocate(std::uint64_t offset, std::uint64_t length) override {
+    if (offset + length > inode_->volume().file_bytes_max) {
+      return fail_with(Errno::kFbig);
+    }
+    auto allocated = inode_->content().allocate(offset, length);
+    if (allocated) {
+      inode_->modified();
+    }
+    return allocated;
+  }
+
+ private:
+  const std::shared_ptr<MemoryRegular> inode_;
+  const std::shared_ptr<File> lower_;
+};
+
+class MemoryReader final : public DirectoryReader {
+ public:
+  explicit MemoryReader(std::shared_ptr<MemoryDirectory> directory) noexcept
+      : directory_(std::move(directory)) {}
+
+  ErrnoResult<> read(std::uint64_t cookie, DirectoryEntrySink& sink) override {
+    if ((cookie & kLowerCookieBit) == 0) {
+      if (!give_own(cookie, sink)) {
+        return {};
+      }
+      cookie = kLowerCookieBit;
+    }
+    return give_lower(cookie & ~kLowerCookieBit, sink);
+  }
+
+ private:
+  // false when the sink wants no more.
+  bool give_own(std::uint64_t cookie, DirectoryEntrySink& sink) {
+    directory_->accessed();
+    if (cookie < 1 && !sink.add(dot_entry(".", *directory_, 1))) {
+      return false;
+    }
+    if (cookie < 2) {
+      const auto parent = directory_->parent();
+      if (!sink.add(dot_entry("..", parent == nullptr ? *directory_ : *parent, 2))) {
+        return false;
+      }
+    }
+    const auto& entries = directory_->entries();
+    for (auto entry = entries.upper_bound(cookie); entry != entries.end(); ++entry) {
+      if (entry->second.covers_lower) {
+        continue;
+      }
+      if (!sink.add({.name = entry->second.name,
+                     .ino = entry->second.inode->ino(),
+                     .filetype = entry->second.inode->filetype(),
+                     .next_cookie = entry->first})) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  ErrnoResult<> give_lower(std::uint64_t cookie, DirectoryEntrySink& sink) {
+    if (directory_->lower() == nullptr) {
+      return {};
+    }
+    if (lower_reader_ == nullptr) {
+      auto reader = directory_->lower()->reader();
+      if (!reader) {
+        return fail_with(reader.error());
+      }
+      lower_reader_ = std::move(*reader);
+    }
+    struct Filter final : DirectoryEntrySink {
+      Filter(const MemoryDirectory& overlay, DirectoryEntrySink& target)
+          : directory(overlay), sink(target) {}
+      bool add(const DirectoryEntry& entry) override {
+        auto shown = directory.show_lower(entry);
+        if (!shown) {
+          return true;
+        }
+        SELVEDGE_ASSERT((entry.next_cookie & kLowerCookieBit) == 0);
+        shown->next_cookie |= kLowerCookieBit;
+        return sink.add(*shown);
+      }
+      const MemoryDirectory& directory;
+      DirectoryEntrySink& sink;
+    };
+    Filter filter(*directory_, sink);
+    return lower_reader_->read(cookie, filter);
+  }
+
+  static DirectoryEntry dot_entry(std::string_view name, const MemoryDirectory& directory,
+                                  std::uint64_t next_cookie) noexcept {
+    return {.name = name,
+            .ino = directory.ino(),
+            .filetype = Filetype::kDirectory,
+            .next_cookie = next_cookie};
+  }
+
+  const std::shared_ptr<MemoryDirectory> directory_;
+  std::unique_ptr<DirectoryReader> lower_reader_;
+};
+
+class MemoryNode final : public DirectoryNode {
+ public:
+  explicit MemoryNode(std::shared_ptr<MemoryDirectory> directory) noexcept
+      : directory_(std::move(directory)) {}
+
+  ErrnoResult<FileStat> stat() override { return directory_->stat(); }
+  ErrnoResult<> set_times(const TimesChange& times) override {
+    if (volume().frozen) {
+      return fail_with(Errno::kRofs);
+    }
+    directory_->set_times(times);
+    return {};
+  }
+  ErrnoResult<std::unique_ptr<DirectoryReader>> reader() override {
+    return std::make_unique<MemoryReader>(directory_);
+  }
+
+  ErrnoResult<std::shared_ptr<DirectoryNode>> enter(std::string_view name) override {
+    auto inode = directory_->find(name);
+    if (!inode) {
+      return fail_with(inode.error() == Errno::kAcces ? Errno::kNotdir : inode.error());
+    }
+    switch ((*inode)->filetype()) {
+      case Filetype::kDirectory:
+        return std::make_shared<MemoryNode>(std::static_pointer_cast<MemoryDirectory>(*inode));
+      case Filetype::kSymbolicLink:
+        return fail_with(Errno::kLoop);
+      default:
+        return fail_with(Errno::kNotdir);
+    }
+  }
+
+  ErrnoResult<std::shared_ptr<File>> open_file(std::string_view name,
+                                               const NodeOpenOptions& options) override;
+
+  ErrnoResult<FileStat> stat(std::string_view name) override { return directory_->stat_name(name); }
+
+  ErrnoResult<> set_times(std::string_view name, const TimesChange& times) override {
+    if (volume().frozen) {
+      return fail_with(Errno::kRofs);
+    }
+    auto inode = directory_->find(name);
+    if (!inode) {
+      return fail_with(inode.error());
+    }
+    (*inode)->set_times(times);
+    return {};
+  }
+
+  ErrnoResult<std::string> read_link(std::string_view name) override {
+    auto inode = directory_->find(name);
+    if (!inode) {
+      return fail_with(inode.error() == Errno::kAcces ? Errno::kInval : inode.error());
+    }
+    if ((*inode)->filetype() != Filetype::kSymbolicLink) {
+      return fail_with(Errno::kInval);
+    }
+    return static_cast<MemoryLink&>(**inode).target();
+  }
+
+  ErrnoResult<> make_directory(std::string_view name) override {
+    if (auto free = may_create(name); !free) {
+      return free;
+    }
+    return directory_->add(name, std::make_shared<MemoryDirectory>(shared_volume()));
+  }
+
+  ErrnoResult<> remove_directory(std::string_view name) override {
+    if (volume().frozen) {
+      return fail_with(Errno::kRofs);
+    }
+    auto stat = directory_->stat_name(name);
+    if (!stat) {
+      return fail_with(stat.error());
+    }
+    if (stat->filetype != Filetype::kDirectory) {
+      return fail_with(Errno::kNotdir);
+    }
+    auto inode = directory_->find(name);
+    if (!inode) {
+      return fail_with(inode.error());
+    }
+    if (!static_cast<MemoryDirectory&>(**inode).is_empty()) {
+      return fail_with(Errno::kNotempty);
+    }
+    return directory_->remove(name);
+  }
+
+  ErrnoResult<> unlink(std::string_view name) override {
+    if (volume().frozen) {
+      return fail_with(Errno::kRofs);
+    }
+    auto stat = directory_->stat_name(name);
+    if (!stat) {
+      return fail_with(stat.error());
+    }
+    if (stat->filetype == Filetype::kDirectory) {
+      return fail_with(Errno::kIsdir);
+    }
+    return directory_->remove(name);
+  }
+
+  ErrnoResult<> make_symlink(std::string_view name, std::string_view target) override {
+    if (auto free = may_create(name); !free) {
+      return free;
+    }
+    return directory_->add(name,
+                           std::make_shared<MemoryLink>(shared_volume(), std::string(target)));
+  }
+
+  ErrnoResult<> rename(std::string_view name, DirectoryNode& to,
+                       std::string_view new_name) override;
+
+  ErrnoResult<> link(std::string_view name, DirectoryNode& to, std::string_view new_name) override {
+    auto& target = static_cast<MemoryNode&>(to);
+    if (auto free = target.may_create(new_name); !free) {
+      return free;
+    }
+    auto inode = directory_->find(name);
+    if (!inode) {
+      return fail_with(inode.error());
+    }
+    if ((*inode)->filetype() == Filetype::kDirectory) {
+      return fail_with(Errno::kPerm);
+    }
+    return target.directory_->add(new_name, std::move(*inode));
+  }
+
+  const void* file_system() const noexcept override { return &volume(); }
+
+ private:
+  MemoryVolume& volume() const noexcept { return directory_->volume(); }
+  const std::shared_ptr<MemoryVolume>& shared_volume() const noexcept {
+    return directory_->shared_volume();
+  }
+  ErrnoResult<> may_create(std::string_view name) {
+    if (directory_->contains(name)) {
+      return fail_with(Errno::kExist);
+    }
+    if (volume().frozen) {
+      return fail_with(Errno::kRofs);
+    }
+    return {};
+  }
+
+  const std::shared_ptr<MemoryDirectory> directory_;
+};
+
+ErrnoResult<std::shared_ptr<File>> MemoryNode::open_file(std::string_view name,
+                                                         const NodeOpenOptions& options) {
+  auto found = directory_->find(name);
+  if (!found && (found.error() != Errno::kNoent || !options.create)) {
+    return fail_with(found.error());
+  }
+  if (volume().frozen && (!found || options.write || options.truncate)) {
+    return fail_with(Errno::kRofs);
+  }
+  std::shared_ptr<MemoryRegular> inode;
+  if (!found) {
+    inode = std::make_shared<MemoryRegular>(shared_volume());
+    if (auto added = directory_->add(name, inode); !added) {
+      return fail_with(added.error());
+    }
+  } else if (options.create && options.exclusive) {
+    return fail_with(Errno::kExist);
+  } else if ((*found)->filetype() != Filetype::kRegularFile) {
+    const bool directory = (*found)->filetype() == Filetype::kDirectory;
+    return fail_with(directory ? Errno::kIsdir : Errno::kLoop);
+  } else {
+    inode = std::static_pointer_cast<MemoryRegular>(*found);
+    if (options.truncate) {
+      inode->content().set_size(0);
+      inode->modified();
+    }
+  }
+  std::shared_ptr<File> lower;
+  if (inode->content().needs_lower() && (options.read || options.write)) {
+    auto opened = inode->open_lower();
+    if (!opened) {
+      return opened;
+    }
+    lower = std::move(*opened);
+  }
+  return std::make_shared<MemoryFile>(std::move(inode), std::move(lower), options);
+}
+
+// The checks of rename(2), in Linux's order.
+ErrnoResult<> MemoryNode::rename(std::string_view name, DirectoryNode& to,
+                                 std::string_view new_name) {
+  if (volume().frozen) {
+    return fail_with(Errno::kRofs);
+  }
+  MemoryDirectory& target = *static_cast<MemoryNode&>(to).directory_;
+  auto source = directory_->find(name);
+  if (!source) {
+    return fail_with(source.error());
+  }
+  const bool moves_directory = (*source)->filetype() == Filetype::kDirectory;
+  if (moves_directory && target.is_in_or_below(static_cast<const MemoryDirectory&>(**source))) {
+    return fail_with(Errno::kInval);
+  }
+  if (target.contains(new_name)) {
+    auto replaced = target.find(new_name);
+    if (!replaced) {
+      return fail_with(replaced.error());
+    }
+    if (*replaced == *source) {
+      return {};
+    }
+    const bool replaces_directory = (*replaced)->filetype() == Filetype::kDirectory;
+    if (replaces_directory &&
+        directory_->is_in_or_below(static_cast<const MemoryDirectory&>(**replaced))) {
+      return fail_with(Errno::kNotempty);
+    }
+    if (moves_directory != replaces_directory) {
+      return fail_with(moves_directory ? Errno::kNotdir : Errno::kIsdir);
+    }
+    if (replaces_directory && !static_cast<MemoryDirectory&>(**replaced).is_empty()) {
+      return fail_with(Errno::kNotempty);
+    }
+  }
+  return directory_->move(name, target, new_name);
+}
+
+}  // namespace
+
+class MemoryFileSystem::Impl {
+ public:
+  std::shared_ptr<MemoryVolume> volume;
+  std::shared_ptr<MemoryDirectory> root;
+  std::shared_ptr<FileSystem> lower;
+};
+
+MemoryFileSystem::MemoryFileSystem(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+MemoryFileSystem::~MemoryFileSystem() = default;
+
+ErrnoResult<std::shared_ptr<MemoryFileSystem>> MemoryFileSystem::create(
+    MemoryFileSystemOptions options) {
+  auto impl = std::make_unique<Impl>();
+  impl->volume = std::make_shared<MemoryVolume>(
+      MemoryVolume{.clock = options.clock,
+                   .quota = internal::MemoryQuota(options.bytes_max, options.entries_max),
+                   .file_bytes_max = options.file_bytes_max,
+                   .device = options.device,
+                   .linked_lower_files = {}});
+  if (options.lower == nullptr) {
+    impl->root = std::make_shared<MemoryDirectory>(impl->volume);
+  } else {
+    auto lower = options.lower->root();
+    auto stat = lower->stat();
+    if (!stat) {
+      return fail_with(stat.error());
+    }
+    impl->root = std::make_shared<MemoryDirectory>(impl->volume, *stat, std::move(lower));
+    impl->lower = std::move(options.lower);
+  }
+  return std::make_shared<MemoryFileSystem>(std::move(impl));
+}
+
+std::shared_ptr<DirectoryNode> MemoryFileSystem::root() {
+  return std::make_shared<MemoryNode>(impl_->root);
+}
+
+std::uint64_t MemoryFileSystem::bytes_used() const noexcept { return impl_->volume->quota.bytes(); }
+std::uint64_t MemoryFileSystem::entries_used() const noexcept {
+  return impl_->volume->quota.entries();
+}
+
+void MemoryFileSystem::freeze() noexcept {
+  SELVEDGE_ASSERT(impl_->lower == nullptr);
+  impl_->volume->frozen = true;
+}
+
+}  // namespace selvedge::wasix

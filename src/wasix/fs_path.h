@@ -1,0 +1,60 @@
+#pragma once
+
+// Paths of guests: validation, and resolution beneath a directory.
+//
+// Resolution is by handles, not by text: each step is taken from a directory that is held open, so
+// what another process renames meanwhile can change which file is found, never whether it lies
+// beneath the base directory.
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "wasix/fs_node.h"
+
+namespace selvedge::wasix {
+
+// What every path of a guest must fulfil, see Directory.
+ErrnoResult<> validate_path(std::string_view path) noexcept;
+// The text of a symbolic link that is about to be made or followed: validate_path, and at most 4095
+// bytes. kPerm when absolute.
+ErrnoResult<> validate_link_target(std::string_view target) noexcept;
+// Well-formed UTF-8 (Unicode 15, table 3-7): no surrogates, overlong forms or values above
+// U+10FFFF.
+bool is_utf8(std::string_view text) noexcept;
+
+// Where a path leads, up to its last component, which has not been looked at.
+struct PathEnd {
+  enum class Last : unsigned char {
+    kName,    // `name` in `parent`
+    kDot,     // `parent` itself; the path ends in `.`
+    kDotDot,  // likewise, ends in `..`
+  };
+  std::shared_ptr<DirectoryNode> parent;
+  std::string name;
+  Last last = Last::kName;
+  bool must_be_directory = false;  // it ended in a slash
+
+  bool is_parent_itself() const noexcept { return last != Last::kName; }
+};
+
+// Resolves one path; follow() goes on when its last component proves to be a link.
+class PathWalker {
+ public:
+  explicit PathWalker(std::shared_ptr<DirectoryNode> base) noexcept : base_(std::move(base)) {}
+
+  ErrnoResult<PathEnd> start(std::string_view path);
+  // `end` is a symbolic link: reads it and resolves what it says. kLoop after kSymlinksFollowedMax.
+  ErrnoResult<PathEnd> follow(const PathEnd& end);
+
+ private:
+  ErrnoResult<PathEnd> resolve(std::string path);
+  ErrnoResult<std::shared_ptr<DirectoryNode>> enter_directories(const std::string& path);
+  ErrnoResult<std::shared_ptr<DirectoryNode>> enter_name_by_name(std::string_view path);
+
+  std::shared_ptr<DirectoryNode> base_;
+  std::string prefix_;  // of the path being resolved: all before the last component
+  int links_followed_ = 0;
+};
+
+}  // namespace selvedge::wasix
