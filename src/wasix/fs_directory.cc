@@ -7,8 +7,6 @@
 namespace selvedge::wasix {
 namespace {
 
-std::unexpected<Errno> fail_with(Errno error) noexcept { return std::unexpected(error); }
-
 // kSuccess when a new entry may be given the name at `end`, which was written with a trailing slash
 // although it will not be a directory: Linux refuses that for every reason that applies.
 Errno refuse_trailing_slash(const PathEnd& end) {
@@ -22,10 +20,10 @@ Errno refuse_trailing_slash(const PathEnd& end) {
 ErrnoResult<> require_directory(const PathEnd& end) {
   auto found = end.parent->stat(end.name);
   if (!found) {
-    return fail_with(found.error());
+    return refuse(found.error());
   }
   if (found->filetype != Filetype::kDirectory) {
-    return fail_with(Errno::kNotdir);
+    return refuse(Errno::kNotdir);
   }
   return {};
 }
@@ -43,7 +41,7 @@ ErrnoResult<Found> find(const std::shared_ptr<DirectoryNode>& base, std::string_
   while (end) {
     auto stat = end->is_parent_itself() ? end->parent->stat() : end->parent->stat(end->name);
     if (!stat) {
-      return fail_with(stat.error());
+      return refuse(stat.error());
     }
     if (stat->filetype == Filetype::kSymbolicLink &&
         (follow == Follow::kYes || end->must_be_directory)) {
@@ -51,11 +49,11 @@ ErrnoResult<Found> find(const std::shared_ptr<DirectoryNode>& base, std::string_
       continue;
     }
     if (end->must_be_directory && stat->filetype != Filetype::kDirectory) {
-      return fail_with(Errno::kNotdir);
+      return refuse(Errno::kNotdir);
     }
     return Found{std::move(*end), *stat};
   }
-  return fail_with(end.error());
+  return refuse(end.error());
 }
 
 bool wants_directory_changed(const OpenOptions& options) noexcept {
@@ -65,10 +63,10 @@ bool wants_directory_changed(const OpenOptions& options) noexcept {
 ErrnoResult<Opened> open_directory(std::shared_ptr<DirectoryNode> node,
                                    const OpenOptions& options) {
   if (has_all(options.oflags, Oflags::kCreat | Oflags::kExcl)) {
-    return fail_with(Errno::kExist);
+    return refuse(Errno::kExist);
   }
   if (wants_directory_changed(options)) {
-    return fail_with(Errno::kIsdir);
+    return refuse(Errno::kIsdir);
   }
   return Opened(std::make_shared<Directory>(std::move(node)));
 }
@@ -79,7 +77,7 @@ ErrnoResult<Opened> open_at(const PathEnd& end, const OpenOptions& options) {
     return open_directory(end.parent, options);
   }
   if (end.must_be_directory && has_any(options.oflags, Oflags::kCreat)) {
-    return fail_with(Errno::kIsdir);
+    return refuse(Errno::kIsdir);
   }
   if (!end.must_be_directory && !has_any(options.oflags, Oflags::kDirectory)) {
     auto file = end.parent->open_file(
@@ -93,12 +91,12 @@ ErrnoResult<Opened> open_at(const PathEnd& end, const OpenOptions& options) {
       return Opened(std::move(*file));
     }
     if (file.error() != Errno::kIsdir || wants_directory_changed(options)) {
-      return fail_with(file.error());
+      return refuse(file.error());
     }
   }
   auto node = end.parent->enter(end.name);
   if (!node) {
-    return fail_with(node.error());
+    return refuse(node.error());
   }
   return open_directory(std::move(*node), options);
 }
@@ -112,7 +110,7 @@ std::shared_ptr<Directory> FileSystem::open_root() { return std::make_shared<Dir
 
 ErrnoResult<Opened> Directory::open(std::string_view path, const OpenOptions& options) {
   if (has_all(options.oflags, Oflags::kCreat | Oflags::kDirectory)) {
-    return fail_with(Errno::kInval);
+    return refuse(Errno::kInval);
   }
   PathWalker walker(node_);
   auto end = walker.start(path);
@@ -123,11 +121,11 @@ ErrnoResult<Opened> Directory::open(std::string_view path, const OpenOptions& op
     }
     if (options.follow == Follow::kNo && !end->must_be_directory) {
       const bool directory = has_any(options.oflags, Oflags::kDirectory);
-      return fail_with(directory ? Errno::kNotdir : Errno::kLoop);
+      return refuse(directory ? Errno::kNotdir : Errno::kLoop);
     }
     end = walker.follow(*end);
   }
-  return fail_with(end.error());
+  return refuse(end.error());
 }
 
 ErrnoResult<FileStat> Directory::stat() { return node_->stat(); }
@@ -135,7 +133,7 @@ ErrnoResult<FileStat> Directory::stat() { return node_->stat(); }
 ErrnoResult<FileStat> Directory::stat(std::string_view path, Follow follow) {
   auto found = find(node_, path, follow);
   if (!found) {
-    return fail_with(found.error());
+    return refuse(found.error());
   }
   return found->stat;
 }
@@ -145,7 +143,7 @@ ErrnoResult<> Directory::set_times(const TimesChange& times) { return node_->set
 ErrnoResult<> Directory::set_times(std::string_view path, Follow follow, const TimesChange& times) {
   auto found = find(node_, path, follow);
   if (!found) {
-    return fail_with(found.error());
+    return refuse(found.error());
   }
   const PathEnd& end = found->end;
   return end.is_parent_itself() ? end.parent->set_times(times)
@@ -155,10 +153,10 @@ ErrnoResult<> Directory::set_times(std::string_view path, Follow follow, const T
 ErrnoResult<> Directory::make_directory(std::string_view path) {
   auto end = PathWalker(node_).start(path);
   if (!end) {
-    return fail_with(end.error());
+    return refuse(end.error());
   }
   if (end->is_parent_itself()) {
-    return fail_with(Errno::kExist);
+    return refuse(Errno::kExist);
   }
   return end->parent->make_directory(end->name);
 }
@@ -166,13 +164,13 @@ ErrnoResult<> Directory::make_directory(std::string_view path) {
 ErrnoResult<> Directory::remove_directory(std::string_view path) {
   auto end = PathWalker(node_).start(path);
   if (!end) {
-    return fail_with(end.error());
+    return refuse(end.error());
   }
   if (end->is_parent_itself()) {
-    return fail_with(end->last == PathEnd::Last::kDot ? Errno::kInval : Errno::kNotempty);
+    return refuse(end->last == PathEnd::Last::kDot ? Errno::kInval : Errno::kNotempty);
   }
   if (end->parent->is_mount_point(end->name)) {
-    return fail_with(Errno::kBusy);
+    return refuse(Errno::kBusy);
   }
   return end->parent->remove_directory(end->name);
 }
@@ -180,14 +178,14 @@ ErrnoResult<> Directory::remove_directory(std::string_view path) {
 ErrnoResult<> Directory::unlink(std::string_view path) {
   auto end = PathWalker(node_).start(path);
   if (!end) {
-    return fail_with(end.error());
+    return refuse(end.error());
   }
   if (end->is_parent_itself()) {
-    return fail_with(Errno::kIsdir);
+    return refuse(Errno::kIsdir);
   }
   if (end->must_be_directory) {
     auto found = require_directory(*end);
-    return fail_with(found ? Errno::kIsdir : found.error());
+    return refuse(found ? Errno::kIsdir : found.error());
   }
   return end->parent->unlink(end->name);
 }
@@ -198,13 +196,13 @@ ErrnoResult<> Directory::symlink(std::string_view target, std::string_view path)
   }
   auto end = PathWalker(node_).start(path);
   if (!end) {
-    return fail_with(end.error());
+    return refuse(end.error());
   }
   if (end->is_parent_itself()) {
-    return fail_with(Errno::kExist);
+    return refuse(Errno::kExist);
   }
   if (end->must_be_directory) {
-    return fail_with(refuse_trailing_slash(*end));
+    return refuse(refuse_trailing_slash(*end));
   }
   return end->parent->make_symlink(end->name, target);
 }
@@ -213,10 +211,10 @@ ErrnoResult<std::string> Directory::read_link(std::string_view path) {
   // A trailing slash follows the link, and what it leads to is then not one.
   auto found = find(node_, path, Follow::kNo);
   if (!found) {
-    return fail_with(found.error());
+    return refuse(found.error());
   }
   if (found->stat.filetype != Filetype::kSymbolicLink) {
-    return fail_with(Errno::kInval);
+    return refuse(Errno::kInval);
   }
   return found->end.parent->read_link(found->end.name);
 }
@@ -224,19 +222,19 @@ ErrnoResult<std::string> Directory::read_link(std::string_view path) {
 ErrnoResult<> Directory::rename(std::string_view path, Directory& to, std::string_view new_path) {
   auto from_end = PathWalker(node_).start(path);
   if (!from_end) {
-    return fail_with(from_end.error());
+    return refuse(from_end.error());
   }
   auto to_end = PathWalker(to.node_).start(new_path);
   if (!to_end) {
-    return fail_with(to_end.error());
+    return refuse(to_end.error());
   }
   if (from_end->parent->file_system() != to_end->parent->file_system()) {
-    return fail_with(Errno::kXdev);
+    return refuse(Errno::kXdev);
   }
   if (from_end->is_parent_itself() || to_end->is_parent_itself() ||
       from_end->parent->is_mount_point(from_end->name) ||
       to_end->parent->is_mount_point(to_end->name)) {
-    return fail_with(Errno::kBusy);
+    return refuse(Errno::kBusy);
   }
   if (from_end->must_be_directory || to_end->must_be_directory) {
     if (auto directory = require_directory(*from_end); !directory) {
@@ -249,27 +247,27 @@ ErrnoResult<> Directory::rename(std::string_view path, Directory& to, std::strin
 ErrnoResult<> Directory::link(std::string_view path, Directory& to, std::string_view new_path) {
   auto from = find(node_, path, Follow::kNo);
   if (!from) {
-    return fail_with(from.error());
+    return refuse(from.error());
   }
   auto to_end = PathWalker(to.node_).start(new_path);
   if (!to_end) {
-    return fail_with(to_end.error());
+    return refuse(to_end.error());
   }
   if (to_end->is_parent_itself()) {
-    return fail_with(Errno::kExist);
+    return refuse(Errno::kExist);
   }
   if (to_end->must_be_directory) {
-    return fail_with(refuse_trailing_slash(*to_end));
+    return refuse(refuse_trailing_slash(*to_end));
   }
   if (from->end.parent->file_system() != to_end->parent->file_system()) {
-    return fail_with(Errno::kXdev);
+    return refuse(Errno::kXdev);
   }
   if (from->stat.filetype == Filetype::kDirectory) {
     // Linux reports an existing new name before the directory.
-    return fail_with(to_end->parent->stat(to_end->name) ? Errno::kExist : Errno::kPerm);
+    return refuse(to_end->parent->stat(to_end->name) ? Errno::kExist : Errno::kPerm);
   }
   if (to_end->parent->is_mount_point(to_end->name)) {
-    return fail_with(Errno::kExist);
+    return refuse(Errno::kExist);
   }
   return from->end.parent->link(from->end.name, to_end->parent->store_node(), to_end->name);
 }
@@ -278,7 +276,7 @@ ErrnoResult<> Directory::read_entries(std::uint64_t cookie, DirectoryEntrySink& 
   if (reader_ == nullptr) {
     auto reader = node_->reader();
     if (!reader) {
-      return fail_with(reader.error());
+      return refuse(reader.error());
     }
     reader_ = std::move(*reader);
   }

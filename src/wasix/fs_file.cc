@@ -59,10 +59,10 @@ class TransferBuffers {
 
 ErrnoResult<TimeChange> time_change(Timestamp value, bool set, bool now) noexcept {
   if (set && now) {
-    return std::unexpected(Errno::kInval);
+    return refuse(Errno::kInval);
   }
   if (set && value > kOffsetMax) {
-    return std::unexpected(Errno::kInval);
+    return refuse(Errno::kInval);
   }
   using Kind = TimeChange::Kind;
   return TimeChange{.kind = set ? Kind::kSet : now ? Kind::kNow : Kind::kKeep, .value = value};
@@ -73,14 +73,14 @@ ErrnoResult<TimeChange> time_change(Timestamp value, bool set, bool now) noexcep
 ErrnoResult<TimesChange> TimesChange::from(Timestamp atim, Timestamp mtim,
                                            Fstflags flags) noexcept {
   if (has_any(flags, ~Fstflags::kAll)) {
-    return std::unexpected(Errno::kInval);
+    return refuse(Errno::kInval);
   }
   const auto access =
       time_change(atim, has_any(flags, Fstflags::kAtim), has_any(flags, Fstflags::kAtimNow));
   const auto modification =
       time_change(mtim, has_any(flags, Fstflags::kMtim), has_any(flags, Fstflags::kMtimNow));
   if (!access || !modification) {
-    return std::unexpected(Errno::kInval);
+    return refuse(Errno::kInval);
   }
   return TimesChange{.atim = *access, .mtim = *modification};
 }
@@ -88,10 +88,10 @@ ErrnoResult<TimesChange> TimesChange::from(Timestamp atim, Timestamp mtim,
 ErrnoResult<std::size_t> File::pread(std::span<const base::MutableByteSpan> buffers,
                                      std::uint64_t offset, Wait wait) {
   if (!readable_) {
-    return std::unexpected(Errno::kBadf);
+    return refuse(Errno::kBadf);
   }
   if (offset > kOffsetMax) {
-    return std::unexpected(Errno::kInval);
+    return refuse(Errno::kInval);
   }
   TransferBuffers transfer(buffers);
   if (transfer.bytes() == 0) {
@@ -108,17 +108,17 @@ ErrnoResult<std::size_t> File::pread(std::span<const base::MutableByteSpan> buff
 ErrnoResult<std::size_t> File::pwrite(std::span<const base::ByteSpan> buffers,
                                       std::uint64_t offset) {
   if (!writable_) {
-    return std::unexpected(Errno::kBadf);
+    return refuse(Errno::kBadf);
   }
   if (offset > kOffsetMax) {
-    return std::unexpected(Errno::kInval);
+    return refuse(Errno::kInval);
   }
   TransferBuffers transfer(buffers);
   if (transfer.bytes() == 0) {
     return 0;
   }
   if (offset == kOffsetMax) {
-    return std::unexpected(Errno::kFbig);
+    return refuse(Errno::kFbig);
   }
   transfer.truncate(
       static_cast<std::size_t>(std::min<std::uint64_t>(transfer.bytes(), kOffsetMax - offset)));
@@ -142,7 +142,7 @@ ErrnoResult<std::size_t> File::write(std::span<const base::ByteSpan> buffers) {
     return count;
   }
   if (!writable_) {
-    return std::unexpected(Errno::kBadf);
+    return refuse(Errno::kBadf);
   }
   const TransferBuffers transfer(buffers);
   if (transfer.bytes() == 0) {
@@ -150,7 +150,7 @@ ErrnoResult<std::size_t> File::write(std::span<const base::ByteSpan> buffers) {
   }
   auto appended = do_append(transfer.spans());
   if (!appended) {
-    return std::unexpected(appended.error());
+    return refuse(appended.error());
   }
   offset_ = appended->end;
   return appended->written;
@@ -167,18 +167,18 @@ ErrnoResult<std::uint64_t> File::seek(std::int64_t delta, Whence whence) {
     case Whence::kEnd: {
       auto now = stat();
       if (!now) {
-        return std::unexpected(now.error());
+        return refuse(now.error());
       }
       origin = now->size;
       break;
     }
     default:
-      return std::unexpected(Errno::kInval);
+      return refuse(Errno::kInval);
   }
   std::int64_t sum = 0;
   if (!std::in_range<std::int64_t>(origin) ||
       __builtin_add_overflow(static_cast<std::int64_t>(origin), delta, &sum) || sum < 0) {
-    return std::unexpected(Errno::kInval);
+    return refuse(Errno::kInval);
   }
   offset_ = static_cast<std::uint64_t>(sum);
   return offset_;
@@ -186,7 +186,7 @@ ErrnoResult<std::uint64_t> File::seek(std::int64_t delta, Whence whence) {
 
 ErrnoResult<> File::set_flags(Fdflags flags) {
   if (has_any(flags, ~Fdflags::kAll)) {
-    return std::unexpected(Errno::kInval);
+    return refuse(Errno::kInval);
   }
   flags_ = flags;
   return {};
@@ -194,27 +194,27 @@ ErrnoResult<> File::set_flags(Fdflags flags) {
 
 ErrnoResult<> File::set_size(std::uint64_t size) {
   if (!writable_ || size > kOffsetMax) {
-    return std::unexpected(Errno::kInval);
+    return refuse(Errno::kInval);
   }
   return do_set_size(size);
 }
 
 ErrnoResult<> File::allocate(std::uint64_t offset, std::uint64_t length) {
   if (!writable_) {
-    return std::unexpected(Errno::kBadf);
+    return refuse(Errno::kBadf);
   }
   if (length == 0 || offset > kOffsetMax || length > kOffsetMax) {
-    return std::unexpected(Errno::kInval);
+    return refuse(Errno::kInval);
   }
   if (offset + length > kOffsetMax) {
-    return std::unexpected(Errno::kFbig);
+    return refuse(Errno::kFbig);
   }
   return do_allocate(offset, length);
 }
 
 ErrnoResult<> File::advise(std::uint64_t offset, std::uint64_t length, Advice advice) {
   if (advice > Advice::kNoreuse || offset > kOffsetMax || length > kOffsetMax) {
-    return std::unexpected(Errno::kInval);
+    return refuse(Errno::kInval);
   }
   do_advise(offset, length, advice);
   return {};

@@ -35,9 +35,7 @@ constexpr std::size_t kDirectoryBufferBytes = std::size_t{32} << 10;
 // openat2 answers EAGAIN when something was renamed while it walked over `..`.
 constexpr int kOpenat2AttemptsMax = 8;
 
-std::unexpected<Errno> last_error() noexcept { return std::unexpected(errno_from_host(errno)); }
-std::unexpected<Errno> fail_with(Errno error) noexcept { return std::unexpected(error); }
-
+ErrnoExit last_error() noexcept { return refuse(errno_from_host(errno)); }
 // What all nodes of one mount share.
 struct Volume {
   bool read_only = false;
@@ -97,7 +95,7 @@ class HostReader final : public DirectoryReader {
       if (begin_ == end_) {
         auto more = fill();
         if (!more) {
-          return fail_with(more.error());
+          return refuse(more.error());
         }
         if (!*more) {
           return {};
@@ -161,7 +159,7 @@ class HostNode final : public DirectoryNode {
 
   ErrnoResult<> set_times(const TimesChange& times) override {
     if (volume_->read_only) {
-      return fail_with(Errno::kRofs);
+      return refuse(Errno::kRofs);
     }
     const internal::HostTimes host(times);
     return host_result(::utimensat(fd_.get(), ".", host.values, 0));
@@ -194,12 +192,12 @@ class HostNode final : public DirectoryNode {
     }
     char first = 0;
     const bool is_link = ::readlinkat(fd_.get(), c_name.get(), &first, 1) >= 0;
-    return fail_with(is_link ? Errno::kLoop : Errno::kNotdir);
+    return refuse(is_link ? Errno::kLoop : Errno::kNotdir);
   }
 
   ErrnoResult<std::shared_ptr<DirectoryNode>> enter_path(const std::string& path) override {
     if (!volume_->has_openat2 || path.size() >= PATH_MAX) {
-      return fail_with(Errno::kNosys);
+      return refuse(Errno::kNosys);
     }
     for (int attempt = 0; attempt < kOpenat2AttemptsMax; ++attempt) {
       UniqueFd fd(openat2_beneath(fd_.get(), path.c_str()));
@@ -207,13 +205,13 @@ class HostNode final : public DirectoryNode {
         return make_node(std::move(fd));
       }
       if (errno == EXDEV) {
-        return fail_with(Errno::kPerm);
+        return refuse(Errno::kPerm);
       }
       if (errno != EAGAIN && errno != EINTR) {
         return last_error();
       }
     }
-    return fail_with(Errno::kNosys);
+    return refuse(Errno::kNosys);
   }
 
   ErrnoResult<std::shared_ptr<File>> open_file(std::string_view name,
@@ -229,7 +227,7 @@ class HostNode final : public DirectoryNode {
 
   ErrnoResult<> set_times(std::string_view name, const TimesChange& times) override {
     if (volume_->read_only) {
-      return fail_with(Errno::kRofs);
+      return refuse(Errno::kRofs);
     }
     const internal::HostTimes host(times);
     return host_result(::utimensat(fd_.get(), CName(name).get(), host.values, AT_SYMLINK_NOFOLLOW));
@@ -254,14 +252,14 @@ class HostNode final : public DirectoryNode {
 
   ErrnoResult<> remove_directory(std::string_view name) override {
     if (volume_->read_only) {
-      return fail_with(Errno::kRofs);
+      return refuse(Errno::kRofs);
     }
     return host_result(::unlinkat(fd_.get(), CName(name).get(), AT_REMOVEDIR));
   }
 
   ErrnoResult<> unlink(std::string_view name) override {
     if (volume_->read_only) {
-      return fail_with(Errno::kRofs);
+      return refuse(Errno::kRofs);
     }
     return host_result(::unlinkat(fd_.get(), CName(name).get(), 0));
   }
@@ -276,7 +274,7 @@ class HostNode final : public DirectoryNode {
   ErrnoResult<> rename(std::string_view name, DirectoryNode& to,
                        std::string_view new_name) override {
     if (volume_->read_only) {
-      return fail_with(Errno::kRofs);
+      return refuse(Errno::kRofs);
     }
     return host_result(
         ::renameat(fd_.get(), CName(name).get(), host_fd(to), CName(new_name).get()));
@@ -306,7 +304,7 @@ class HostNode final : public DirectoryNode {
     if (!volume_->read_only) {
       return {};
     }
-    return fail_with(stat(name) ? Errno::kExist : Errno::kRofs);
+    return refuse(stat(name) ? Errno::kExist : Errno::kRofs);
   }
 
   UniqueFd fd_;  // O_PATH
@@ -318,11 +316,11 @@ ErrnoResult<> refuse_to_open(Filetype filetype) noexcept {
     case Filetype::kRegularFile:
       return {};
     case Filetype::kDirectory:
-      return fail_with(Errno::kIsdir);
+      return refuse(Errno::kIsdir);
     case Filetype::kSymbolicLink:
-      return fail_with(Errno::kLoop);
+      return refuse(Errno::kLoop);
     default:
-      return fail_with(Errno::kAcces);
+      return refuse(Errno::kAcces);
   }
 }
 
@@ -340,19 +338,19 @@ ErrnoResult<std::shared_ptr<File>> HostNode::open_file(std::string_view name,
                                                        const NodeOpenOptions& options) {
   const auto existing = stat(name);
   if (!existing && (existing.error() != Errno::kNoent || !options.create)) {
-    return fail_with(existing.error());
+    return refuse(existing.error());
   }
   if (existing) {
     if (options.create && options.exclusive) {
-      return fail_with(Errno::kExist);
+      return refuse(Errno::kExist);
     }
     // Looked at before it is opened, because opening a device or fifo can itself have effects.
     if (auto allowed = refuse_to_open(existing->filetype); !allowed) {
-      return fail_with(allowed.error());
+      return refuse(allowed.error());
     }
   }
   if (volume_->read_only && (!existing || options.write || options.truncate)) {
-    return fail_with(Errno::kRofs);
+    return refuse(Errno::kRofs);
   }
   NodeOpenOptions effective = options;
   effective.exclusive = options.create && options.exclusive;
@@ -362,7 +360,7 @@ ErrnoResult<std::shared_ptr<File>> HostNode::open_file(std::string_view name,
     return last_error();
   }
   if (auto allowed = refuse_to_open(internal::to_filetype(host.st_mode)); !allowed) {
-    return fail_with(allowed.error());
+    return refuse(allowed.error());
   }
   return std::make_shared<internal::HostFile>(
       std::move(fd), internal::HostFile::Options{.read = options.read,

@@ -15,8 +15,6 @@ using internal::MemoryLink;
 using internal::MemoryRegular;
 using internal::MemoryVolume;
 
-std::unexpected<Errno> fail_with(Errno error) noexcept { return std::unexpected(error); }
-
 // Listing an overlay: first the entries that are only here, then those of the lower directory. A
 // cookie with this bit belongs to the latter, and its other bits are the lower cookie.
 constexpr std::uint64_t kLowerCookieBit = std::uint64_t{1} << 63;
@@ -32,7 +30,7 @@ class MemoryFile final : public File {
   ErrnoResult<FileStat> stat() override { return inode_->stat(); }
   ErrnoResult<> set_times(const TimesChange& times) override {
     if (inode_->volume().frozen) {
-      return fail_with(Errno::kRofs);
+      return refuse(Errno::kRofs);
     }
     inode_->set_times(times);
     return {};
@@ -60,7 +58,7 @@ class MemoryFile final : public File {
       bytes += buffer.size();
     }
     if (offset + bytes > inode_->volume().file_bytes_max) {
-      return fail_with(Errno::kFbig);
+      return refuse(Errno::kFbig);
     }
     auto count = inode_->content().write(buffers, offset, lower_.get());
     if (count) {
@@ -73,14 +71,14 @@ class MemoryFile final : public File {
     const std::uint64_t offset = inode_->content().size();
     auto count = do_write(buffers, offset);
     if (!count) {
-      return fail_with(count.error());
+      return refuse(count.error());
     }
     return Appended{.written = *count, .end = offset + *count};
   }
 
   ErrnoResult<> do_set_size(std::uint64_t size) override {
     if (size > inode_->volume().file_bytes_max) {
-      return fail_with(Errno::kFbig);
+      return refuse(Errno::kFbig);
     }
     inode_->content().set_size(size);
     inode_->modified();
@@ -89,7 +87,7 @@ class MemoryFile final : public File {
 
   ErrnoResult<> do_allocate(std::uint64_t offset, std::uint64_t length) override {
     if (offset + length > inode_->volume().file_bytes_max) {
-      return fail_with(Errno::kFbig);
+      return refuse(Errno::kFbig);
     }
     auto allocated = inode_->content().allocate(offset, length);
     if (allocated) {
@@ -153,7 +151,7 @@ class MemoryReader final : public DirectoryReader {
     if (lower_reader_ == nullptr) {
       auto reader = directory_->lower()->reader();
       if (!reader) {
-        return fail_with(reader.error());
+        return refuse(reader.error());
       }
       lower_reader_ = std::move(*reader);
     }
@@ -196,7 +194,7 @@ class MemoryNode final : public DirectoryNode {
   ErrnoResult<FileStat> stat() override { return directory_->stat(); }
   ErrnoResult<> set_times(const TimesChange& times) override {
     if (volume().frozen) {
-      return fail_with(Errno::kRofs);
+      return refuse(Errno::kRofs);
     }
     directory_->set_times(times);
     return {};
@@ -208,15 +206,15 @@ class MemoryNode final : public DirectoryNode {
   ErrnoResult<std::shared_ptr<DirectoryNode>> enter(std::string_view name) override {
     auto inode = directory_->find(name);
     if (!inode) {
-      return fail_with(inode.error() == Errno::kAcces ? Errno::kNotdir : inode.error());
+      return refuse(inode.error() == Errno::kAcces ? Errno::kNotdir : inode.error());
     }
     switch ((*inode)->filetype()) {
       case Filetype::kDirectory:
         return std::make_shared<MemoryNode>(std::static_pointer_cast<MemoryDirectory>(*inode));
       case Filetype::kSymbolicLink:
-        return fail_with(Errno::kLoop);
+        return refuse(Errno::kLoop);
       default:
-        return fail_with(Errno::kNotdir);
+        return refuse(Errno::kNotdir);
     }
   }
 
@@ -227,11 +225,11 @@ class MemoryNode final : public DirectoryNode {
 
   ErrnoResult<> set_times(std::string_view name, const TimesChange& times) override {
     if (volume().frozen) {
-      return fail_with(Errno::kRofs);
+      return refuse(Errno::kRofs);
     }
     auto inode = directory_->find(name);
     if (!inode) {
-      return fail_with(inode.error());
+      return refuse(inode.error());
     }
     (*inode)->set_times(times);
     return {};
@@ -240,10 +238,10 @@ class MemoryNode final : public DirectoryNode {
   ErrnoResult<std::string> read_link(std::string_view name) override {
     auto inode = directory_->find(name);
     if (!inode) {
-      return fail_with(inode.error() == Errno::kAcces ? Errno::kInval : inode.error());
+      return refuse(inode.error() == Errno::kAcces ? Errno::kInval : inode.error());
     }
     if ((*inode)->filetype() != Filetype::kSymbolicLink) {
-      return fail_with(Errno::kInval);
+      return refuse(Errno::kInval);
     }
     return static_cast<MemoryLink&>(**inode).target();
   }
@@ -257,35 +255,35 @@ class MemoryNode final : public DirectoryNode {
 
   ErrnoResult<> remove_directory(std::string_view name) override {
     if (volume().frozen) {
-      return fail_with(Errno::kRofs);
+      return refuse(Errno::kRofs);
     }
     auto stat = directory_->stat_name(name);
     if (!stat) {
-      return fail_with(stat.error());
+      return refuse(stat.error());
     }
     if (stat->filetype != Filetype::kDirectory) {
-      return fail_with(Errno::kNotdir);
+      return refuse(Errno::kNotdir);
     }
     auto inode = directory_->find(name);
     if (!inode) {
-      return fail_with(inode.error());
+      return refuse(inode.error());
     }
     if (!static_cast<MemoryDirectory&>(**inode).is_empty()) {
-      return fail_with(Errno::kNotempty);
+      return refuse(Errno::kNotempty);
     }
     return directory_->remove(name);
   }
 
   ErrnoResult<> unlink(std::string_view name) override {
     if (volume().frozen) {
-      return fail_with(Errno::kRofs);
+      return refuse(Errno::kRofs);
     }
     auto stat = directory_->stat_name(name);
     if (!stat) {
-      return fail_with(stat.error());
+      return refuse(stat.error());
     }
     if (stat->filetype == Filetype::kDirectory) {
-      return fail_with(Errno::kIsdir);
+      return refuse(Errno::kIsdir);
     }
     return directory_->remove(name);
   }
@@ -308,10 +306,10 @@ class MemoryNode final : public DirectoryNode {
     }
     auto inode = directory_->find(name);
     if (!inode) {
-      return fail_with(inode.error());
+      return refuse(inode.error());
     }
     if ((*inode)->filetype() == Filetype::kDirectory) {
-      return fail_with(Errno::kPerm);
+      return refuse(Errno::kPerm);
     }
     return target.directory_->add(new_name, std::move(*inode));
   }
@@ -325,10 +323,10 @@ class MemoryNode final : public DirectoryNode {
   }
   ErrnoResult<> may_create(std::string_view name) {
     if (directory_->contains(name)) {
-      return fail_with(Errno::kExist);
+      return refuse(Errno::kExist);
     }
     if (volume().frozen) {
-      return fail_with(Errno::kRofs);
+      return refuse(Errno::kRofs);
     }
     return {};
   }
@@ -340,22 +338,22 @@ ErrnoResult<std::shared_ptr<File>> MemoryNode::open_file(std::string_view name,
                                                          const NodeOpenOptions& options) {
   auto found = directory_->find(name);
   if (!found && (found.error() != Errno::kNoent || !options.create)) {
-    return fail_with(found.error());
+    return refuse(found.error());
   }
   if (volume().frozen && (!found || options.write || options.truncate)) {
-    return fail_with(Errno::kRofs);
+    return refuse(Errno::kRofs);
   }
   std::shared_ptr<MemoryRegular> inode;
   if (!found) {
     inode = std::make_shared<MemoryRegular>(shared_volume());
     if (auto added = directory_->add(name, inode); !added) {
-      return fail_with(added.error());
+      return refuse(added.error());
     }
   } else if (options.create && options.exclusive) {
-    return fail_with(Errno::kExist);
+    return refuse(Errno::kExist);
   } else if ((*found)->filetype() != Filetype::kRegularFile) {
     const bool directory = (*found)->filetype() == Filetype::kDirectory;
-    return fail_with(directory ? Errno::kIsdir : Errno::kLoop);
+    return refuse(directory ? Errno::kIsdir : Errno::kLoop);
   } else {
     inode = std::static_pointer_cast<MemoryRegular>(*found);
     if (options.truncate) {
@@ -378,21 +376,21 @@ ErrnoResult<std::shared_ptr<File>> MemoryNode::open_file(std::string_view name,
 ErrnoResult<> MemoryNode::rename(std::string_view name, DirectoryNode& to,
                                  std::string_view new_name) {
   if (volume().frozen) {
-    return fail_with(Errno::kRofs);
+    return refuse(Errno::kRofs);
   }
   MemoryDirectory& target = *static_cast<MemoryNode&>(to).directory_;
   auto source = directory_->find(name);
   if (!source) {
-    return fail_with(source.error());
+    return refuse(source.error());
   }
   const bool moves_directory = (*source)->filetype() == Filetype::kDirectory;
   if (moves_directory && target.is_in_or_below(static_cast<const MemoryDirectory&>(**source))) {
-    return fail_with(Errno::kInval);
+    return refuse(Errno::kInval);
   }
   if (target.contains(new_name)) {
     auto replaced = target.find(new_name);
     if (!replaced) {
-      return fail_with(replaced.error());
+      return refuse(replaced.error());
     }
     if (*replaced == *source) {
       return {};
@@ -400,13 +398,13 @@ ErrnoResult<> MemoryNode::rename(std::string_view name, DirectoryNode& to,
     const bool replaces_directory = (*replaced)->filetype() == Filetype::kDirectory;
     if (replaces_directory &&
         directory_->is_in_or_below(static_cast<const MemoryDirectory&>(**replaced))) {
-      return fail_with(Errno::kNotempty);
+      return refuse(Errno::kNotempty);
     }
     if (moves_directory != replaces_directory) {
-      return fail_with(moves_directory ? Errno::kNotdir : Errno::kIsdir);
+      return refuse(moves_directory ? Errno::kNotdir : Errno::kIsdir);
     }
     if (replaces_directory && !static_cast<MemoryDirectory&>(**replaced).is_empty()) {
-      return fail_with(Errno::kNotempty);
+      return refuse(Errno::kNotempty);
     }
   }
   return directory_->move(name, target, new_name);
@@ -439,7 +437,7 @@ ErrnoResult<std::shared_ptr<MemoryFileSystem>> MemoryFileSystem::create(
     auto lower = options.lower->root();
     auto stat = lower->stat();
     if (!stat) {
-      return fail_with(stat.error());
+      return refuse(stat.error());
     }
     impl->root = std::make_shared<MemoryDirectory>(impl->volume, *stat, std::move(lower));
     impl->lower = std::move(options.lower);

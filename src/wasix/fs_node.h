@@ -80,7 +80,7 @@ class DirectoryNode {
   // `path` is validated, relative, not empty, and names a directory. kNosys: resolve it name by
   // name.
   virtual ErrnoResult<std::shared_ptr<DirectoryNode>> enter_path(const std::string& /*path*/) {
-    return std::unexpected(Errno::kNosys);
+    return refuse(Errno::kNosys);
   }
 
  protected:

@@ -38,19 +38,19 @@ std::size_t utf8_sequence_length(std::string_view text) noexcept {
 
 ErrnoResult<> validate_text(std::string_view text) noexcept {
   if (text.empty()) {
-    return std::unexpected(Errno::kNoent);
+    return refuse(Errno::kNoent);
   }
   if (text.size() > kPathBytesMax) {
-    return std::unexpected(Errno::kNametoolong);
+    return refuse(Errno::kNametoolong);
   }
   if (text.find('\0') != std::string_view::npos) {
-    return std::unexpected(Errno::kInval);
+    return refuse(Errno::kInval);
   }
   if (!is_utf8(text)) {
-    return std::unexpected(Errno::kIlseq);
+    return refuse(Errno::kIlseq);
   }
   if (text.front() == '/') {
-    return std::unexpected(Errno::kPerm);
+    return refuse(Errno::kPerm);
   }
   return {};
 }
@@ -97,7 +97,7 @@ ErrnoResult<> validate_path(std::string_view path) noexcept {
   std::string_view rest = path;
   for (std::string_view part = take_component(rest); !part.empty(); part = take_component(rest)) {
     if (part.size() > kNameBytesMax) {
-      return std::unexpected(Errno::kNametoolong);
+      return refuse(Errno::kNametoolong);
     }
   }
   return {};
@@ -105,39 +105,39 @@ ErrnoResult<> validate_path(std::string_view path) noexcept {
 
 ErrnoResult<> validate_link_target(std::string_view target) noexcept {
   if (target.size() > kLinkTargetBytesMax) {
-    return std::unexpected(Errno::kNametoolong);
+    return refuse(Errno::kNametoolong);
   }
   return validate_text(target);
 }
 
 ErrnoResult<PathEnd> PathWalker::start(std::string_view path) {
   if (auto valid = validate_path(path); !valid) {
-    return std::unexpected(valid.error());
+    return refuse(valid.error());
   }
   return resolve(std::string(path));
 }
 
 ErrnoResult<PathEnd> PathWalker::follow(const PathEnd& end) {
   if (++links_followed_ > kSymlinksFollowedMax) {
-    return std::unexpected(Errno::kLoop);
+    return refuse(Errno::kLoop);
   }
   auto target = end.parent->read_link(end.name);
   if (!target) {
     // Somebody else replaced the link in the meantime; the guest may simply try again.
-    return std::unexpected(target.error() == Errno::kInval ? Errno::kNoent : target.error());
+    return refuse(target.error() == Errno::kInval ? Errno::kNoent : target.error());
   }
   if (auto valid = validate_link_target(*target); !valid) {
-    return std::unexpected(valid.error());
+    return refuse(valid.error());
   }
   if (auto valid = validate_path(*target); !valid) {
-    return std::unexpected(valid.error());
+    return refuse(valid.error());
   }
   std::string path = prefix_ + *target;
   if (end.must_be_directory) {
     path += '/';
   }
   if (path.size() > kResolvedPathBytesMax) {
-    return std::unexpected(Errno::kNametoolong);
+    return refuse(Errno::kNametoolong);
   }
   return resolve(std::move(path));
 }
@@ -158,7 +158,7 @@ ErrnoResult<PathEnd> PathWalker::resolve(std::string path) {
   }
   auto parent = enter_directories(prefix_);
   if (!parent) {
-    return std::unexpected(parent.error());
+    return refuse(parent.error());
   }
   end.parent = std::move(*parent);
   return end;
@@ -189,7 +189,7 @@ ErrnoResult<std::shared_ptr<DirectoryNode>> PathWalker::enter_name_by_name(std::
     }
     if (component == "..") {
       if (way.size() == 1) {
-        return std::unexpected(Errno::kPerm);
+        return refuse(Errno::kPerm);
       }
       way.pop_back();
       continue;
@@ -203,17 +203,17 @@ ErrnoResult<std::shared_ptr<DirectoryNode>> PathWalker::enter_name_by_name(std::
       return entered;
     }
     if (++links_followed_ > kSymlinksFollowedMax) {
-      return std::unexpected(Errno::kLoop);
+      return refuse(Errno::kLoop);
     }
     auto target = way.back()->read_link(component);
     if (!target) {
-      return std::unexpected(target.error() == Errno::kInval ? Errno::kNoent : target.error());
+      return refuse(target.error() == Errno::kInval ? Errno::kNoent : target.error());
     }
     if (auto valid = validate_link_target(*target); !valid) {
-      return std::unexpected(valid.error());
+      return refuse(valid.error());
     }
     if (auto valid = validate_path(*target); !valid) {
-      return std::unexpected(valid.error());
+      return refuse(valid.error());
     }
     push_components(pending, *target);
   }

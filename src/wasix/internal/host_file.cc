@@ -83,7 +83,7 @@ int host_advice(Advice advice) noexcept {
 
 ErrnoResult<> host_result(long value) noexcept {
   if (value < 0) {
-    return std::unexpected(errno_from_host(errno));
+    return refuse(errno_from_host(errno));
   }
   return {};
 }
@@ -131,14 +131,14 @@ int HostFile::write_flags() const noexcept {
 ErrnoResult<FileStat> HostFile::stat() {
   struct stat host{};
   if (auto done = host_result(::fstat(fd_.get(), &host)); !done) {
-    return std::unexpected(done.error());
+    return refuse(done.error());
   }
   return to_file_stat(host);
 }
 
 ErrnoResult<> HostFile::set_times(const TimesChange& times) {
   if (read_only_mount_) {
-    return std::unexpected(Errno::kRofs);
+    return refuse(Errno::kRofs);
   }
   const HostTimes host(times);
   return host_result(::futimens(fd_.get(), host.values));
@@ -173,7 +173,7 @@ ErrnoResult<std::size_t> HostFile::do_read(std::span<const base::MutableByteSpan
     if (errno == EOPNOTSUPP && flags != 0) {
       flags = 0;  // this file system cannot tell; its files are in memory as a rule (tmpfs)
     } else if (errno != EINTR) {
-      return std::unexpected(errno_from_host(errno));
+      return refuse(errno_from_host(errno));
     }
   }
 }
@@ -188,7 +188,7 @@ ErrnoResult<std::size_t> HostFile::do_write(std::span<const base::ByteSpan> buff
       return static_cast<std::size_t>(count);
     }
     if (errno != EINTR) {
-      return std::unexpected(errno_from_host(errno));
+      return refuse(errno_from_host(errno));
     }
   }
 }
@@ -205,7 +205,7 @@ ErrnoResult<File::Appended> HostFile::do_append(std::span<const base::ByteSpan> 
                       .end = static_cast<std::uint64_t>(std::max<off_t>(end, 0))};
     }
     if (errno != EINTR) {
-      return std::unexpected(errno_from_host(errno));
+      return refuse(errno_from_host(errno));
     }
   }
 }

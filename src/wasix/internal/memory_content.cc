@@ -88,7 +88,7 @@ ErrnoResult<> MemoryContent::grow(Block& block, std::size_t capacity) {
   }
   capacity = std::min(std::bit_ceil(std::max(capacity, kBlockBytesMin)), kMemoryBlockBytes);
   if (!quota_.take_bytes(capacity - block.capacity)) {
-    return std::unexpected(Errno::kNospc);
+    return refuse(Errno::kNospc);
   }
   if (block.bytes != nullptr) {
     auto bytes = std::make_unique<std::byte[]>(capacity);
@@ -110,7 +110,7 @@ ErrnoResult<MemoryContent::Block*> MemoryContent::block_for_write(std::uint64_t 
     if (is_new) {
       blocks_.erase(found);
     }
-    return std::unexpected(grown.error());
+    return refuse(grown.error());
   }
   if (block.bytes == nullptr) {
     block.bytes = std::make_unique<std::byte[]>(block.capacity);
@@ -123,7 +123,7 @@ ErrnoResult<MemoryContent::Block*> MemoryContent::block_for_write(std::uint64_t 
     if (!count) {
       quota_.give_bytes(block.capacity);
       blocks_.erase(found);
-      return std::unexpected(count.error());
+      return refuse(count.error());
     }
     if (*count == 0) {
       break;
@@ -189,7 +189,7 @@ ErrnoResult<> MemoryContent::allocate(std::uint64_t offset, std::uint64_t length
     missing -= block->second.capacity;
   }
   if (!quota_.take_bytes(missing)) {
-    return std::unexpected(Errno::kNospc);
+    return refuse(Errno::kNospc);
   }
   quota_.give_bytes(missing);
   for (std::uint64_t index = first_own; index <= last; ++index) {

@@ -18,8 +18,6 @@ std::uint64_t mix(std::uint64_t value) noexcept {  // the finaliser of SplitMix6
   return value ^ (value >> 31U);
 }
 
-std::unexpected<Errno> fail_with(Errno error) noexcept { return std::unexpected(error); }
-
 }  // namespace
 
 Timestamp MemoryVolume::now() const noexcept {
@@ -157,7 +155,7 @@ ErrnoResult<FileStat> MemoryDirectory::stat_name(std::string_view name) {
     return found->inode->stat();
   }
   if (lower_ == nullptr || hidden_.contains(name)) {
-    return fail_with(Errno::kNoent);
+    return refuse(Errno::kNoent);
   }
   auto stat = lower_->stat(name);
   if (!stat) {
@@ -165,7 +163,7 @@ ErrnoResult<FileStat> MemoryDirectory::stat_name(std::string_view name) {
   }
   if (stat->filetype == Filetype::kRegularFile && stat->nlink > 1) {
     auto inode = cover_lower(name);  // its other name may have been written
-    return inode ? ErrnoResult<FileStat>((*inode)->stat()) : fail_with(inode.error());
+    return inode ? ErrnoResult<FileStat>((*inode)->stat()) : refuse(inode.error());
   }
   return volume().stat_of_lower(*stat);
 }
@@ -175,7 +173,7 @@ ErrnoResult<std::shared_ptr<MemoryInode>> MemoryDirectory::find(std::string_view
     return found->inode;
   }
   if (lower_ == nullptr || hidden_.contains(name)) {
-    return fail_with(Errno::kNoent);
+    return refuse(Errno::kNoent);
   }
   return cover_lower(name);
 }
@@ -183,14 +181,14 @@ ErrnoResult<std::shared_ptr<MemoryInode>> MemoryDirectory::find(std::string_view
 ErrnoResult<std::shared_ptr<MemoryInode>> MemoryDirectory::cover_lower(std::string_view name) {
   const auto stat = lower_->stat(name);
   if (!stat) {
-    return fail_with(stat.error());
+    return refuse(stat.error());
   }
   std::shared_ptr<MemoryInode> inode;
   switch (stat->filetype) {
     case Filetype::kDirectory: {
       auto directory = lower_->enter(name);
       if (!directory) {
-        return fail_with(directory.error());
+        return refuse(directory.error());
       }
       auto covered = std::make_shared<MemoryDirectory>(shared_volume(), *stat, *directory);
       covered->parent_ = weak_from_this();
@@ -214,13 +212,13 @@ ErrnoResult<std::shared_ptr<MemoryInode>> MemoryDirectory::cover_lower(std::stri
     case Filetype::kSymbolicLink: {
       auto target = lower_->read_link(name);
       if (!target) {
-        return fail_with(target.error());
+        return refuse(target.error());
       }
       inode = std::make_shared<MemoryLink>(shared_volume(), *stat, std::move(*target));
       break;
     }
     default:
-      return fail_with(Errno::kAcces);
+      return refuse(Errno::kAcces);
   }
   insert(name, inode, true);
   return inode;
@@ -292,10 +290,10 @@ std::shared_ptr<MemoryInode> MemoryDirectory::take(std::string_view name) {
 
 ErrnoResult<> MemoryDirectory::add(std::string_view name, std::shared_ptr<MemoryInode> inode) {
   if (removed_) {
-    return fail_with(Errno::kNoent);
+    return refuse(Errno::kNoent);
   }
   if (!volume().quota.take_entry()) {
-    return fail_with(Errno::kNospc);
+    return refuse(Errno::kNospc);
   }
   if (inode->filetype() == Filetype::kDirectory) {
     static_cast<MemoryDirectory&>(*inode).parent_ = weak_from_this();
@@ -325,7 +323,7 @@ void MemoryDirectory::detach(const std::shared_ptr<MemoryInode>& inode) noexcept
 ErrnoResult<> MemoryDirectory::remove(std::string_view name) {
   if (auto inode = find(name); !inode) {
     if (inode.error() != Errno::kAcces) {
-      return fail_with(inode.error());
+      return refuse(inode.error());
     }
     hidden_.insert(std::string(name));  // a special file of the lower directory
   } else {
@@ -338,14 +336,14 @@ ErrnoResult<> MemoryDirectory::remove(std::string_view name) {
 ErrnoResult<> MemoryDirectory::move(std::string_view name, MemoryDirectory& to,
                                     std::string_view new_name) {
   if (to.removed_) {
-    return fail_with(Errno::kNoent);
+    return refuse(Errno::kNoent);
   }
   if (auto source = find(name); !source) {
-    return fail_with(source.error());
+    return refuse(source.error());
   }
   // An entry that covers a lower one was not charged; it will be where it goes.
   if (entry(name)->covers_lower && !volume().quota.take_entry()) {
-    return fail_with(Errno::kNospc);
+    return refuse(Errno::kNospc);
   }
   if (to.contains(new_name)) {
     if (auto removed = to.remove(new_name); !removed) {
