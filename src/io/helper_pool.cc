@@ -33,13 +33,15 @@ class ThreadHelperPool::State {
   }
 
   void shutdown() noexcept {
-    // Destroyed outside of the lock: a job's end posts to its reactor.
     std::deque<std::move_only_function<void()>> dropped;
     {
       const std::scoped_lock lock(mutex_);
       stopping_ = true;
       dropped.swap(queue_);
     }
+    // Outside of the lock, since a job's end posts to its reactor; before the join, so that nobody
+    // waits for the jobs that still run.
+    dropped.clear();
     job_added_.notify_all();
     for (std::thread& thread : threads_) {
       thread.join();

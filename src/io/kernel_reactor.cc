@@ -132,6 +132,7 @@ void KernelReactor::run_posted() {
     return;
   }
   for (std::unique_ptr<internal::Mailbox::Message> message = mailbox_.take_all(); message;) {
+    begin_work();
     message->function();
     mailbox_.message_done();
     message = std::move(message->next);
@@ -141,6 +142,7 @@ void KernelReactor::run_posted() {
 void KernelReactor::run_background(const bool& done) {
   const base::MonotonicTime end = now() + kBackgroundTurnMax;
   while (!done && now() < end && has_background_work()) {
+    begin_work();
     background()->run_slice();
     update_time();
     run_posted();

@@ -9,7 +9,7 @@ void Reactor::run_ready() noexcept {
     internal::List<QueuedWork> batch;
     batch.splice_back(ready_);
     while (QueuedWork* work = batch.pop_front()) {
-      inline_operations_left_ = kInlineOperationsMax;
+      begin_work();
       work->callback_(*work);
     }
   }

@@ -145,6 +145,8 @@ class Reactor {
   void update_time() noexcept { now_ = underlying_clock_.now(); }
   void fire_timers() noexcept { timers_.advance(now_); }
   std::optional<base::MonotonicTime> next_timer() noexcept { return timers_.next_advance(); }
+  // Before a posted function, a slice or queued work: it has all its inline operations.
+  void begin_work() noexcept { inline_operations_left_ = kInlineOperationsMax; }
   // Runs what is queued, and what that queues in turn, up to kReadyRoundsMax rounds.
   void run_ready() noexcept;
   bool has_ready() const noexcept { return !ready_.empty(); }

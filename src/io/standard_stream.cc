@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -166,6 +167,14 @@ bool can_be_watched(int fd) noexcept {
   return epoll && ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+// Opening /dev/ptmx makes a new terminal: its controlling side cannot be opened anew.
+bool is_terminal_multiplexer(const struct stat& status) noexcept {
+  constexpr unsigned kTtyAuxiliaryMajor = 5;
+  constexpr unsigned kMultiplexerMinor = 2;
+  return S_ISCHR(status.st_mode) && major(status.st_rdev) == kTtyAuxiliaryMajor &&
+         minor(status.st_rdev) == kMultiplexerMinor;
+}
+
 base::UniqueFd open_anew(int fd, StandardDirection direction) {
   const int mode = direction == StandardDirection::kRead ? O_RDONLY : O_WRONLY;
   const std::string path = fmt::format("/proc/self/fd/{}", fd);
@@ -196,7 +205,7 @@ Result<std::unique_ptr<Stream>> open_standard_stream(KernelReactor& reactor, int
     access = Access::kSocket;
   } else if (!can_be_watched(fd)) {
     access = Access::kAlwaysReady;
-  } else if (S_ISFIFO(status.st_mode) || ::isatty(fd) == 1) {
+  } else if (!is_terminal_multiplexer(status) && (S_ISFIFO(status.st_mode) || ::isatty(fd) == 1)) {
     owned = open_anew(fd, direction);
     access = owned ? Access::kNonBlocking : Access::kPolled;
   }

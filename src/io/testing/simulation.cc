@@ -38,10 +38,12 @@ void SimulatedReactor::turn() {
   update_time();
   fire_timers();
   for (auto& function : std::exchange(posted_, {})) {
+    begin_work();
     function();
   }
   run_ready();
   if (background() != nullptr && background()->has_work()) {
+    begin_work();
     background()->run_slice();
   }
 }
