@@ -14,6 +14,7 @@
 #include "base/assert.h"
 #include "base/system.h"
 #include "base/unique_fd.h"
+#include "io/internal/kernel_address.h"
 #include "io/kernel_network.h"
 #include "io/shard.h"
 #include "io/task_scope.h"
@@ -131,12 +132,10 @@ void watch(int epoll, int fd) {
 int connect_blocking_pair(base::UniqueFd& client) {
   const base::UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   SELVEDGE_ASSERT(::listen(listener.get(), 1) == 0);
-  sockaddr_storage address{};
-  socklen_t length = sizeof(address);
-  auto* raw = reinterpret_cast<sockaddr*>(&address);
-  SELVEDGE_ASSERT(::getsockname(listener.get(), raw, &length) == 0);
+  internal::KernelAddress address = internal::KernelAddress::empty();
+  SELVEDGE_ASSERT(::getsockname(listener.get(), address.data(), &address.length) == 0);
   client.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  SELVEDGE_ASSERT(::connect(client.get(), raw, length) == 0);
+  SELVEDGE_ASSERT(::connect(client.get(), address.data(), address.length) == 0);
   return ::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC);
 }
 
@@ -193,7 +192,7 @@ BENCHMARK(cross_shard_post)->UseRealTime();
 void cross_shard_round_trip(benchmark::State& state) {
   const base::SystemClock clock;
   auto group = ShardGroup::create(clock, {.shards = 2}).value();
-  group->start([&](Shard& shard) -> Task<> {
+  group->start([&](this auto /*self*/, Shard& shard) -> Task<> {
     if (shard.id().value() == 1) {
       co_await shard.stop_requested().wait();
       co_return {};
