@@ -72,7 +72,8 @@ BANS = [
 
 
 # Names of included headers are not uses, and a private constructor leaves only this way to make a unique_ptr.
-_NOT_USES = re.compile(r"^[ \t]*#[ \t]*include[^\n]*|\b(?:unique|shared)_ptr<[\w:<>, ]+>\(\s*new\b", re.MULTILINE)
+_NOT_USES = re.compile(
+    r"^[ \t]*#[ \t]*include[^\n]*|\b(?:unique|shared)_ptr<[\w:<>, ]+>(?:\s+\w+)?\(\s*new\b", re.MULTILINE)
 
 
 def _check_bans(tree, name):
