@@ -84,6 +84,7 @@ std::expected<void, HttpRejection> ChunkedDecoder::step_size(char c) noexcept {
     return bad("a chunk size is not a hexadecimal number");
   }
   extension_bytes_ = 0;
+  in_quotes_ = escaped_ = false;
   state_ = c == ';' ? State::kExtension : State::kSizeLf;
   return {};
 }
@@ -94,19 +95,7 @@ std::expected<void, HttpRejection> ChunkedDecoder::step(char c) {
     case State::kSize:
       return step_size(c);
     case State::kExtension:
-      if (c == '\r' && extension_bytes_ > 0) {
-        state_ = State::kSizeLf;
-        return {};
-      }
-      // An extension has a name; white space before it is a relic that smugglers use.
-      if (extension_bytes_ == 0 ? !is_token_character(c) : !is_field_content({&c, 1})) {
-        return bad("a chunk extension is invalid");
-      }
-      if (++extension_bytes_ > limits_.extension_bytes_max ||
-          ++extension_bytes_total_ > limits_.extension_bytes_total_max) {
-        return bad("the chunk extensions are too long");
-      }
-      return {};
+      return step_extension(c);
     case State::kSizeLf:
       if (c != '\n') {
         return bad("a chunk size line does not end with CRLF");
@@ -127,6 +116,29 @@ std::expected<void, HttpRejection> ChunkedDecoder::step(char c) {
     case State::kData:
     case State::kDone:
       break;
+  }
+  return {};
+}
+
+std::expected<void, HttpRejection> ChunkedDecoder::step_extension(char c) noexcept {
+  if (c == '\r' && extension_bytes_ > 0 && !in_quotes_) {
+    state_ = State::kSizeLf;
+    return {};
+  }
+  // An extension has a name; white space before it is a relic that smugglers use.
+  if (extension_bytes_ == 0 ? !is_token_character(c) : !is_field_content({&c, 1})) {
+    return bad("a chunk extension is invalid");
+  }
+  if (escaped_) {
+    escaped_ = false;
+  } else if (c == '"') {
+    in_quotes_ = !in_quotes_;
+  } else {
+    escaped_ = in_quotes_ && c == '\\';
+  }
+  if (++extension_bytes_ > limits_.extension_bytes_max ||
+      ++extension_bytes_total_ > limits_.extension_bytes_total_max) {
+    return bad("the chunk extensions are too long");
   }
   return {};
 }

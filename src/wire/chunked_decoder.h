@@ -54,6 +54,7 @@ class ChunkedDecoder {
   };  // clang-format on
   std::expected<void, HttpRejection> step(char c);
   std::expected<void, HttpRejection> step_size(char c) noexcept;
+  std::expected<void, HttpRejection> step_extension(char c) noexcept;
   std::expected<void, HttpRejection> step_trailer(char c);
   std::expected<void, HttpRejection> add_size_digit(int digit) noexcept;
   std::expected<void, HttpRejection> end_trailer_line();
@@ -67,6 +68,8 @@ class ChunkedDecoder {
   std::size_t extension_bytes_total_ = 0;
   std::size_t trailer_bytes_ = 0;
   State state_ = State::kSizeStart;
+  bool in_quotes_ = false;  // of an extension's value
+  bool escaped_ = false;
 };
 
 }  // namespace selvedge::wire

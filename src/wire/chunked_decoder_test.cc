@@ -82,6 +82,8 @@ TEST(ChunkedDecoder_Decode, EveryCase_SameInAnyPieces) {
       {"\r\n", 400, ""},
       {"5;\r\nhello\r\n0\r\n\r\n", 400, ""},
       {"5; a\r\nhello\r\n0\r\n\r\n", 400, ""},
+      {"5;a=\"\r\nhello\r\n0\r\n\r\n", 400, ""},
+      {"5;a=\"b\\\"\r\nhello\r\n0\r\n\r\n", 400, ""},
       {"5;a\nb\r\nhello\r\n0\r\n\r\n", 400, ""},
       {"5\r\r\nhello\r\n0\r\n\r\n", 400, ""},
       {"00000000000000005\r\nhello\r\n0\r\n\r\n", 400, ""},

@@ -92,6 +92,7 @@ struct Http1RequestParser::FieldFacts {
   std::optional<std::size_t> transfer_encoding;
   bool has_duplicate = false;  // of one of the above
   bool has_close = false;
+  bool has_upgrade = false;
   bool has_keep_alive = false;
   bool expects_continue = false;
   bool expects_other = false;
@@ -299,6 +300,9 @@ void Http1RequestParser::note_field(std::string_view name, std::string_view valu
         (is_continue ? facts.expects_continue : facts.expects_other) = true;
       }
       break;
+    case 7:
+      facts.has_upgrade = facts.has_upgrade || equals_ignoring_case(name, "upgrade");
+      break;
     case 10:
       if (equals_ignoring_case(name, "connection")) {
         while (!value.empty()) {
@@ -358,7 +362,10 @@ std::expected<void, HttpRejection> Http1RequestParser::apply(const FieldFacts& f
       return reject(StatusCode(413), "the content is too large");
     }
   }
-  head_.wants_keep_alive_ = !facts.has_close && (is_http11 || facts.has_keep_alive);
+  // What follows an offer to upgrade may be meant for the other protocol, which we do not speak:
+  // the connection ends with the response.
+  head_.wants_keep_alive_ =
+      !facts.has_close && !facts.has_upgrade && (is_http11 || facts.has_keep_alive);
   if (is_http11 && facts.expects_other) {
     return reject(StatusCode(417), "only the expectation 100-continue can be met");
   }

@@ -311,6 +311,7 @@ TEST(Http1RequestParser_KeepAlive, ByVersionAndConnection) {
   EXPECT_FALSE(keep_alive(get("Connection: x, CLOSE , y\r\n")));
   EXPECT_FALSE(keep_alive(get("Connection: keep-alive\r\nConnection: close\r\n")));
   EXPECT_FALSE(keep_alive("GET / HTTP/1.0\r\n\r\n"));
+  EXPECT_FALSE(keep_alive(get("Connection: Upgrade\r\nUpgrade: h2c\r\n")));
   EXPECT_TRUE(keep_alive("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"));
 }
 

@@ -109,7 +109,8 @@ class RequestHead {
   std::optional<std::uint64_t> content_length() const noexcept { return content_length_; }
   bool is_chunked() const noexcept { return is_chunked_; }
   bool has_content() const noexcept { return is_chunked_ || content_length_.value_or(0) > 0; }
-  // The peer wants the connection to persist (RFC 9112 section 9.3).
+  // The connection may persist (RFC 9112 section 9.3): the peer did not say otherwise, and did not
+  // offer to upgrade it to another protocol.
   bool wants_keep_alive() const noexcept { return wants_keep_alive_; }
   // The peer waits for 100 Continue before it sends the content (RFC 9110 section 10.1.1).
   bool expects_continue() const noexcept { return expects_continue_; }
