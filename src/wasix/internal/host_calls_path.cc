@@ -28,15 +28,17 @@ ErrnoResult<FileStat> stat_path(Thread& thread, GuestFd fd, std::uint32_t flags,
   return directory->stat(name, follow_of(lookup));
 }
 
-// What a descriptor must be able to do with its file so that these rights mean something.
+// What a descriptor must be able to do with its file so that these rights mean something. Whoever
+// asks for a directory and for the right to write its bytes is refused by the file system.
 OpenOptions open_options(Rights base, Follow follow, Oflags oflags, Fdflags fdflags) noexcept {
-  return {
-      .follow = follow,
-      .oflags = oflags,
-      .fdflags = fdflags,
-      .read = has_any(base, Rights::kFdRead | Rights::kFdReaddir),
-      .write = !has_any(oflags, Oflags::kDirectory) &&
-               has_any(base, Rights::kFdWrite | Rights::kFdAllocate | Rights::kFdFilestatSetSize)};
+  const Rights written = has_any(oflags, Oflags::kDirectory)
+                             ? Rights::kFdWrite
+                             : Rights::kFdWrite | Rights::kFdAllocate | Rights::kFdFilestatSetSize;
+  return {.follow = follow,
+          .oflags = oflags,
+          .fdflags = fdflags,
+          .read = has_any(base, Rights::kFdRead | Rights::kFdReaddir),
+          .write = has_any(base, written)};
 }
 
 // Rights over the directory that opening with these flags takes.

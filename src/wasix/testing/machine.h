@@ -76,7 +76,7 @@ class CallingGuest final : private engine::FiberOwner {
   void begin(std::string_view name, std::initializer_list<std::uint64_t> arguments) {
     begin(name, std::span(arguments.begin(), arguments.size()));
   }
-  // Lets the shard run for a moment; true: the call has ended.
+  // Lets the shard run until the call waits, or has ended: true.
   bool turn();
   std::optional<Errno> finish();
   void drop() noexcept { fiber_.reset(); }
@@ -89,7 +89,7 @@ class CallingGuest final : private engine::FiberOwner {
   std::uint32_t put(std::uint32_t address, std::string_view bytes);
   template <class T>
   void put_value(std::uint32_t address, const T& value) {
-    put(address, std::string_view(reinterpret_cast<const char*>(&value), sizeof(T)));
+    put(address, base::as_text(std::as_bytes(std::span(&value, 1))));
   }
   std::string text(std::uint32_t address, std::uint32_t size) const;
   template <class T>

@@ -12,7 +12,7 @@ namespace selvedge::wasix::testing {
 struct ImportSignature {
   std::string_view name = {};
   std::string_view parameters = {};  // a letter each: i = i32, I = i64
-  bool has_result = true;       // i32, an errno
+  bool has_result = true;            // i32, an errno
 };
 
 // The 46 functions of wasi_snapshot_preview1.
