@@ -250,7 +250,8 @@ class MemoryNode final : public DirectoryNode {
     if (auto free = may_create(name); !free) {
       return free;
     }
-    return directory_->add(name, std::make_shared<MemoryDirectory>(shared_volume()));
+    return directory_->add(name,
+                           std::make_shared<MemoryDirectory>(shared_volume(), directory_.get()));
   }
 
   ErrnoResult<> remove_directory(std::string_view name) override {
@@ -429,17 +430,16 @@ ErrnoResult<std::shared_ptr<MemoryFileSystem>> MemoryFileSystem::create(
       MemoryVolume{.clock = options.clock,
                    .quota = internal::MemoryQuota(options.bytes_max, options.entries_max),
                    .file_bytes_max = options.file_bytes_max,
-                   .device = options.device,
-                   .linked_lower_files = {}});
+                   .device = options.device});
   if (options.lower == nullptr) {
-    impl->root = std::make_shared<MemoryDirectory>(impl->volume);
+    impl->root = std::make_shared<MemoryDirectory>(impl->volume, nullptr);
   } else {
     auto lower = options.lower->root();
     auto stat = lower->stat();
     if (!stat) {
       return refuse(stat.error());
     }
-    impl->root = std::make_shared<MemoryDirectory>(impl->volume, *stat, std::move(lower));
+    impl->root = std::make_shared<MemoryDirectory>(impl->volume, nullptr, *stat, std::move(lower));
     impl->lower = std::move(options.lower);
   }
   return std::make_shared<MemoryFileSystem>(std::move(impl));

@@ -30,7 +30,7 @@ struct MemoryFileSystemOptions {
   // FileStat::dev. To be unique among the file systems that one guest sees.
   std::uint64_t device = std::uint64_t{1} << 32;
   // What lies below, or null. Not itself an overlay.
-  std::shared_ptr<FileSystem> lower;
+  std::shared_ptr<FileSystem> lower = nullptr;
 };
 
 class MemoryFileSystem final : public FileSystem {

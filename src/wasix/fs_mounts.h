@@ -27,7 +27,7 @@ struct Mount {
 
 struct MountTableOptions {
   const base::Clock& clock;  // for the times of made-up directories
-  std::vector<Mount> mounts;
+  std::vector<Mount> mounts = {};
   // FileStat::dev of made-up directories.
   std::uint64_t device = std::uint64_t{2} << 32;
 };

@@ -114,12 +114,18 @@ ErrnoResult<std::shared_ptr<File>> MemoryRegular::open_lower() {
   return file;
 }
 
-MemoryDirectory::MemoryDirectory(std::shared_ptr<MemoryVolume> volume)
-    : MemoryInode(std::move(volume), Filetype::kDirectory) {}
+MemoryDirectory::MemoryDirectory(std::shared_ptr<MemoryVolume> volume,
+                                 const MemoryDirectory* parent)
+    : MemoryInode(std::move(volume), Filetype::kDirectory),
+      linked_lower_files_(parent == nullptr ? std::make_shared<LinkedLowerFiles>()
+                                            : parent->linked_lower_files_) {}
 
-MemoryDirectory::MemoryDirectory(std::shared_ptr<MemoryVolume> volume, const FileStat& lower_stat,
+MemoryDirectory::MemoryDirectory(std::shared_ptr<MemoryVolume> volume,
+                                 const MemoryDirectory* parent, const FileStat& lower_stat,
                                  std::shared_ptr<DirectoryNode> lower)
     : MemoryInode(std::move(volume), lower_stat),
+      linked_lower_files_(parent == nullptr ? std::make_shared<LinkedLowerFiles>()
+                                            : parent->linked_lower_files_),
       lower_(std::move(lower)),
       lower_dev_(lower_stat.dev) {}
 
@@ -190,22 +196,20 @@ ErrnoResult<std::shared_ptr<MemoryInode>> MemoryDirectory::cover_lower(std::stri
       if (!directory) {
         return refuse(directory.error());
       }
-      auto covered = std::make_shared<MemoryDirectory>(shared_volume(), *stat, *directory);
+      auto covered = std::make_shared<MemoryDirectory>(shared_volume(), this, *stat, *directory);
       covered->parent_ = weak_from_this();
       inode = std::move(covered);
       break;
     }
     case Filetype::kRegularFile: {
-      std::weak_ptr<MemoryInode>* known = nullptr;
+      const std::uint64_t ino = MemoryVolume::ino_of_lower(*stat);
+      if (const auto known = linked_lower_files_->find(ino); known != linked_lower_files_->end()) {
+        inode = known->second;
+        break;
+      }
+      inode = std::make_shared<MemoryRegular>(shared_volume(), *stat, lower_, std::string(name));
       if (stat->nlink > 1) {
-        known = &volume().linked_lower_files[MemoryVolume::ino_of_lower(*stat)];
-        inode = known->lock();
-      }
-      if (inode == nullptr) {
-        inode = std::make_shared<MemoryRegular>(shared_volume(), *stat, lower_, std::string(name));
-      }
-      if (known != nullptr) {
-        *known = inode;
+        linked_lower_files_->emplace(ino, inode);
       }
       break;
     }
@@ -316,6 +320,9 @@ void MemoryDirectory::detach(const std::shared_ptr<MemoryInode>& inode) noexcept
     add_links(-1);
   } else {
     inode->add_links(-1);
+    if (inode->stat().nlink == 0) {
+      linked_lower_files_->erase(inode->ino());
+    }
   }
   inode->changed();
 }

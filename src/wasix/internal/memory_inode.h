@@ -39,8 +39,6 @@ struct MemoryVolume {
   std::uint64_t device = 0;
   std::uint64_t next_ino = 2;
   bool frozen = false;
-  // Lower files that have several names must become one inode. By number in the lower file system.
-  std::unordered_map<std::uint64_t, std::weak_ptr<MemoryInode>> linked_lower_files;
 
   Timestamp now() const noexcept;
   // The same file of the lower file system always gets the same number.
@@ -112,6 +110,11 @@ class MemoryRegular final : public MemoryInode {
   std::weak_ptr<File> lower_;
 };
 
+// Lower files with several names, by the number of their inode here: all names must lead to one
+// inode, which has to stay while any of the names has not been looked at. Held by directories, not
+// by the volume, since inodes hold that.
+using LinkedLowerFiles = std::unordered_map<std::uint64_t, std::shared_ptr<MemoryInode>>;
+
 class MemoryDirectory final : public MemoryInode,
                               public std::enable_shared_from_this<MemoryDirectory> {
  public:
@@ -122,9 +125,11 @@ class MemoryDirectory final : public MemoryInode,
   };
   using Entries = std::map<std::uint64_t, Entry>;  // by cookie
 
-  explicit MemoryDirectory(std::shared_ptr<MemoryVolume> volume);
-  MemoryDirectory(std::shared_ptr<MemoryVolume> volume, const FileStat& lower_stat,
-                  std::shared_ptr<DirectoryNode> lower);
+  // A new one, to be added to `parent`; or a root, without one.
+  MemoryDirectory(std::shared_ptr<MemoryVolume> volume, const MemoryDirectory* parent);
+  // Covers `lower`.
+  MemoryDirectory(std::shared_ptr<MemoryVolume> volume, const MemoryDirectory* parent,
+                  const FileStat& lower_stat, std::shared_ptr<DirectoryNode> lower);
   ~MemoryDirectory() override;
 
   // kNoent when there is nothing of the name. The first does not make an inode.
@@ -160,6 +165,7 @@ class MemoryDirectory final : public MemoryInode,
   void detach(const std::shared_ptr<MemoryInode>& inode) noexcept;
   std::uint64_t size() const noexcept override { return 4096; }
 
+  std::shared_ptr<LinkedLowerFiles> linked_lower_files_;
   std::weak_ptr<MemoryDirectory> parent_;
   bool removed_ = false;
   std::uint64_t next_cookie_ = 3;  // 1 and 2 are `.` and `..`
