@@ -111,7 +111,7 @@ TEST_P(HostDirectoryEscape, SpecialFiles_AreSeenButNotOpened) {
   ASSERT_LT(path.size(), sizeof address.sun_path);
   std::memcpy(address.sun_path, path.c_str(), path.size());
   const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
-  ASSERT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::bind(fd, static_cast<sockaddr*>(static_cast<void*>(&address)), sizeof address), 0);
   for (const char* name : {"fifo", "socket"}) {
     EXPECT_EQ(errno_of(root_->open(name, kFollow)), Errno::kAcces) << name;
     EXPECT_EQ(errno_of(root_->open(name, {.write = true})), Errno::kAcces) << name;

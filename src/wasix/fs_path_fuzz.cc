@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,28 +62,29 @@ void fill(Directory& root) {
   SELVEDGE_ASSERT(root.symlink("d", "l").has_value());
 }
 
-}  // namespace
-}  // namespace selvedge::wasix
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace selvedge::wasix;  // NOLINT(google-build-using-namespace): the entry point has no
-                                    // other
-  if (size > 2 * kPathBytesMax) {
-    return 0;
-  }
-  const auto script = lines({reinterpret_cast<const char*>(data), size});
-  const selvedge::base::SystemClock clock;
+void run(std::string_view input) {
+  const auto script = lines(input);
+  const base::SystemClock clock;
   auto memory = *MemoryFileSystem::create({.clock = clock});
   const testing::TemporaryDirectory outside;
   std::ofstream(outside.path() / "secret") << "secret";
   std::filesystem::create_directories(outside.path() / "inside");
-  auto host =
-      *HostDirectory::create({.path = outside.path() / "inside", .avoid_openat2 = size % 2 == 0});
+  auto host = *HostDirectory::create(
+      {.path = outside.path() / "inside", .avoid_openat2 = input.size() % 2 == 0});
   fill(*memory->open_root());
   fill(*host->open_root());
   const std::string expected = outcome(*host->open_root(), script);
   const std::string actual = outcome(*memory->open_root(), script);
   SELVEDGE_ASSERT(expected == actual);
   SELVEDGE_ASSERT(std::filesystem::exists(outside.path() / "secret"));
+}
+
+}  // namespace
+}  // namespace selvedge::wasix
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size <= 2 * selvedge::wasix::kPathBytesMax) {
+    selvedge::wasix::run(selvedge::base::as_text(std::as_bytes(std::span(data, size))));
+  }
   return 0;
 }
