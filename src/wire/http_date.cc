@@ -37,6 +37,11 @@ HttpDateText format_http_date(base::WallTime time) noexcept {
 }
 
 std::string_view CachedHttpDate::text() noexcept {
+  const base::MonotonicTime turn = clock_.now();
+  if (turn == turn_) {
+    return {text_.data(), text_.size()};
+  }
+  turn_ = turn;
   const base::WallTime now = clock_.wall_now();
   const std::int64_t second =
       std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count();

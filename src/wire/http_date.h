@@ -12,7 +12,8 @@ namespace selvedge::wire {
 using HttpDateText = std::array<char, 29>;
 HttpDateText format_http_date(base::WallTime time) noexcept;
 
-// The current date as text, formatted once a second. One thread.
+// The current date as text, formatted once a second; the wall clock is looked at only when the
+// monotonic one has moved (which a reactor's does once a turn). One thread.
 class CachedHttpDate {
  public:
   explicit CachedHttpDate(const base::Clock& clock) noexcept : clock_(clock) {}
@@ -21,6 +22,7 @@ class CachedHttpDate {
 
  private:
   const base::Clock& clock_;
+  base::MonotonicTime turn_ = base::MonotonicTime::min();
   std::int64_t second_ = -1;
   HttpDateText text_{};
 };

@@ -10,9 +10,10 @@ namespace {
 
 class SettableClock final : public base::Clock {
  public:
-  base::MonotonicTime now() const noexcept override { return {}; }
+  base::MonotonicTime now() const noexcept override { return monotonic; }
   base::WallTime wall_now() const noexcept override { return wall; }
   base::WallTime wall;
+  base::MonotonicTime monotonic{};
 };
 
 std::string format(std::int64_t seconds) {
@@ -33,8 +34,11 @@ TEST(CachedHttpDate_Text, FollowsTheClockInBothDirections) {
   clock.wall = base::WallTime(std::chrono::milliseconds(1999));
   EXPECT_EQ(date.text(), "Thu, 01 Jan 1970 00:00:01 GMT");
   clock.wall = base::WallTime(std::chrono::seconds(2));
+  EXPECT_EQ(date.text(), "Thu, 01 Jan 1970 00:00:01 GMT");  // still the same turn
+  clock.monotonic += std::chrono::seconds(1);
   EXPECT_EQ(date.text(), "Thu, 01 Jan 1970 00:00:02 GMT");
   clock.wall = base::WallTime(std::chrono::seconds(1));
+  clock.monotonic += std::chrono::seconds(1);
   EXPECT_EQ(date.text(), "Thu, 01 Jan 1970 00:00:01 GMT");
 }
 

@@ -14,16 +14,22 @@ constexpr std::array<bool, 256> make_query_class() {
   }
   return table;
 }
-// '%' is left out: it needs a look at what follows.
-constexpr std::array<bool, 256> make_plain_path_class() {
-  std::array<bool, 256> table = make_query_class();
-  table['\\'] = false;
-  table['%'] = false;
-  table['?'] = false;
+// What a character of a path asks for, as bits.
+constexpr std::uint8_t kRefused = 1;
+constexpr std::uint8_t kPercent = 2;
+constexpr std::uint8_t kDot = 4;
+constexpr std::array<std::uint8_t, 256> make_path_classes() {
+  const std::array<bool, 256> query = make_query_class();
+  std::array<std::uint8_t, 256> table{};
+  for (std::size_t c = 0; c < table.size(); ++c) {
+    table[c] = query[c] && c != '\\' && c != '?' ? 0 : kRefused;
+  }
+  table['%'] = kPercent;
+  table['.'] = kDot;
   return table;
 }
+constexpr std::array<std::uint8_t, 256> kPathClassTable = make_path_classes();
 constexpr std::array<bool, 256> kQueryTable = make_query_class();
-constexpr std::array<bool, 256> kPlainPathTable = make_plain_path_class();
 
 bool is_in(const std::array<bool, 256>& table, char c) noexcept {
   return table[static_cast<unsigned char>(c)];
@@ -94,6 +100,18 @@ bool remove_dot_segments(std::string& path) {
   return true;
 }
 
+// A "." or "..", or at least a segment that begins like one.
+bool may_have_dot_segment(std::string_view path) noexcept {
+  for (std::size_t at = path.find("/."); at != std::string_view::npos;
+       at = path.find("/.", at + 1)) {
+    const std::size_t after = at + 2;
+    if (after == path.size() || path[after] == '/' || path[after] == '.') {
+      return true;
+    }
+  }
+  return false;
+}
+
 bool is_ipv6_literal_character(char c) noexcept {
   return hex_value(c) >= 0 || c == ':' || c == '.';
 }
@@ -105,18 +123,16 @@ bool RequestTarget::assign_path(std::size_t offset, std::size_t size) {
   path_size_ = size;
   normalized_ = false;
   const std::string_view raw = std::string_view(text_).substr(offset, size);
-  bool needs_work = false;
-  for (std::size_t i = 0; i < raw.size(); ++i) {
-    const char c = raw[i];
-    if (!is_in(kPlainPathTable, c)) {
-      if (c != '%') {
-        return false;
-      }
-      needs_work = true;
-    } else if (c == '.' && raw[i - 1] == '/') {
-      needs_work = true;
-    }
+  // One pass without branches settles nearly every path; a '%' or a dot after a slash needs a look.
+  std::uint8_t classes = 0;
+  for (const char c : raw) {
+    classes |= kPathClassTable[static_cast<unsigned char>(c)];
   }
+  if ((classes & kRefused) != 0) {
+    return false;
+  }
+  const bool needs_work =
+      (classes & kPercent) != 0 || ((classes & kDot) != 0 && may_have_dot_segment(raw));
   if (needs_work) {
     path_.clear();
     normalized_ = true;

@@ -68,8 +68,17 @@ io::Task<> Http1Connection::run() {
         if (!output_.empty() && !co_await output_.flush()) {
           co_return {};
         }
-        if (const auto filled = try_fill(); !filled || *filled != Fill::kData) {
-          SELVEDGE_CO_TRY(next, co_await wait_for_bytes(filled));
+        if (const Fill filled = try_fill_now(); filled == Fill::kNothing) {
+          // Written out here: a waiting connection needs no second coroutine frame.
+          const base::Duration allowance = begin_wait();
+          const Result<> ready =
+              co_await stream_->readable().wait(context_.reactor.deadline_after(allowance));
+          idle_ = false;
+          if (!ready) {
+            co_return co_await give_up(Fill::kTimeout);
+          }
+        } else if (filled != Fill::kData) {
+          co_return co_await give_up(filled);
         }
         break;
     }
@@ -177,7 +186,7 @@ io::Task<> Http1Connection::end() {
     if (left <= base::Duration::zero()) {
       break;
     }
-    const auto filled = co_await fill(left, nullptr);
+    const auto filled = co_await fill(left);
     if (!filled || *filled != Fill::kData) {
       break;
     }
@@ -190,9 +199,9 @@ void Http1Connection::truncate(bool ends_by_close) noexcept {
   aborted_ = ends_by_close;
 }
 
-std::optional<Http1Connection::Fill> Http1Connection::try_fill() {
+Http1Connection::Fill Http1Connection::try_fill() {
   if (!stream_->readable().is_set()) {
-    return std::nullopt;
+    return Fill::kNothing;
   }
   const base::MutableByteSpan space = input_.space();
   if (space.empty()) {
@@ -203,24 +212,30 @@ std::optional<Http1Connection::Fill> Http1Connection::try_fill() {
     return Fill::kBroken;
   }
   if (!*attempt) {
-    input_.release_if_empty();
-    return std::nullopt;
+    return Fill::kNothing;
   }
-  input_.commit(**attempt);
-  context_.metrics.bytes_received_total.add(**attempt);
-  last_fill_bytes_ = **attempt;
-  return **attempt > 0 ? Fill::kData : Fill::kEnd;
+  const std::size_t count = **attempt;
+  input_.commit(count);
+  context_.metrics.bytes_received_total.add(count);
+  if (wait_start_ && content_watch_) {
+    content_watch_->moved(context_.reactor.now() - *wait_start_, count);
+  }
+  wait_start_.reset();
+  return count > 0 ? Fill::kData : Fill::kEnd;
 }
 
-io::Task<Http1Connection::Fill> Http1Connection::fill(base::Duration allowance, RateWatch* watch) {
-  const base::MonotonicTime start = context_.reactor.now();
+// The same, for the main loop: an idle connection of a server that drains is at its end.
+Http1Connection::Fill Http1Connection::try_fill_now() {
+  const Fill filled = try_fill();
+  return filled == Fill::kNothing && context_.draining && at_start() ? Fill::kEnd : filled;
+}
+
+io::Task<Http1Connection::Fill> Http1Connection::fill(base::Duration allowance) {
   const io::Deadline deadline = context_.reactor.deadline_after(allowance);
+  wait_start_ = context_.reactor.now();
   for (;;) {
-    if (const auto filled = try_fill()) {
-      if (watch != nullptr) {
-        watch->moved(context_.reactor.now() - start, last_fill_bytes_);
-      }
-      co_return *filled;
+    if (const Fill filled = try_fill(); filled != Fill::kNothing) {
+      co_return filled;
     }
     input_.release_if_empty();
     if (!co_await stream_->readable().wait(deadline)) {
@@ -229,46 +244,32 @@ io::Task<Http1Connection::Fill> Http1Connection::fill(base::Duration allowance, 
   }
 }
 
-// The main loop waits: for the next request, for the rest of a head, or for content to discard.
-io::Task<Http1Connection::Next> Http1Connection::wait_for_bytes(std::optional<Fill> filled) {
+// The main loop is about to wait: for the next request, for the rest of a head, or for content to
+// discard. How long it may.
+base::Duration Http1Connection::begin_wait() {
   const base::MonotonicTime now = context_.reactor.now();
-  const bool at_start = input_.empty() && !in_content_;
-  if (!filled) {
-    base::Duration allowance =
-        has_served_ ? context_.options.idle_timeout : context_.options.head_timeout;
-    RateWatch* watch = nullptr;
-    if (in_content_) {
-      watch = &content_watch();
-      allowance = watch->allowance();
-    } else if (!at_start) {
-      head_deadline_ = head_deadline_.value_or(now + context_.options.head_timeout);
-      allowance = *head_deadline_ - now;
-    } else if (context_.draining) {
-      co_return Next::kClose;
-    }
-    idle_ = at_start;
-    idle_since_ = now;
-    Result<Fill> result = co_await fill(allowance, watch);
-    idle_ = false;
-    SELVEDGE_CO_TRY(filled, std::move(result));
+  input_.release_if_empty();
+  if (in_content_) {
+    wait_start_ = wait_start_.value_or(now);
+    return content_watch().allowance();
   }
-  switch (*filled) {
-    case Fill::kData:
-      co_return Next::kContinue;
-    case Fill::kTimeout:
-      if (!in_content_ && !at_start) {
-        SELVEDGE_CO_TRY_VOID(
-            co_await refuse({wire::StatusCode(408), "the request came too slowly"}));
-      }
-      break;
-    case Fill::kFull:  // cannot be: the parser refuses a head before the buffer is full
-    case Fill::kEnd:
-    case Fill::kBroken:
-      break;
+  if (!input_.empty()) {
+    head_deadline_ = head_deadline_.value_or(now + context_.options.head_timeout);
+    return *head_deadline_ - now;
+  }
+  idle_ = true;
+  idle_since_ = now;
+  return has_served_ ? context_.options.idle_timeout : context_.options.head_timeout;
+}
+
+// Nothing more comes from the peer, or not in time.
+io::Task<> Http1Connection::give_up(Fill why) {
+  if (why == Fill::kTimeout && !in_content_ && !input_.empty()) {
+    co_return co_await refuse({wire::StatusCode(408), "the request came too slowly"});
   }
   in_content_ = false;
   input_.consume(input_.bytes().size());
-  co_return Next::kClose;
+  co_return co_await end();
 }
 
 RateWatch& Http1Connection::content_watch() noexcept {
@@ -329,8 +330,7 @@ io::Task<std::size_t> Http1Connection::read_content(base::MutableByteSpan buffer
 
 io::Task<std::size_t> Http1Connection::read_content_slowly(base::MutableByteSpan buffer) {
   for (;;) {
-    RateWatch& watch = content_watch();
-    SELVEDGE_CO_TRY(const Fill filled, co_await fill(watch.allowance(), &watch));
+    SELVEDGE_CO_TRY(const Fill filled, co_await fill(content_watch().allowance()));
     if (filled == Fill::kTimeout) {
       content_rejection_ =
           wire::HttpRejection{wire::StatusCode(408), "the content came too slowly"};

@@ -52,7 +52,7 @@ class Http1Connection {
  private:
   friend class Http1Exchange;
   enum class Next : std::uint8_t { kContinue, kClose };
-  enum class Fill : std::uint8_t { kData, kEnd, kTimeout, kBroken, kFull };
+  enum class Fill : std::uint8_t { kData, kNothing, kEnd, kTimeout, kBroken, kFull };
 
   // The main loop's steps.
   void begin_request() noexcept;
@@ -60,13 +60,17 @@ class Http1Connection {
   void answer_whole(const wire::ResponseHead& head, std::string_view content);
   io::Task<Next> serve_request();
   io::Task<> refuse(wire::HttpRejection rejection);
-  io::Task<Next> wait_for_bytes(std::optional<Fill> filled);
+  Fill try_fill_now();
+  base::Duration begin_wait();
+  io::Task<> give_up(Fill why);
   io::Task<> end();
 
-  // Reads what is there into input_; nullopt: nothing is.
-  std::optional<Fill> try_fill();
-  // Waits for it, at most for `allowance`, and reports to `watch`, if any.
-  io::Task<Fill> fill(base::Duration allowance, RateWatch* watch);
+  // Reads what is there into input_.
+  Fill try_fill();
+  // Waits for it, at most for `allowance`. Never kNothing.
+  io::Task<Fill> fill(base::Duration allowance);
+  // Between requests, with nothing received of the next one.
+  bool at_start() const noexcept { return input_.empty() && !in_content_; }
   RateWatch& content_watch() noexcept;
 
   // For the exchange.
@@ -88,8 +92,8 @@ class Http1Connection {
   std::optional<wire::HttpRejection> content_rejection_;
   std::optional<RateWatch> content_watch_;
   std::optional<base::MonotonicTime> head_deadline_;
+  std::optional<base::MonotonicTime> wait_start_;  // of a wait for content
   std::uint64_t discarded_bytes_ = 0;
-  std::size_t last_fill_bytes_ = 0;
   base::MonotonicTime idle_since_;
   std::size_t list_index_ = 0;
   bool idle_ = false;

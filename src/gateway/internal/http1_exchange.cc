@@ -135,13 +135,18 @@ void Http1Exchange::on_content_end() {
 // most that vanish look like this.
 io::Task<> Http1Exchange::watch_peer() {
   while (disconnected_) {
-    const auto filled = connection_.try_fill();
-    if (!filled) {
-      co_await connection_.stream_->readable().wait();
-    } else if (*filled == Http1Connection::Fill::kFull) {
-      break;
-    } else if (*filled != Http1Connection::Fill::kData) {
-      std::exchange(disconnected_, nullptr)();
+    switch (connection_.try_fill()) {
+      case Http1Connection::Fill::kNothing:
+        co_await connection_.stream_->readable().wait();
+        break;
+      case Http1Connection::Fill::kData:
+        break;
+      case Http1Connection::Fill::kFull:
+        co_return {};
+      case Http1Connection::Fill::kEnd:
+      case Http1Connection::Fill::kTimeout:
+      case Http1Connection::Fill::kBroken:
+        std::exchange(disconnected_, nullptr)();
     }
   }
   co_return {};
