@@ -32,9 +32,8 @@ io::Task<> wait_event(io::Event& event, io::Deadline deadline) {
   co_return co_await event.wait(deadline);
 }
 
-// A turn of the loop ends with a slice of the guests; one tick of the timers is at least a turn.
-io::Task<bool> one_tick(io::Reactor& reactor) {
-  co_await reactor.sleep(io::TimerWheel::kTick);
+io::Task<bool> yield_once(io::Reactor& reactor) {
+  co_await reactor.yield();
   co_return true;
 }
 
@@ -119,9 +118,12 @@ void CallingGuest::begin(std::string_view name, std::span<const std::uint64_t> a
 }
 
 bool CallingGuest::turn() {
-  while (fiber_ != nullptr && !fiber_->blocked()) {
-    static_cast<void>(expect(machine_.reactor().run(one_tick(machine_.reactor()))));
-  }
+  do {
+    while (machine_.scheduler().has_work()) {
+      machine_.scheduler().run_slice();
+    }
+    static_cast<void>(expect(machine_.reactor().run(yield_once(machine_.reactor()))));
+  } while (machine_.scheduler().has_work());
   return fiber_ == nullptr;
 }
 

@@ -76,7 +76,8 @@ class CallingGuest final : private engine::FiberOwner {
   void begin(std::string_view name, std::initializer_list<std::uint64_t> arguments) {
     begin(name, std::span(arguments.begin(), arguments.size()));
   }
-  // Lets the shard run until the call waits, or has ended: true.
+  // Runs the shard until the call has ended (true) or waits for what only time, or the test, can
+  // bring.
   bool turn();
   std::optional<Errno> finish();
   void drop() noexcept { fiber_.reset(); }
