@@ -43,7 +43,8 @@ class TaskScope {
   // the scope: it runs on to its next suspension.
   void cancel() noexcept;
   // Refuses new tasks and completes when the last one has ended. Yields the first error that a task
-  // ended with, if any (cancelled tasks end without a result). May be awaited again.
+  // ended with, if any (cancelled tasks end without a result). May be awaited again, but not by a
+  // task of the scope.
   Task<> close();
   // The same, but cancels what still runs at `grace`.
   Task<> close(Deadline grace);

@@ -170,6 +170,7 @@ TEST_F(TaskTest, Event_WaitDeadlinePassed_YieldsTimeout) {
 }
 
 TEST_F(TaskTest, Event_DestroyedWhileAwaited_Dies) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(
       {
         auto event = std::make_unique<Event>(reactor());

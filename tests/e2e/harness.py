@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 BINARY = os.environ.get("SELVEDGE_BINARY", "")
@@ -25,8 +26,14 @@ def skip(reason):
 def require(*paths):
     """Ends the script as skipped, loudly, when one of the files is missing."""
     for path in paths:
-        if not pathlib.Path(path).exists():
+        if not str(path) or not pathlib.Path(path).exists():
             skip(f"{path} does not exist (./dev setup, ./dev build)")
+
+
+def run(*arguments, stdin=b"", env=None, timeout=START_SECONDS_MAX, cwd=None):
+    """One `selvedge run`: the finished process with its output as bytes."""
+    return subprocess.run([BINARY, "run", *map(str, arguments)], input=stdin, capture_output=True, check=False,
+                          timeout=timeout, env={**os.environ, **(env or {})}, cwd=cwd)
 
 
 def free_port():
@@ -36,19 +43,25 @@ def free_port():
 
 
 class Server:
-    """`selvedge run --http` as a context manager. Leaving it stops the server with SIGTERM."""
+    """`selvedge run --http` as a context manager. Leaving it stops the server with SIGTERM; that it ends well is
+    checked there."""
 
-    def __init__(self, target, *options, log=None):
+    def __init__(self, target, *options):
         self.port = free_port()
-        self.log = log
+        self.log = tempfile.TemporaryFile()  # closed with this object
         command = [BINARY, "run", "--http", f"127.0.0.1:{self.port}", *map(str, options), str(target)]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log, stdout=log)
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=self.log, stdout=self.log)
+
+    def output(self):
+        """What the server wrote so far."""
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace")
 
     def __enter__(self):
         deadline = time.monotonic() + START_SECONDS_MAX
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise AssertionError(f"the server ended with {self.process.returncode}")
+                raise AssertionError(f"the server ended with {self.process.returncode}\n{self.output()}")
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
                 return self
@@ -64,14 +77,17 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+                raise AssertionError(f"the server did not end on SIGTERM\n{self.output()}") from None
+        if self.process.returncode != 0:
+            raise AssertionError(f"the server ended with {self.process.returncode}\n{self.output()}")
 
     def request(self, method, path, body=None, headers=None, timeout=60):
-        """(status, headers, body) of one request on a connection of its own."""
+        """(status, headers, body) of one request on a connection of its own. Names of headers match in any case."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             connection.request(method, path, body=body, headers=headers or {})
             response = connection.getresponse()
-            return response.status, dict(response.getheaders()), response.read()
+            return response.status, response.headers, response.read()
         finally:
             connection.close()
 

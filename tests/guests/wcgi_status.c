@@ -21,6 +21,9 @@ static void flood(void) {
   exit(3);
 }
 
+// Where each block goes, so that the compiler cannot remove its allocation.
+static char* volatile last_block;
+
 static void use_memory(void) {
   const size_t step = 1 << 20;
   size_t total = 0;
@@ -30,6 +33,7 @@ static void use_memory(void) {
       break;
     }
     memset(block, 1, step);
+    last_block = block;
     total += step;
   }
   answer("200 OK");

@@ -98,6 +98,9 @@ Attempt KernelDatagramSocket::try_receive(std::span<ReceivedDatagram> slots) {
       slots[i].truncated = (header.msg_flags & MSG_TRUNC) != 0;
       slots[i].peer = batch.addresses[i].to_socket_address();
     }
+    if (received < count_max) {
+      readable_.reset();  // the queue is empty: what comes later brings an edge
+    }
     return received;
   }
   return std::nullopt;
