@@ -14,6 +14,8 @@ namespace selvedge::wasix {
 namespace {
 
 constexpr int kShellSignalBase = 128;
+// What timeout(1) answers.
+constexpr int kShellTimedOut = 124;
 
 Result<> check_strings(std::string_view what, const std::vector<std::string>& strings) {
   std::size_t total = 0;
@@ -63,7 +65,7 @@ int ExitStatus::shell_code() const noexcept {
     case Kind::kTrapped:
       return kShellSignalBase + static_cast<int>(Signal::kAbrt);
     case Kind::kLimit:
-      return kShellSignalBase + static_cast<int>(Signal::kKill);
+      return timed_out ? kShellTimedOut : kShellSignalBase + static_cast<int>(Signal::kKill);
     case Kind::kFailed:
       break;
   }
@@ -197,6 +199,7 @@ ExitStatus Process::status_of(const engine::Outcome& outcome) const {
     case engine::EndReason::kExited:
       return {.kind = Kind::kExited, .code = outcome.exit_code};
     case engine::EndReason::kTrapped:
+    case engine::EndReason::kStackLimit:
       return {.kind = Kind::kTrapped, .message = outcome.message};
     case engine::EndReason::kNotStarted:
       return {.kind = Kind::kFailed, .message = outcome.message};
@@ -209,7 +212,6 @@ ExitStatus Process::status_of(const engine::Outcome& outcome) const {
       return {.kind = Kind::kSignaled,
               .signal = ending_signal_.value_or(Signal::kKill),
               .message = outcome.message};
-    case engine::EndReason::kStackLimit:
     case engine::EndReason::kMemoryLimit:
     case engine::EndReason::kTableLimit:
     case engine::EndReason::kCpuTimeLimit:
@@ -217,6 +219,8 @@ ExitStatus Process::status_of(const engine::Outcome& outcome) const {
       break;
   }
   return {.kind = Kind::kLimit,
+          .timed_out = outcome.reason == engine::EndReason::kCpuTimeLimit ||
+                       outcome.reason == engine::EndReason::kWallTimeLimit,
           .message = outcome.message.empty() ? std::string(engine::to_string(outcome.reason))
                                              : outcome.message};
 }

@@ -91,19 +91,21 @@ struct ExitStatus {
   enum class Kind : unsigned char {
     kExited,    // by itself, with `code`
     kSignaled,  // by proc_raise, or Process::kill with a signal: `signal`
-    kTrapped,   // a Wasm trap; `message` says which
+    kTrapped,   // a Wasm trap, also an exhausted call stack; `message` says which
     kLimit,     // `message` says which
     kFailed,    // it could not be started
   };
   Kind kind = Kind::kExited;
   std::uint32_t code = 0;
   Signal signal = Signal::kNone;
+  // With kLimit: it was CPU or wall time.
+  bool timed_out = false;
   // One sentence for people. May contain names from the guest: escape before logging.
   std::string message = {};
 
   bool success() const noexcept { return kind == Kind::kExited && code == 0; }
-  // What a shell would show: the code (its low 8 bits), 128 + signal, or 134 for traps and 137 for
-  // limits.
+  // What a shell would show: the code (its low 8 bits), 128 + signal, 134 for traps, 124 for time
+  // limits and 137 for others.
   int shell_code() const noexcept;
 };
 
