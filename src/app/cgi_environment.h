@@ -9,13 +9,12 @@
 #include <utility>
 #include <vector>
 
+#include "app/environment.h"
 #include "app/http_exchange.h"
 #include "base/result.h"
 #include "wire/http_message.h"
 
 namespace selvedge::app {
-
-using Environment = std::vector<std::pair<std::string, std::string>>;
 
 // How requests map to the script. Comes from the command's own environment entries.
 //

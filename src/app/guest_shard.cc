@@ -1,0 +1,16 @@
+#include "app/guest_shard.h"
+
+namespace selvedge::app {
+
+GuestShard::GuestShard(io::Reactor& reactor, engine::Engine& engine, const base::Clock& clock,
+                       base::Random& random, io::HelperPool* helpers)
+    : reactor_(reactor),
+      scheduler_(engine.ticker(), clock),
+      background_(reactor, scheduler_),
+      process_shard_{.reactor = reactor,
+                     .scheduler = scheduler_,
+                     .clock = clock,
+                     .random = random,
+                     .helpers = helpers} {}
+
+}  // namespace selvedge::app

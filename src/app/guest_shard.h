@@ -1,0 +1,38 @@
+#pragma once
+
+// What a shard needs to run guests: a scheduler, bound to its event loop. One for each shard, made
+// and used on the shard's thread.
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "engine/engine.h"
+#include "engine/scheduler.h"
+#include "io/helper_pool.h"
+#include "io/reactor.h"
+#include "wasix/guest_background.h"
+#include "wasix/process.h"
+
+namespace selvedge::app {
+
+class GuestShard {
+ public:
+  // Everything outlives this. `clock` is what guests see. `helpers` may be null: disk waits then
+  // happen on the shard.
+  GuestShard(io::Reactor& reactor [[clang::lifetimebound]],
+             engine::Engine& engine [[clang::lifetimebound]],
+             const base::Clock& clock [[clang::lifetimebound]],
+             base::Random& random [[clang::lifetimebound]], io::HelperPool* helpers);
+
+  io::Reactor& reactor() noexcept [[clang::lifetimebound]] { return reactor_; }
+  const wasix::ProcessShard& process_shard() const noexcept [[clang::lifetimebound]] {
+    return process_shard_;
+  }
+
+ private:
+  io::Reactor& reactor_;
+  engine::Scheduler scheduler_;
+  wasix::GuestBackground background_;
+  wasix::ProcessShard process_shard_;
+};
+
+}  // namespace selvedge::app

@@ -1,0 +1,303 @@
+#include "app/internal/wcgi_request.h"
+
+#include <array>
+
+#include "base/format.h"
+#include "base/log.h"
+#include "wasix/stdio.h"
+
+namespace selvedge::app::internal {
+namespace {
+
+// One read of content or output.
+constexpr std::size_t kChunkBytes = 16'384;
+
+struct Chunk {
+  std::unique_ptr<std::byte[]> bytes = std::make_unique_for_overwrite<std::byte[]>(kChunkBytes);
+  base::MutableByteSpan span() noexcept { return {bytes.get(), kChunkBytes}; }
+};
+
+std::string describe(const wasix::ExitStatus& status) {
+  using Kind = wasix::ExitStatus::Kind;
+  switch (status.kind) {
+    case Kind::kExited:
+      return fmt::format("exited with code {}", status.code);
+    case Kind::kSignaled:
+      return fmt::format("was ended by signal {}", static_cast<int>(status.signal));
+    case Kind::kTrapped:
+    case Kind::kLimit:
+    case Kind::kFailed:
+      break;
+  }
+  return fmt::format("ended: {}", status.message);
+}
+
+}  // namespace
+
+WcgiRequest::WcgiRequest(HttpExchange& exchange, const ShardProgram& program,
+                         const WcgiLimits& limits, WcgiMetrics& metrics) noexcept
+    : exchange_(exchange),
+      program_(program),
+      limits_(limits),
+      metrics_(metrics),
+      reactor_(program.shard().reactor()),
+      tasks_(reactor_, 1) {}
+
+WcgiRequest::~WcgiRequest() { exchange_.on_disconnect({}); }
+
+io::Task<> WcgiRequest::run(const CgiScript& script) {
+  const wire::RequestHead& request = exchange_.request();
+  std::optional<std::uint64_t> length = request.content_length();
+  if (request.is_chunked()) {
+    auto fits = co_await buffer_content();
+    if (!fits.has_value()) {
+      input_error_ = std::move(fits).error();
+      co_return co_await answer_input_error();
+    }
+    if (!*fits) {
+      co_return co_await answer(exchange_, wire::StatusCode(411),
+                                "The content is too long to be sent without Content-Length.");
+    }
+    length = buffered_.size();
+  }
+  auto environment = cgi_environment(request, exchange_.peer(), length, script,
+                                     program_.program().options().environment);
+  if (!environment.has_value()) {
+    co_return co_await answer(exchange_, wire::StatusCode(400), "The path is not valid.");
+  }
+  if (auto started = start(*environment); !started.has_value()) {
+    log::error("request={} program={}: {}", exchange_.request_id(),
+               program_.program().options().name, started.error().message());
+    co_return co_await answer(exchange_, wire::StatusCode(503), "The application cannot start.");
+  }
+  exchange_.on_disconnect([this] {
+    client_gone_ = true;
+    process_->kill();
+  });
+  if (length.value_or(0) > 0) {
+    tasks_.spawn(feed_input());
+  } else if (input_ != nullptr) {
+    input_->close();
+  }
+  co_return co_await relay_output();
+}
+
+io::Task<bool> WcgiRequest::buffer_content() {
+  const std::size_t bytes_max = limits_.buffered_content_bytes_max;
+  for (;;) {
+    const std::size_t old_size = buffered_.size();
+    buffered_.resize(old_size + kChunkBytes);
+    auto count = co_await exchange_.read_body(base::MutableByteSpan(buffered_).subspan(old_size));
+    buffered_.resize(old_size + count.value_or(0));
+    if (!count.has_value()) {
+      co_return fail(std::move(count).error());
+    }
+    if (*count == 0) {
+      buffered_whole_ = true;
+      co_return true;
+    }
+    if (buffered_.size() > bytes_max) {
+      co_return false;
+    }
+  }
+}
+
+Result<> WcgiRequest::start(const Environment& environment) {
+  RunStreams streams;
+  if (exchange_.request().has_content()) {
+    wasix::PipeEnds input = wasix::make_pipe(reactor_);
+    streams.input = std::move(input.reader);
+    input_ = std::move(input.writer);
+  }
+  wasix::PipeEnds output = wasix::make_pipe(reactor_, {.counts_as_output = true});
+  streams.output = std::move(output.writer);
+  output_ = std::move(output.reader);
+  streams.error =
+      std::make_shared<wasix::LineHandle>([this](std::string_view line) { log_line(line); });
+  SELVEDGE_TRY(process_, program_.start(std::move(streams), environment));
+  return {};
+}
+
+io::Task<> WcgiRequest::feed_input() {
+  if (buffered_whole_) {
+    // An error means that the guest does not want the rest.
+    [[maybe_unused]] const auto written = co_await input_->write_all(buffered_);
+    input_->close();
+    co_return {};
+  }
+  Chunk chunk;
+  for (;;) {
+    auto count = co_await exchange_.read_body(chunk.span());
+    if (!count.has_value()) {
+      // Half of the content must not look like all of it.
+      input_error_ = std::move(count).error();
+      process_->kill();
+      co_return {};
+    }
+    if (*count == 0) {
+      input_->close();
+      co_return {};
+    }
+    // No deadline of its own: the guest ends at its time limit, and its end of the pipe with it.
+    const auto written = co_await input_->write_all(chunk.span().first(*count));
+    if (!written.has_value()) {
+      co_return {};  // the guest has closed its input; the gateway discards the rest
+    }
+  }
+}
+
+io::Task<> WcgiRequest::relay_output() {
+  const io::Deadline deadline = reactor_.deadline_after(limits_.request_time_max);
+  const io::Deadline head_deadline =
+      reactor_.deadline_after(limits_.head_time_max).or_sooner(deadline);
+  Chunk chunk;
+  wire::CgiResponseParser parser(limits_.head);
+  std::optional<base::ByteSpan> content;
+  while (!content.has_value()) {
+    const auto count = co_await output_->read(chunk.span(), head_deadline);
+    if (!count.has_value()) {
+      co_return co_await answer_timeout();
+    }
+    if (*count == 0) {
+      co_return co_await answer_without_head(head_deadline);
+    }
+    auto fed = parser.feed(chunk.span().first(*count));
+    if (!fed.has_value()) {
+      co_return co_await answer_malformed(fed.error());
+    }
+    content = *fed;
+  }
+  SELVEDGE_CO_TRY_VOID(co_await exchange_.send_head(std::move(parser.head())));
+  co_return co_await relay_content(*content, deadline);
+}
+
+io::Task<> WcgiRequest::relay_content(base::ByteSpan first, io::Deadline deadline) {
+  if (!first.empty()) {
+    SELVEDGE_CO_TRY_VOID(co_await exchange_.write_body(first));
+  }
+  Chunk chunk;
+  for (;;) {
+    auto count = co_await output_->read(chunk.span(), deadline);
+    if (!count.has_value()) {
+      ++metrics_.timed_out;
+      log::warning("request={} program={}: the time limit ended a response", exchange_.request_id(),
+                   program_.program().options().name);
+      co_return fail(std::move(count).error());
+    }
+    if (*count == 0) {
+      break;
+    }
+    SELVEDGE_CO_TRY_VOID(co_await exchange_.write_body(chunk.span().first(*count)));
+  }
+  SELVEDGE_CO_TRY(const wasix::ExitStatus status,
+                  co_await io::with_deadline(process_->wait(), deadline));
+  if (client_gone_) {
+    ++metrics_.abandoned;
+    co_return fail(ErrorKind::kDisconnected, "the client left");
+  }
+  if (!status.success()) {
+    log::warning("request={} program={} {}", exchange_.request_id(),
+                 program_.program().options().name, describe(status));
+  }
+  if (status.kind != wasix::ExitStatus::Kind::kExited) {
+    ++metrics_.failed_after_head;
+    co_return fail(ErrorKind::kDisconnected, "the application ended in the middle of its answer");
+  }
+  co_return co_await exchange_.finish();
+}
+
+// The output has ended without a complete head: find out why, and say so.
+io::Task<> WcgiRequest::answer_without_head(io::Deadline deadline) {
+  const auto waited = co_await io::with_deadline(process_->wait(), deadline);
+  if (!waited.has_value()) {
+    co_return co_await answer_timeout();
+  }
+  const wasix::ExitStatus& status = *waited;
+  if (client_gone_) {
+    ++metrics_.abandoned;
+    co_return fail(ErrorKind::kDisconnected, "the client left");
+  }
+  if (input_error_.has_value()) {
+    co_return co_await answer_input_error();
+  }
+  log::warning("request={} program={} {} before it sent a complete head", exchange_.request_id(),
+               program_.program().options().name, describe(status));
+  if (status.timed_out) {
+    ++metrics_.timed_out;
+    co_return co_await answer(exchange_, wire::StatusCode(504),
+                              "The application did not answer in time.");
+  }
+  if (status.kind == wasix::ExitStatus::Kind::kFailed) {
+    ++metrics_.overloaded;
+    co_return co_await answer(exchange_, wire::StatusCode(503), "No instance is free.");
+  }
+  ++metrics_.failed_before_head;
+  co_return co_await answer(exchange_, wire::StatusCode(502),
+                            "The application ended without a valid answer.");
+}
+
+io::Task<> WcgiRequest::answer_timeout() {
+  process_->kill();
+  ++metrics_.timed_out;
+  log::warning("request={} program={}: no head within the time limit", exchange_.request_id(),
+               program_.program().options().name);
+  co_return co_await answer(exchange_, wire::StatusCode(504),
+                            "The application did not answer in time.");
+}
+
+// The client broke off or misbehaved while it sent the content.
+io::Task<> WcgiRequest::answer_input_error() {
+  Error error = *std::exchange(input_error_, std::nullopt);
+  switch (error.kind()) {
+    case ErrorKind::kOverloaded:
+      co_return co_await answer(exchange_, wire::StatusCode(413), "The content is too long.");
+    case ErrorKind::kTimeout:
+      co_return co_await answer(exchange_, wire::StatusCode(408), "The content came too slowly.");
+    case ErrorKind::kInvalid:
+      co_return co_await answer(exchange_, wire::StatusCode(400), "The content is malformed.");
+    default:
+      ++metrics_.abandoned;
+      co_return fail(std::move(error));
+  }
+}
+
+io::Task<> WcgiRequest::answer_malformed(const Error& error) {
+  process_->kill();
+  ++metrics_.failed_before_head;
+  log::warning("request={} program={}: malformed answer: {}", exchange_.request_id(),
+               program_.program().options().name, error.message());
+  co_return co_await answer(exchange_, wire::StatusCode(502),
+                            "The application sent a malformed answer.");
+}
+
+io::Task<> WcgiRequest::answer(HttpExchange& exchange, wire::StatusCode status,
+                               std::string_view sentence) {
+  const std::string text = fmt::format("{} {}\n{}\nRequest {}\n", status.value(), status.reason(),
+                                       sentence, exchange.request_id());
+  wire::ResponseHead head{.status = status, .headers = {}};
+  head.headers.add("content-type", "text/plain; charset=utf-8");
+  head.headers.add("cache-control", "no-store");
+  head.headers.add_number("content-length", text.size());
+  if (status == wire::StatusCode(503)) {
+    head.headers.add("retry-after", "1");
+  }
+  SELVEDGE_CO_TRY_VOID(co_await exchange.send_head(std::move(head)));
+  SELVEDGE_CO_TRY_VOID(co_await exchange.write_body(base::as_bytes(text)));
+  co_return co_await exchange.finish();
+}
+
+void WcgiRequest::log_line(std::string_view line) {
+  if (logged_bytes_ > limits_.log_bytes_max) {
+    return;
+  }
+  logged_bytes_ += line.size() + 1;
+  if (logged_bytes_ > limits_.log_bytes_max) {
+    log::warning("request={} program={}: more than {} bytes of standard error; the rest is dropped",
+                 exchange_.request_id(), program_.program().options().name, limits_.log_bytes_max);
+    return;
+  }
+  log::info("request={} program={} stderr: {}", exchange_.request_id(),
+            program_.program().options().name, line);
+}
+
+}  // namespace selvedge::app::internal

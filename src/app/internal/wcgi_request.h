@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/wcgi_runner.h"
+#include "io/task_scope.h"
+#include "wasix/pipe.h"
+#include "wasix/process.h"
+
+namespace selvedge::app::internal {
+
+// One request on its way through one instance. Lives in the frame of WcgiRunner::handle; destroying
+// it at any point ends the guest.
+class WcgiRequest {
+ public:
+  WcgiRequest(HttpExchange& exchange, const ShardProgram& program, const WcgiLimits& limits,
+              WcgiMetrics& metrics) noexcept;
+  ~WcgiRequest();
+  WcgiRequest(const WcgiRequest&) = delete;
+  WcgiRequest& operator=(const WcgiRequest&) = delete;
+
+  io::Task<> run(const CgiScript& script);
+
+  // An answer of our own: a status, and a sentence with the request's id as plain text.
+  static io::Task<> answer(HttpExchange& exchange, wire::StatusCode status,
+                           std::string_view sentence);
+
+ private:
+  // Content without a declared length is read into memory first; false: it is too long.
+  io::Task<bool> buffer_content();
+  Result<> start(const Environment& environment);
+  // Content -> standard input, until either side ends.
+  io::Task<> feed_input();
+  // Standard output -> response.
+  io::Task<> relay_output();
+  io::Task<> relay_content(base::ByteSpan first, io::Deadline deadline);
+  io::Task<> answer_without_head(io::Deadline deadline);
+  io::Task<> answer_timeout();
+  io::Task<> answer_input_error();
+  io::Task<> answer_malformed(const Error& error);
+  void log_line(std::string_view line);
+
+  HttpExchange& exchange_;
+  const ShardProgram& program_;
+  const WcgiLimits& limits_;
+  WcgiMetrics& metrics_;
+  io::Reactor& reactor_;
+  std::vector<std::byte> buffered_;
+  std::size_t logged_bytes_ = 0;
+  bool buffered_whole_ = false;
+  bool client_gone_ = false;
+  std::optional<Error> input_error_;
+  std::shared_ptr<wasix::PipeWriter> input_;
+  std::shared_ptr<wasix::PipeReader> output_;
+  std::unique_ptr<wasix::Process> process_;
+  // Last: its task uses the rest.
+  io::TaskScope tasks_;
+};
+
+}  // namespace selvedge::app::internal

@@ -1,0 +1,157 @@
+#include "app/program.h"
+
+#include <algorithm>
+#include <ranges>
+
+#include "base/bytes.h"
+#include "base/format.h"
+#include "wasix/fs_host.h"
+#include "wasix/fs_memory.h"
+
+namespace selvedge::app {
+namespace {
+
+// Text modules are told by their name; everything else is for the engine to judge.
+Result<std::vector<std::byte>> binary_of(std::vector<std::byte> bytes, std::string_view path) {
+  if (!path.ends_with(".wat") || engine::looks_like_wasm(bytes)) {
+    return bytes;
+  }
+  return engine::wat_to_wasm(base::as_text(bytes));
+}
+
+// The binary format's layer field tells components (1) from core modules (0).
+bool is_component(base::ByteSpan bytes) {
+  base::ByteReader reader(bytes);
+  return base::as_text(reader.read_bytes(4)) == std::string_view("\0asm", 4) &&
+         reader.read_le<std::uint16_t>() != 1 && reader.read_le<std::uint16_t>() == 1 &&
+         reader.ok();
+}
+
+Result<std::shared_ptr<const engine::LinkedModule>> load_module(
+    engine::Engine& engine, const engine::HostFunctions& functions, const std::string& path,
+    const engine::CompileOptions& compile) {
+  SELVEDGE_TRY(auto bytes, read_module(path));
+  SELVEDGE_TRY(const auto binary, binary_of(std::move(bytes), path));
+  if (is_component(binary)) {
+    return fail(ErrorKind::kUnsupported,
+                "this is a WebAssembly component, of which the version stands at byte 4; only core "
+                "modules are supported: build for WASI preview 1");
+  }
+  SELVEDGE_TRY(auto module, engine.load(binary, compile));
+  if (!module->has_export("_start", engine::ExternKind::kFunction)) {
+    return fail(ErrorKind::kInvalid,
+                "the module exports no function \"_start\", so it is not a program; build it as a "
+                "WASI command, not as a reactor or library");
+  }
+  if (!module->has_export("memory", engine::ExternKind::kMemory)) {
+    return fail(ErrorKind::kInvalid,
+                "the module exports no memory named \"memory\", which WASI programs need");
+  }
+  return functions.link(std::move(module));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Program>> Program::load(engine::Engine& engine,
+                                                     const engine::HostFunctions& functions,
+                                                     const std::string& module_path,
+                                                     ProgramOptions options,
+                                                     const engine::CompileOptions& compile) {
+  auto module = load_module(engine, functions, module_path, compile);
+  if (!module.has_value()) {
+    Error error = std::move(module).error();
+    // File errors name the path already.
+    return fail(error.message().starts_with(module_path)
+                    ? std::move(error)
+                    : std::move(error).with_context(module_path));
+  }
+  return std::shared_ptr<const Program>(
+      std::make_unique<Program>(Program(*std::move(module), std::move(options))));
+}
+
+Program::Program(std::shared_ptr<const engine::LinkedModule> module,
+                 ProgramOptions options) noexcept
+    : module_(std::move(module)),
+      options_(std::move(options)),
+      uses_files_(std::ranges::any_of(module_->module().imports(), [](const auto& import) {
+        return import.name.starts_with("path_");
+      })) {}
+
+Result<std::unique_ptr<ShardProgram>> ShardProgram::create(GuestShard& shard,
+                                                           std::shared_ptr<const Program> program) {
+  auto made = std::make_unique<ShardProgram>(ShardProgram(shard, std::move(program)));
+  SELVEDGE_TRY_VOID(made->open_mounts());
+  return made;
+}
+
+Result<> ShardProgram::open_mounts() {
+  std::vector<wasix::Mount> layered;
+  for (const ProgramMount& mount : program_->options().mounts) {
+    SELVEDGE_TRY(auto directory,
+                 wasix::HostDirectory::create({.path = mount.host, .read_only = mount.read_only}));
+    // A folder of --dir in the place of one of the package hides it.
+    std::erase_if(layered, [&](const wasix::Mount& other) { return other.path == mount.guest; });
+    std::erase_if(direct_, [&](const wasix::Mount& other) { return other.path == mount.guest; });
+    (mount.layered ? layered : direct_)
+        .push_back({.path = mount.guest, .file_system = std::move(directory)});
+  }
+  if (std::ranges::find(direct_, "/", &wasix::Mount::path) != direct_.end()) {
+    std::ranges::move(layered, std::back_inserter(direct_));
+    return {};
+  }
+  const base::Clock& clock = shard_.process_shard().clock;
+  if (std::ranges::find(layered, "/", &wasix::Mount::path) == layered.end()) {
+    auto scratch = wasix::MemoryFileSystem::create({.clock = clock, .lower = nullptr});
+    if (!scratch.has_value() || !(*scratch)->open_root()->make_directory("tmp").has_value()) {
+      return fail(ErrorKind::kInternal, "the in-memory file system cannot be made");
+    }
+    (*scratch)->freeze();
+    layered.push_back({.path = "/", .file_system = *std::move(scratch)});
+  }
+  SELVEDGE_TRY(base_, wasix::MountTable::create({.clock = clock, .mounts = std::move(layered)}));
+  return {};
+}
+
+Result<std::shared_ptr<wasix::Directory>> ShardProgram::open_root() const {
+  const base::Clock& clock = shard_.process_shard().clock;
+  std::vector<wasix::Mount> mounts = direct_;
+  if (base_ != nullptr) {
+    auto layer = wasix::MemoryFileSystem::create(
+        {.clock = clock, .bytes_max = program_->options().scratch_bytes_max, .lower = base_});
+    if (!layer.has_value()) {
+      return fail(ErrorKind::kInternal, "the package's folders cannot be read");
+    }
+    if (mounts.empty()) {
+      return (*layer)->open_root();
+    }
+    mounts.push_back({.path = "/", .file_system = *std::move(layer)});
+  }
+  SELVEDGE_TRY(const auto table,
+               wasix::MountTable::create({.clock = clock, .mounts = std::move(mounts)}));
+  return table->open_root();
+}
+
+Result<std::unique_ptr<wasix::Process>> ShardProgram::start(RunStreams streams,
+                                                            const Environment& environment) const {
+  const ProgramOptions& options = program_->options();
+  wasix::ProcessOptions process_options{.arguments = options.arguments,
+                                        .standard_input = std::move(streams.input),
+                                        .standard_output = std::move(streams.output),
+                                        .standard_error = std::move(streams.error),
+                                        .limits = options.limits,
+                                        .tenant = options.tenant};
+  process_options.environment.reserve(environment.size());
+  for (const auto& [name, value] : environment) {
+    process_options.environment.push_back(fmt::format("{}={}", name, value));
+  }
+  if (program_->uses_files()) {
+    SELVEDGE_TRY(auto root, open_root());
+    process_options.preopens.push_back({.guest_path = "/", .directory = std::move(root)});
+  }
+  SELVEDGE_TRY(auto process, wasix::Process::create(shard_.process_shard(), program_->module(),
+                                                    std::move(process_options)));
+  SELVEDGE_TRY_VOID(process->start());
+  return process;
+}
+
+}  // namespace selvedge::app

@@ -1,0 +1,113 @@
+#pragma once
+
+// A command that is ready to run: compiled, linked, with its arguments, environment, folders and
+// limits. Program is the part that all shards share; ShardProgram starts processes of it.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/environment.h"
+#include "app/guest_shard.h"
+#include "app/package.h"
+#include "base/result.h"
+#include "engine/engine.h"
+#include "engine/host_functions.h"
+#include "engine/module.h"
+#include "wasix/file_system.h"
+#include "wasix/fs_mounts.h"
+#include "wasix/process.h"
+
+namespace selvedge::app {
+
+// A folder of the host that the guest sees.
+struct ProgramMount {
+  std::string guest;  // absolute, normalised
+  std::string host;   // an existing directory
+  bool read_only = false;
+  // Part of the package: processes see it under an in-memory layer of their own.
+  bool layered = false;
+};
+
+struct ProgramOptions {
+  std::string name;                    // for log lines
+  std::vector<std::string> arguments;  // with the program's name
+  Environment environment;             // a later entry of one name wins
+  std::vector<ProgramMount> mounts;    // a later one of one path wins
+  wasix::ProcessLimits limits;
+  engine::TenantId tenant;
+  // What one process may write into memory as files.
+  std::uint64_t scratch_bytes_max = std::uint64_t{256} << 20;
+};
+
+// Immutable; any thread.
+class Program {
+ public:
+  // Reads, compiles (or takes from the engine's cache) and links the module. Blocks, for seconds
+  // when a big module is compiled. Errors name the file, and the import or feature with its byte
+  // offset.
+  static Result<std::shared_ptr<const Program>> load(engine::Engine& engine,
+                                                     const engine::HostFunctions& functions,
+                                                     const std::string& module_path,
+                                                     ProgramOptions options,
+                                                     const engine::CompileOptions& compile = {});
+
+  const ProgramOptions& options() const noexcept [[clang::lifetimebound]] { return options_; }
+  const std::shared_ptr<const engine::LinkedModule>& module() const noexcept
+      [[clang::lifetimebound]] {
+    return module_;
+  }
+  // The module imports a function that takes a path.
+  bool uses_files() const noexcept { return uses_files_; }
+
+ private:
+  Program(std::shared_ptr<const engine::LinkedModule> module, ProgramOptions options) noexcept;
+
+  std::shared_ptr<const engine::LinkedModule> module_;
+  ProgramOptions options_;
+  bool uses_files_;
+};
+
+// What differs from one run to the next. Null handles: empty input, swallowed output.
+struct RunStreams {
+  std::shared_ptr<wasix::Handle> input;
+  std::shared_ptr<wasix::Handle> output;
+  std::shared_ptr<wasix::Handle> error;
+};
+
+// What a guest sees as "/": an empty /tmp and the package's folders under an in-memory layer of its
+// own, so that it may write anywhere and change nothing; in it the folders of --dir, which are the
+// host's. A program that imports no path function gets no file system.
+//
+// One shard's thread.
+class ShardProgram {
+ public:
+  // Opens the mounted folders: blocks on the disk, at the shard's start. NotFound, Denied: with the
+  // path.
+  static Result<std::unique_ptr<ShardProgram>> create(GuestShard& shard [[clang::lifetimebound]],
+                                                      std::shared_ptr<const Program> program);
+
+  // A new process, started. `environment` replaces the program's.
+  Result<std::unique_ptr<wasix::Process>> start(RunStreams streams,
+                                                const Environment& environment) const;
+
+  GuestShard& shard() const noexcept [[clang::lifetimebound]] { return shard_; }
+  const Program& program() const noexcept [[clang::lifetimebound]] { return *program_; }
+
+ private:
+  ShardProgram(GuestShard& shard, std::shared_ptr<const Program> program) noexcept
+      : shard_(shard), program_(std::move(program)) {}
+  Result<> open_mounts();
+  Result<std::shared_ptr<wasix::Directory>> open_root() const;
+
+  GuestShard& shard_;
+  std::shared_ptr<const Program> program_;
+  // What lies below the layer of each process; null when a folder of the host is mounted on "/".
+  std::shared_ptr<wasix::FileSystem> base_;
+  // Not below it.
+  std::vector<wasix::Mount> direct_;
+};
+
+}  // namespace selvedge::app
