@@ -1,0 +1,259 @@
+#include "cli/options.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+
+#include "app/manifest.h"
+#include "app/package.h"
+#include "base/format.h"
+
+namespace selvedge::cli {
+namespace {
+
+constexpr std::size_t kEnvironmentFileBytesMax = std::size_t{1} << 20;
+constexpr std::uint64_t kMemoryBytesMin = 65'536;  // one page
+constexpr std::uint64_t kMemoryBytesMax = std::uint64_t{4} << 30;
+constexpr std::size_t kShardsMax = 1024;
+constexpr std::size_t kConcurrencyMax = 10'000;
+
+constexpr std::string_view kTopFooter = R"(Examples:
+  selvedge run hello.wasm
+  selvedge run --dir . python.wasm -- script.py arg
+  selvedge run --http 8080 ./my-site
+
+`selvedge run --help` says more.)";
+
+constexpr std::string_view kRunFooter = R"(Examples:
+  selvedge run hello.wasm                                  a program on this terminal
+  selvedge run --dir ./data::/data app.wasm -- /data/x     arguments follow --
+  selvedge run --dir ./lib::/lib:ro --env LANG=C app.wasm  read-only folder, environment
+  selvedge run --time-limit 5s --memory-limit 64MiB app.wasm
+  selvedge run -e migrate ./package                        one command of a wasmer.toml
+  selvedge run --http 8080 ./package                       serve it: http://127.0.0.1:8080/
+  selvedge run --http :8080 page.wasm                      on every interface
+
+TARGET is a .wasm or .wat file, or a folder with wasmer.toml. Without --http the program's exit
+code is ours; 1 is a failure of selvedge, 2 a wrong command line, 124 a time limit, 130/143 an
+interrupt, 134 a trap, 137 the memory limit.)";
+
+// What CLI11 fills in: text as it was typed.
+struct RawRun {
+  std::vector<std::string> positionals;
+  std::vector<std::string> directories;
+  std::vector<std::string> environment;
+  std::vector<std::string> environment_files;
+  std::string command;
+  std::string http;
+  std::string memory_limit;
+  std::string time_limit;
+  std::string cache_folder;
+  std::string log_level;
+  std::size_t shards = 0;
+  std::size_t concurrency = 0;
+  bool access_log = false;
+  bool quiet = false;
+  bool json = false;
+};
+
+void declare_run(CLI::App& run, RawRun& raw) {
+  run.add_option("TARGET", raw.positionals, "what to run, then its arguments")
+      ->option_text("TARGET [-- ARGS...]");
+  run.add_option("--dir", raw.directories, "give the program a folder")
+      ->option_text("HOST[::GUEST][:ro]")
+      ->allow_extra_args(false);
+  run.add_option("--env", raw.environment, "set a variable, or pass on one of ours")
+      ->option_text("NAME[=VALUE]")
+      ->allow_extra_args(false);
+  run.add_option("--env-file", raw.environment_files, "NAME=VALUE lines")
+      ->option_text("FILE")
+      ->allow_extra_args(false);
+  run.add_option("-e,--entrypoint", raw.command, "command of the package")->option_text("CMD");
+  run.add_option("--http", raw.http, "serve it over HTTP: 8080, :8080, 127.0.0.1:8080, [::1]:8080")
+      ->option_text("ADDR");
+  run.add_option("--memory-limit", raw.memory_limit, "of one instance, e.g. 64MiB")
+      ->option_text("SIZE");
+  run.add_option("--time-limit", raw.time_limit, "of the run, or of each request, e.g. 30s")
+      ->option_text("TIME");
+  run.add_option("--concurrency", raw.concurrency, "requests at once on each shard")
+      ->option_text("N");
+  run.add_option("--shards", raw.shards, "threads that serve (default: one per core)")
+      ->option_text("N");
+  run.add_option("--cache-dir", raw.cache_folder,
+                 "compiled programs (default $XDG_CACHE_HOME/selvedge)")
+      ->option_text("DIR");
+  run.add_option("--log-level", raw.log_level, "debug, info, warning, error or off")
+      ->option_text("LEVEL");
+  run.add_flag("--access-log", raw.access_log, "log every request");
+  run.add_flag("-q,--quiet", raw.quiet, "no progress, no address line");
+  run.add_flag("--json", raw.json, "machine-readable messages of selvedge itself");
+  run.footer(std::string(kRunFooter));
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> environment_of(
+    const RawRun& raw, const ParseContext& context) {
+  std::vector<std::pair<std::string, std::string>> entries;
+  for (const std::string& path : raw.environment_files) {
+    SELVEDGE_TRY(const std::string text, app::read_text_file(path, kEnvironmentFileBytesMax));
+    SELVEDGE_TRY(auto more, parse_environment_file(text, path));
+    std::ranges::move(more, std::back_inserter(entries));
+  }
+  for (const std::string& text : raw.environment) {
+    if (text.find('=') == std::string::npos && !text.empty()) {
+      auto value = context.host_variable(text);
+      if (!value.has_value()) {
+        return fail_format(ErrorKind::kInvalid,
+                           "--env {}: selvedge's own environment has no {}; write {}=VALUE", text,
+                           text, text);
+      }
+      entries.emplace_back(text, *std::move(value));
+      continue;
+    }
+    auto entry = app::parse_environment_entry(text);
+    if (!entry.has_value()) {
+      return fail(std::move(entry).error().with_context("--env"));
+    }
+    entries.push_back(*std::move(entry));
+  }
+  return entries;
+}
+
+Result<std::optional<log::Level>> log_level_of(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, log::Level>, 5> kLevels{{
+      {"debug", log::Level::kDebug},
+      {"info", log::Level::kInfo},
+      {"warning", log::Level::kWarning},
+      {"error", log::Level::kError},
+      {"off", log::Level::kOff},
+  }};
+  if (text.empty()) {
+    return std::optional<log::Level>();
+  }
+  for (const auto& [name, level] : kLevels) {
+    if (name == text) {
+      return std::optional(level);
+    }
+  }
+  return fail_format(ErrorKind::kInvalid,
+                     "--log-level \"{}\": write debug, info, warning, error or off", text);
+}
+
+Result<> add_limits(const RawRun& raw, RunOptions& options) {
+  if (!raw.memory_limit.empty()) {
+    auto bytes = parse_bytes(raw.memory_limit);
+    if (!bytes.has_value()) {
+      return fail(std::move(bytes).error().with_context("--memory-limit"));
+    }
+    if (*bytes < kMemoryBytesMin || *bytes > kMemoryBytesMax) {
+      return fail_format(ErrorKind::kInvalid, "--memory-limit {}: must be from 64KiB to 4GiB",
+                         raw.memory_limit);
+    }
+    options.memory_bytes_max = *bytes;
+  }
+  if (!raw.time_limit.empty()) {
+    auto time = parse_duration(raw.time_limit);
+    if (!time.has_value()) {
+      return fail(std::move(time).error().with_context("--time-limit"));
+    }
+    options.time_max = *time;
+  }
+  if (raw.shards > kShardsMax) {
+    return fail_format(ErrorKind::kInvalid, "--shards {}: at most {}", raw.shards, kShardsMax);
+  }
+  if (raw.concurrency > kConcurrencyMax) {
+    return fail_format(ErrorKind::kInvalid, "--concurrency {}: at most {}", raw.concurrency,
+                       kConcurrencyMax);
+  }
+  options.shards = raw.shards;
+  options.concurrency_max = raw.concurrency;
+  return {};
+}
+
+Result<Invocation> run_options(const RawRun& raw, std::span<const std::string> after_dashes,
+                               const ParseContext& context) {
+  if (raw.positionals.empty()) {
+    return fail(ErrorKind::kInvalid,
+                "run needs a target: a .wasm file or a folder with wasmer.toml "
+                "(selvedge run --help has examples)");
+  }
+  RunOptions options;
+  options.target = raw.positionals.front();
+  options.arguments.assign(raw.positionals.begin() + 1, raw.positionals.end());
+  options.arguments.insert(options.arguments.end(), after_dashes.begin(), after_dashes.end());
+  for (const std::string& text : raw.directories) {
+    SELVEDGE_TRY(auto mount, parse_directory(text));
+    options.directories.push_back(std::move(mount));
+  }
+  SELVEDGE_TRY(options.environment, environment_of(raw, context));
+  if (!raw.http.empty()) {
+    SELVEDGE_TRY(options.http, parse_listen_address(raw.http));
+  }
+  if (!raw.command.empty()) {
+    options.command = raw.command;
+  }
+  if (!raw.cache_folder.empty()) {
+    options.cache_folder = raw.cache_folder;
+  }
+  SELVEDGE_TRY_VOID(add_limits(raw, options));
+  SELVEDGE_TRY(options.log_level, log_level_of(raw.log_level));
+  options.access_log = raw.access_log;
+  options.quiet = raw.quiet;
+  options.json = raw.json;
+  return Invocation(std::move(options));
+}
+
+Result<Invocation> interpret(const CLI::App& run, const CLI::App& version, const RawRun& raw,
+                             bool version_json, std::span<const std::string> after_dashes,
+                             const ParseContext& context) {
+  if (run.parsed()) {
+    return run_options(raw, after_dashes, context);
+  }
+  if (version.parsed()) {
+    return Invocation(VersionOptions{.json = version_json});
+  }
+  return fail(ErrorKind::kInvalid, "what to do? Try: selvedge run TARGET (selvedge --help)");
+}
+
+}  // namespace
+
+Result<Invocation> parse_command_line(std::span<const std::string> arguments,
+                                      const ParseContext& context) {
+  // What follows -- belongs to the program, whatever it looks like: CLI11 does not get to see it.
+  const auto dashes = std::ranges::find(arguments, "--");
+  const auto count = static_cast<std::size_t>(dashes - arguments.begin());
+  const auto after_dashes =
+      dashes == arguments.end() ? std::span<const std::string>() : arguments.subspan(count + 1);
+  if (count > 0 && !arguments.front().starts_with('-') && arguments.front() != "run" &&
+      arguments.front() != "version") {
+    return fail_format(ErrorKind::kInvalid,
+                       "there is no command \"{}\": this version has run and version",
+                       arguments.front());
+  }
+
+  RawRun raw;
+  bool version_json = false;
+  CLI::App top("selvedge runs WebAssembly programs and serves them over HTTP.", "selvedge");
+  top.footer(std::string(kTopFooter));
+  CLI::App* run = top.add_subcommand("run", "Run a program here, or serve it with --http");
+  declare_run(*run, raw);
+  CLI::App* version = top.add_subcommand("version", "Print the version");
+  version->add_flag("--json", version_json, "as JSON");
+  top.require_subcommand(0, 1);
+  std::vector<std::string> reversed(arguments.begin(), dashes);
+  std::ranges::reverse(reversed);
+  // CLI11 reports by exception; this is the only place that meets one.
+  try {
+    top.parse(std::move(reversed));
+  } catch (const CLI::CallForHelp&) {
+    return Invocation(HelpText{.text = top.help()});
+  } catch (const CLI::ExtrasError&) {
+    const std::vector<std::string> extra = run->parsed() ? run->remaining() : top.remaining(true);
+    return fail_format(ErrorKind::kInvalid, "unknown option {}; options of the program go after --",
+                       extra.empty() ? "" : extra.front());
+  } catch (const CLI::ParseError& error) {
+    return fail(ErrorKind::kInvalid, error.what());
+  }
+  return interpret(*run, *version, raw, version_json, after_dashes, context);
+}
+
+}  // namespace selvedge::cli

@@ -1,0 +1,101 @@
+#pragma once
+
+// The command line, parsed and validated: from argv to a value that says what to do. Touches no
+// file but those of --env-file.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "io/socket_address.h"
+
+namespace selvedge::cli {
+
+// What the shell gets to see; guests' own codes pass unchanged.
+enum class ExitCode : int {
+  kSuccess = 0,
+  kFailure = 1,        // ours: the target cannot be read, compiled or served
+  kUsage = 2,          // the command line is wrong
+  kTimeLimit = 124,    // --time-limit or a CPU limit ended the program (as timeout(1))
+  kTrap = 134,         // the program trapped (as a process that aborts)
+  kMemoryLimit = 137,  // the program was ended for its memory (as a process that is OOM-killed)
+  kInterrupted = 130,  // SIGINT ended it
+  kTerminated = 143,   // SIGTERM ended it
+};
+
+struct DirectoryMount {
+  std::string host;
+  std::string guest;  // absolute, normalised
+  bool read_only = false;
+};
+
+// Where --http listens: an address, or every address of both families.
+struct ListenAddress {
+  io::SocketAddress address;
+  bool every_interface = false;  // then only the port counts
+};
+
+struct RunOptions {
+  std::string target;
+  std::vector<std::string> arguments;
+  std::optional<std::string> command;
+  std::vector<DirectoryMount> directories;
+  std::vector<std::pair<std::string, std::string>> environment;
+  std::optional<ListenAddress> http;
+  std::optional<std::uint64_t> memory_bytes_max;
+  std::optional<base::Duration> time_max;
+  std::size_t concurrency_max = 0;  // requests at once on each shard; 0: the default
+  std::size_t shards = 0;           // 0: one per core
+  std::optional<std::string> cache_folder;
+  std::optional<log::Level> log_level;
+  bool access_log = false;
+  bool quiet = false;
+  bool json = false;
+};
+
+struct VersionOptions {
+  bool json = false;
+};
+
+// Text to print on standard output, then exit with success.
+struct HelpText {
+  std::string text;
+};
+
+using Invocation = std::variant<RunOptions, VersionOptions, HelpText>;
+
+// `arguments`: argv without the program's name. `host_environment` looks up one variable of our own
+// environment, for `--env NAME`. Invalid: a sentence for the user, exit with kUsage.
+struct ParseContext {
+  std::optional<std::string> (*host_variable)(const std::string& name);
+};
+Result<Invocation> parse_command_line(std::span<const std::string> arguments,
+                                      const ParseContext& context);
+
+// HOST::GUEST, HOST::GUEST:ro, HOST or HOST:ro. A HOST alone appears under the same path; a
+// relative one below "/", where programs start.
+Result<DirectoryMount> parse_directory(std::string_view text);
+// "8080" and "localhost:8080" (this machine only), ":8080" (every interface), "127.0.0.1:8080",
+// "[::1]:8080". Port 0 takes a free one.
+Result<ListenAddress> parse_listen_address(std::string_view text);
+// A number of bytes with an optional unit: B, K, KB, KiB, M, MB, MiB, G, GB, GiB (K is 1024, KB
+// 1000).
+Result<std::uint64_t> parse_bytes(std::string_view text);
+// A number with a unit: ms, s, m, h; greater than 0, at most kDurationMax.
+Result<base::Duration> parse_duration(std::string_view text);
+inline constexpr base::Duration kDurationMax = std::chrono::hours(24 * 365);
+// NAME=VALUE lines; empty lines and those that begin with '#' are skipped; values may be quoted.
+// Errors name file_name:line.
+Result<std::vector<std::pair<std::string, std::string>>> parse_environment_file(
+    std::string_view text, std::string_view file_name);
+
+}  // namespace selvedge::cli

@@ -1,0 +1,134 @@
+#include "cli/run.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <limits>
+
+#include "app/package.h"
+#include "base/format.h"
+#include "base/log.h"
+#include "cli/messages.h"
+#include "cli/run_command.h"
+#include "cli/run_server.h"
+#include "cli/runtime.h"
+#include "io/signal_source.h"
+
+namespace selvedge::cli {
+namespace {
+
+constexpr std::string_view kVersion = SELVEDGE_VERSION;
+// Instances beside those that run requests: one that ends while its successor begins, on each
+// shard.
+constexpr std::size_t kInstancesSpare = 8;
+
+Result<> check_runner(const app::PackageCommand& command, const RunOptions& options) {
+  if (options.http.has_value() && command.runner == app::RunnerKind::kWasi) {
+    return fail_format(ErrorKind::kUnsupported,
+                       "the command \"{}\" is a program for a terminal (runner wasi): run it "
+                       "without --http, or give it runner = \"wcgi\"",
+                       command.name);
+  }
+  if (!options.http.has_value() && command.runner == app::RunnerKind::kWcgi) {
+    return fail_format(ErrorKind::kInvalid,
+                       "the command \"{}\" answers HTTP requests (runner wcgi): serve it with "
+                       "--http 8080",
+                       command.name);
+  }
+  return {};
+}
+
+// Where every folder of --dir is checked, so that a mistake shows before seconds of compiling.
+Result<> check_directories(const RunOptions& options) {
+  for (const DirectoryMount& mount : options.directories) {
+    std::error_code error;
+    const auto status = std::filesystem::status(mount.host, error);
+    if (!std::filesystem::exists(status)) {
+      return fail_format(ErrorKind::kNotFound, "--dir {}: no such folder", mount.host);
+    }
+    if (!std::filesystem::is_directory(status)) {
+      return fail_format(ErrorKind::kInvalid, "--dir {}: not a folder", mount.host);
+    }
+  }
+  return {};
+}
+
+std::uint32_t instances_max(const RunOptions& options) {
+  if (!options.http.has_value()) {
+    return kInstancesSpare;
+  }
+  const std::size_t each =
+      options.concurrency_max != 0 ? options.concurrency_max : kConcurrencyDefault;
+  const std::size_t wanted = shard_count(options) * (each + kInstancesSpare);
+  return static_cast<std::uint32_t>(std::min<std::size_t>(wanted, engine::kInstancesMax));
+}
+
+Result<int> run_target(const RunOptions& options, MessageStyle style) {
+  SELVEDGE_TRY(const app::Package package, app::open_package(options.target));
+  for (const std::string& warning : package.warnings) {
+    print_warning(warning, style);
+  }
+  SELVEDGE_TRY(const app::PackageCommand* command, app::select_command(package, options.command));
+  SELVEDGE_TRY_VOID(check_runner(*command, options));
+  SELVEDGE_TRY_VOID(check_directories(options));
+  SELVEDGE_TRY(const auto runtime, Runtime::create(options, instances_max(options)));
+  if (options.http.has_value()) {
+    SELVEDGE_TRY([[maybe_unused]] const auto address, check_address(*runtime, *options.http));
+  }
+  SELVEDGE_TRY(auto program, runtime->load(package, *command, options));
+  if (options.http.has_value()) {
+    SELVEDGE_TRY_VOID(run_server(*runtime, std::move(program), options));
+    return static_cast<int>(ExitCode::kSuccess);
+  }
+  return run_command(*runtime, std::move(program), options);
+}
+
+std::optional<std::string> host_variable(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+void print_version(const VersionOptions& options) {
+  if (options.json) {
+    fmt::print("{{\"version\":{}}}\n", json_string(kVersion));
+  } else {
+    fmt::print("selvedge {}\n", kVersion);
+  }
+}
+
+}  // namespace
+
+int run(const RunOptions& options) {
+  const MessageStyle style{.json = options.json, .quiet = options.quiet};
+  // On a terminal only what went wrong; a server also tells what it does.
+  log::set_level(options.log_level.value_or(options.http.has_value() ? log::Level::kInfo
+                                                                     : log::Level::kWarning));
+  io::block_signals({SIGINT, SIGTERM});
+  io::ignore_broken_pipe_signal();
+  const auto code = run_target(options, style);
+  if (!code.has_value()) {
+    print_error(code.error(), style);
+    return static_cast<int>(ExitCode::kFailure);
+  }
+  return *code;
+}
+
+int run_command_line(std::span<const std::string> arguments) {
+  auto invocation = parse_command_line(arguments, {.host_variable = &host_variable});
+  if (!invocation.has_value()) {
+    print_error(invocation.error(),
+                {.json = std::ranges::find(arguments, "--json") != arguments.end()});
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  if (const auto* options = std::get_if<RunOptions>(&*invocation)) {
+    return run(*options);
+  }
+  if (const auto* version = std::get_if<VersionOptions>(&*invocation)) {
+    print_version(*version);
+  } else {
+    fmt::print("{}", std::get<HelpText>(*invocation).text);
+  }
+  return static_cast<int>(ExitCode::kSuccess);
+}
+
+}  // namespace selvedge::cli

@@ -1,0 +1,99 @@
+#include "cli/run_command.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <utility>
+
+#include "app/guest_shard.h"
+#include "cli/messages.h"
+#include "io/signal_source.h"
+#include "io/standard_stream.h"
+#include "io/task_scope.h"
+#include "wasix/stdio.h"
+
+namespace selvedge::cli {
+namespace {
+
+// A standard descriptor as the guest sees it; none when it is closed.
+std::shared_ptr<wasix::Handle> standard_handle(io::KernelReactor& reactor, int fd,
+                                               io::StandardDirection direction) {
+  auto stream = io::open_standard_stream(reactor, fd, direction);
+  if (!stream.has_value()) {
+    return nullptr;
+  }
+  const bool reads = direction == io::StandardDirection::kRead;
+  return std::make_shared<wasix::StreamHandle>(
+      *std::move(stream),
+      wasix::StreamHandle::Options{.filetype = ::isatty(fd) == 1 ? wasix::Filetype::kCharacterDevice
+                                                                 : wasix::Filetype::kUnknown,
+                                   .readable = reads,
+                                   .writable = !reads});
+}
+
+// The first signal ends the guest, the second one does not wait for anything.
+io::Task<> watch_signals(io::SignalSource& signals, wasix::Process& process, int& received) {
+  SELVEDGE_CO_TRY(received, co_await signals.next());
+  process.kill(received == SIGINT ? wasix::Signal::kInt : wasix::Signal::kTerm);
+  SELVEDGE_CO_TRY(const int again, co_await signals.next());
+  std::_Exit(128 + again);
+}
+
+int exit_code_of(const wasix::ExitStatus& status, int signal, MessageStyle style) {
+  using Kind = wasix::ExitStatus::Kind;
+  const auto say = [&](ErrorKind kind, std::string_view what) {
+    print_error(Error(kind, fmt::format("{}: {}", what, status.message)), style);
+  };
+  switch (status.kind) {
+    case Kind::kExited:
+      return status.shell_code();
+    case Kind::kSignaled:
+      return signal != 0 ? 128 + signal : status.shell_code();
+    case Kind::kTrapped:
+      say(ErrorKind::kInvalid, "the program trapped");
+      return static_cast<int>(ExitCode::kTrap);
+    case Kind::kLimit:
+      say(ErrorKind::kTimeout, "the program was ended");
+      return status.shell_code();
+    case Kind::kFailed:
+      break;
+  }
+  say(ErrorKind::kInternal, "the program could not be started");
+  return static_cast<int>(ExitCode::kFailure);
+}
+
+io::Task<int> run(Runtime& runtime, std::shared_ptr<const app::Program> program,
+                  MessageStyle style) {
+  io::KernelReactor& reactor = runtime.reactor();
+  SELVEDGE_CO_TRY(const auto signals, io::SignalSource::create(reactor, {SIGINT, SIGTERM}));
+  app::GuestShard shard(reactor, runtime.engine(), runtime.clock(), runtime.random(),
+                        &runtime.helpers());
+  SELVEDGE_CO_TRY(const auto shard_program, app::ShardProgram::create(shard, std::move(program)));
+  const app::Environment& environment = shard_program->program().options().environment;
+  SELVEDGE_CO_TRY(
+      const auto process,
+      shard_program->start(
+          {.input = standard_handle(reactor, STDIN_FILENO, io::StandardDirection::kRead),
+           .output = standard_handle(reactor, STDOUT_FILENO, io::StandardDirection::kWrite),
+           .error = standard_handle(reactor, STDERR_FILENO, io::StandardDirection::kWrite)},
+          environment));
+  int signal = 0;
+  io::TaskScope beside(reactor);
+  beside.spawn(watch_signals(*signals, *process, signal));
+  SELVEDGE_CO_TRY(const wasix::ExitStatus status, co_await process->wait());
+  beside.cancel();
+  [[maybe_unused]] const auto closed = co_await beside.close();
+  co_return exit_code_of(status, signal, style);
+}
+
+}  // namespace
+
+Result<int> run_command(Runtime& runtime, std::shared_ptr<const app::Program> program,
+                        const RunOptions& options) {
+  return runtime.reactor().run(
+      run(runtime, std::move(program), {.json = options.json, .quiet = options.quiet}));
+}
+
+}  // namespace selvedge::cli

@@ -1,0 +1,205 @@
+#include "cli/run_server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+#include "app/guest_shard.h"
+#include "app/wcgi_runner.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "cli/messages.h"
+#include "gateway/http_server.h"
+#include "io/shard.h"
+#include "io/signal_source.h"
+#include "io/task_scope.h"
+
+namespace selvedge::cli {
+namespace {
+
+// After the first signal, requests that have begun may take this long.
+constexpr base::Duration kDrainTimeMax = std::chrono::seconds(30);
+
+// What all shards share; outlives their threads.
+struct Service {
+  Runtime& runtime;
+  std::shared_ptr<const app::Program> program;
+  const RunOptions& options;
+  io::SocketAddress address;
+  gateway::HttpMetrics& metrics;
+  // Counted on the main thread.
+  std::size_t listening = 0;
+  std::size_t ended = 0;
+  io::Event changed;
+};
+
+app::WcgiLimits wcgi_limits(const RunOptions& options) {
+  app::WcgiLimits limits;
+  limits.concurrency_max =
+      options.concurrency_max != 0 ? options.concurrency_max : kConcurrencyDefault;
+  if (options.time_max.has_value()) {
+    limits.head_time_max = *options.time_max;
+    limits.request_time_max = *options.time_max;
+  }
+  return limits;
+}
+
+// Tells the main thread that a shard's task is over, however it ended.
+class EndNotice {
+ public:
+  explicit EndNotice(Service& service) noexcept : service_(service) {}
+  EndNotice(const EndNotice&) = delete;
+  EndNotice& operator=(const EndNotice&) = delete;
+  ~EndNotice() {
+    service_.runtime.reactor().post([&service = service_] {
+      ++service.ended;
+      service.changed.set();
+    });
+  }
+
+ private:
+  Service& service_;
+};
+
+io::Task<> serve_shard(Service& service, io::Shard& shard) {
+  const EndNotice notice(service);
+  Runtime& runtime = service.runtime;
+  app::GuestShard guests(shard.reactor(), runtime.engine(), runtime.clock(), runtime.random(),
+                         &runtime.helpers());
+  SELVEDGE_CO_TRY(const auto program, app::ShardProgram::create(guests, service.program));
+  app::WcgiRunner runner(*program, wcgi_limits(service.options));
+  SELVEDGE_CO_TRY(
+      const auto listener,
+      shard.network().listen(service.address, {.reuse_port = true, .ipv6_only = false}));
+  gateway::HttpServer server(shard.reactor(), runner, runtime.random(), service.metrics,
+                             {.access_log = service.options.access_log});
+  io::TaskScope scope(shard.reactor());
+  scope.spawn(server.serve(*listener));
+  runtime.reactor().post([&service] {
+    ++service.listening;
+    service.changed.set();
+  });
+  co_await shard.stop_requested().wait();
+  const io::Deadline deadline = shard.reactor().deadline_after(kDrainTimeMax);
+  SELVEDGE_CO_TRY_VOID(co_await server.stop(deadline));
+  co_return co_await scope.close(deadline);
+}
+
+void announce(const Service& service, const ListenAddress& asked, std::size_t shards) {
+  const std::string host = asked.every_interface ? "localhost"
+                           : service.address.ip().is_v6()
+                               ? fmt::format("[{}]", service.address.ip().to_string())
+                               : service.address.ip().to_string();
+  const std::string url = fmt::format("http://{}:{}/", host, service.address.port());
+  if (service.options.json) {
+    fmt::print("{{\"listening\":{},\"port\":{},\"shards\":{}}}\n", json_string(url),
+               service.address.port(), shards);
+  } else if (!service.options.quiet) {
+    fmt::print("Serving {} at {}{}\n", service.program->options().name, url,
+               asked.every_interface ? " (and every other address of this machine)" : "");
+  }
+  std::fflush(stdout);
+}
+
+io::Task<> exit_on_second_signal(io::SignalSource& signals) {
+  SELVEDGE_CO_TRY(const int signal, co_await signals.next());
+  std::_Exit(128 + signal);
+}
+
+io::Task<> stop_on_signal(io::SignalSource& signals, io::ShardGroup& group) {
+  SELVEDGE_CO_TRY(const int signal, co_await signals.next());
+  log::info("signal={} draining seconds_max={}", signal,
+            std::chrono::duration_cast<std::chrono::seconds>(kDrainTimeMax).count());
+  group.request_stop();
+  co_return co_await exit_on_second_signal(signals);
+}
+
+// Until every shard's task has ended. A shard that fails stops the others.
+io::Task<> supervise(Service& service, io::ShardGroup& group) {
+  SELVEDGE_CO_TRY(const auto signals,
+                  io::SignalSource::create(service.runtime.reactor(), {SIGINT, SIGTERM}));
+  io::TaskScope beside(service.runtime.reactor());
+  beside.spawn(stop_on_signal(*signals, group));
+  bool announced = false;
+  while (service.ended < group.size()) {
+    if (!announced && service.listening == group.size()) {
+      announced = true;
+      announce(service, *service.options.http, group.size());
+    }
+    service.changed.reset();
+    co_await service.changed.wait();
+  }
+  beside.cancel();
+  [[maybe_unused]] const auto closed = co_await beside.close();
+  co_return {};
+}
+
+Result<io::SocketAddress> listen_alone(Runtime& runtime, const io::SocketAddress& address,
+                                       bool ipv6_only) {
+  io::KernelNetwork network(runtime.reactor());
+  auto listener = network.listen(address, {.ipv6_only = ipv6_only});
+  if (listener.has_value()) {
+    return (*listener)->local_address();
+  }
+  switch (listener.error().kind()) {
+    case ErrorKind::kOverloaded:
+      return fail_format(ErrorKind::kOverloaded,
+                         "port {} is in use by another program; choose another one with --http",
+                         address.port());
+    case ErrorKind::kDenied:
+      return fail_format(ErrorKind::kDenied,
+                         "not allowed to listen on port {}; choose one above 1023 with --http",
+                         address.port());
+    case ErrorKind::kNotFound:
+      return fail_format(ErrorKind::kInvalid,
+                         "this machine does not have the address {}; choose one of its own with "
+                         "--http",
+                         address.ip().to_string());
+    default:
+      return fail(std::move(listener).error().with_context("--http"));
+  }
+}
+
+}  // namespace
+
+Result<io::SocketAddress> check_address(Runtime& runtime, const ListenAddress& address) {
+  if (!address.every_interface) {
+    return listen_alone(runtime, address.address, true);
+  }
+  const io::SocketAddress any(io::IpAddress::any_v6(), address.address.port());
+  auto both = listen_alone(runtime, any, false);
+  const bool no_ipv6 = !both.has_value() && both.error().kind() != ErrorKind::kOverloaded &&
+                       both.error().kind() != ErrorKind::kDenied;
+  return no_ipv6 ? listen_alone(runtime, address.address, true) : std::move(both);
+}
+
+std::size_t shard_count(const RunOptions& options) noexcept {
+  return options.shards != 0 ? options.shards
+                             : std::max<std::size_t>(1, std::thread::hardware_concurrency());
+}
+
+Result<> run_server(Runtime& runtime, std::shared_ptr<const app::Program> program,
+                    const RunOptions& options) {
+  SELVEDGE_TRY(const io::SocketAddress address, check_address(runtime, *options.http));
+  SELVEDGE_TRY(const auto group,
+               io::ShardGroup::create(runtime.clock(), {.shards = shard_count(options)}));
+  base::Registry registry;
+  gateway::HttpMetrics metrics(registry);
+  Service service{.runtime = runtime,
+                  .program = std::move(program),
+                  .options = options,
+                  .address = address,
+                  .metrics = metrics,
+                  .changed = io::Event(runtime.reactor())};
+  group->start([&service](io::Shard& shard) { return serve_shard(service, shard); });
+  auto supervised = runtime.reactor().run(supervise(service, *group));
+  if (!supervised.has_value()) {
+    group->request_stop();
+  }
+  SELVEDGE_TRY_VOID(group->join());
+  return supervised;
+}
+
+}  // namespace selvedge::cli

@@ -1,0 +1,60 @@
+#pragma once
+
+// The composition root of `run`: the real clock, randomness, engine, helper threads and host
+// functions, made once for the process.
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "app/package.h"
+#include "app/program.h"
+#include "base/result.h"
+#include "base/system.h"
+#include "cli/options.h"
+#include "engine/engine.h"
+#include "engine/host_functions.h"
+#include "io/helper_pool.h"
+#include "io/kernel_reactor.h"
+
+namespace selvedge::cli {
+
+class Runtime {
+  struct Private {};
+
+ public:
+  explicit Runtime(Private) noexcept {}
+  // `instances_max`: guests that can exist at once. NotFound, Denied, Unsupported, Internal.
+  static Result<std::unique_ptr<Runtime>> create(const RunOptions& options,
+                                                 std::uint32_t instances_max);
+
+  const base::Clock& clock() const noexcept [[clang::lifetimebound]] { return clock_; }
+  base::Random& random() noexcept [[clang::lifetimebound]] { return random_; }
+  engine::Engine& engine() noexcept [[clang::lifetimebound]] { return *engine_; }
+  io::HelperPool& helpers() noexcept [[clang::lifetimebound]] { return *helpers_; }
+  // The main thread's.
+  io::KernelReactor& reactor() noexcept [[clang::lifetimebound]] { return *reactor_; }
+
+  // Compiles the command on a helper thread, with a progress line on a terminal. SIGINT and SIGTERM
+  // end the process meanwhile. Main thread.
+  Result<std::shared_ptr<const app::Program>> load(const app::Package& package,
+                                                   const app::PackageCommand& command,
+                                                   const RunOptions& options);
+
+ private:
+  base::SystemClock clock_;
+  base::SystemRandom random_;
+  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<engine::HostFunctions> functions_;
+  std::unique_ptr<io::KernelReactor> reactor_;
+  std::unique_ptr<io::ThreadHelperPool> helpers_;
+};
+
+// $XDG_CACHE_HOME/selvedge/artifacts, else ~/.cache/selvedge/artifacts; empty without either.
+std::filesystem::path default_cache_folder();
+
+// What the options and the package make of a command.
+app::ProgramOptions program_options(const app::Package& package, const app::PackageCommand& command,
+                                    const RunOptions& options);
+
+}  // namespace selvedge::cli
