@@ -11,7 +11,8 @@ harness.require(harness.BINARY, harness.GUESTS / "hello.wasm", harness.FETCHED /
                 harness.FETCHED / "sqlite.wasm", harness.FETCHED / "php-cgi.wasm")
 
 LIBRARY = harness.FETCHED / "python/usr/local/lib"
-PYTHON = ("--env", "PYTHONHOME=/usr/local", "--env", "PYTHONDONTWRITEBYTECODE=1", "--dir", f"{LIBRARY}::/usr/local/lib:ro")
+PYTHON = ("--env", "PYTHONHOME=/usr/local", "--env", "PYTHONDONTWRITEBYTECODE=1",
+          "--dir", f"{LIBRARY}::/usr/local/lib:ro")
 
 
 class ScratchFolder(unittest.TestCase):

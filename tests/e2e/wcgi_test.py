@@ -13,7 +13,8 @@ import unittest
 
 import harness
 
-harness.require(harness.BINARY, *(harness.GUESTS / f"{name}.wasm" for name in ("wcgi_hello", "wcgi_echo", "wcgi_status")))
+harness.require(harness.BINARY, harness.GUESTS / "wcgi_hello.wasm", harness.GUESTS / "wcgi_echo.wasm",
+                harness.GUESTS / "wcgi_status.wasm")
 
 
 def descriptors(pid):
@@ -61,8 +62,8 @@ class VariablesTest(unittest.TestCase):
         self.assertNotIn("evil", found.values())
 
     def test_chunked_body_reaches_the_program(self):
-        answer = self.server.raw(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-                                 b"5\r\nfirst\r\n6\r\nsecond\r\n0\r\n\r\n")
+        answer = self.server.raw(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+                                 b"Connection: close\r\n\r\n5\r\nfirst\r\n6\r\nsecond\r\n0\r\n\r\n")
         self.assertIn(b"CONTENT_LENGTH=11\n", answer)
         self.assertIn(b"firstsecond", answer)
 
