@@ -1,6 +1,7 @@
 #include "wasix/pipe.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -10,7 +11,9 @@ namespace selvedge::wasix {
 
 namespace internal {
 
-// A ring of bytes. The memory is allocated by the first write: most pipes of a request stay unused.
+// A ring of bytes. Its memory grows with what is written at once, from nothing: most pipes of a
+// request stay unused or carry little, and a request's time is short next to the allocation of 64
+// KiB.
 class PipeBuffer {
  public:
   explicit PipeBuffer(io::Reactor& reactor) noexcept : readable_(reactor), writable_(reactor) {
@@ -26,32 +29,33 @@ class PipeBuffer {
 
   std::size_t pop(MutableByteSpan target) noexcept {
     const std::size_t count = std::min(target.size(), size_);
-    const std::size_t first = std::min(count, kPipeBytesMax - begin_);
+    const std::size_t first = std::min(count, capacity_ - begin_);
     if (count > 0) {
       std::memcpy(target.data(), bytes_.get() + begin_, first);
       if (count > first) {
         std::memcpy(target.data() + first, bytes_.get(), count - first);
       }
       size_ -= count;
-      begin_ = size_ == 0 ? 0 : (begin_ + count) % kPipeBytesMax;
+      begin_ = size_ == 0 ? 0 : (begin_ + count) % capacity_;
     }
     return count;
   }
 
   std::size_t push(ByteSpan source) {
-    if (bytes_ == nullptr) {
-      bytes_ = std::make_unique_for_overwrite<std::byte[]>(kPipeBytesMax);
-    }
     const std::size_t count = std::min(source.size(), room());
-    const std::size_t end = (begin_ + size_) % kPipeBytesMax;
-    const std::size_t first = std::min(count, kPipeBytesMax - end);
-    if (count > 0) {
-      std::memcpy(bytes_.get() + end, source.data(), first);
-      if (count > first) {
-        std::memcpy(bytes_.get(), source.data() + first, count - first);
-      }
-      size_ += count;
+    if (count == 0) {
+      return 0;
     }
+    if (size_ + count > capacity_) {
+      grow(size_ + count);
+    }
+    const std::size_t end = (begin_ + size_) % capacity_;
+    const std::size_t first = std::min(count, capacity_ - end);
+    std::memcpy(bytes_.get() + end, source.data(), first);
+    if (count > first) {
+      std::memcpy(bytes_.get(), source.data() + first, count - first);
+    }
+    size_ += count;
     return count;
   }
 
@@ -74,6 +78,8 @@ class PipeBuffer {
   void close_reader() noexcept {
     if (!std::exchange(reader_closed_, true)) {
       size_ = 0;
+      begin_ = 0;
+      capacity_ = 0;
       bytes_.reset();
       readable_.set();
       writable_.set();
@@ -87,7 +93,21 @@ class PipeBuffer {
   }
 
  private:
+  static constexpr std::size_t kFirstBytes = 2048;
+
+  void grow(std::size_t needed) {
+    const std::size_t capacity =
+        std::min(std::max(std::bit_ceil(needed), kFirstBytes), kPipeBytesMax);
+    auto larger = std::make_unique_for_overwrite<std::byte[]>(capacity);
+    const std::size_t size = pop({larger.get(), capacity});
+    bytes_ = std::move(larger);
+    capacity_ = capacity;
+    begin_ = 0;
+    size_ = size;
+  }
+
   std::unique_ptr<std::byte[]> bytes_;
+  std::size_t capacity_ = 0;
   std::size_t begin_ = 0;
   std::size_t size_ = 0;
   bool reader_closed_ = false;
