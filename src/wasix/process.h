@@ -131,7 +131,7 @@ class Process final : private engine::FiberOwner {
   // Completes when the process has ended; at once if it has. Any number of waiters; the process
   // outlives them.
   io::Task<ExitStatus> wait();
-  // Ends the process: with kSignaled, soon. No effect when it has ended.
+  // Ends the process: with kSignaled, soon. No effect before start() and when it has ended.
   void kill(Signal signal = Signal::kKill) noexcept;
 
   bool running() const noexcept { return started_ && !status_.has_value(); }

@@ -46,6 +46,9 @@ BlockingErrno fd_pread(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::ui
   if (!found) {
     return found.error();
   }
+  if (!thread.memory().bytes(nread.address, sizeof(std::uint32_t))) {
+    return Errno::kFault;
+  }
   const std::shared_ptr<File>& file = (*found)->file();
   const auto finish = [nread, offset](Thread& caller, File& target, auto buffers) {
     return write_count(caller, nread, target.pread(buffers, offset, Wait::kAllowed));
