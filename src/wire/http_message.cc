@@ -31,6 +31,28 @@ Method::Kind kind_of(std::string_view text) noexcept {
   return Kind::kOther;
 }
 
+void remove_hop_by_hop(HeaderList& headers) {
+  // The fields that Connection names go too, save those that the message needs.
+  std::string named;
+  for (const Header header : headers) {
+    if (header.name == "connection") {
+      named.append(header.value.text()).append(",");
+    }
+  }
+  std::string_view rest = named;
+  while (!rest.empty()) {
+    const auto name = HeaderName::parse(next_list_element(rest));
+    if (name && !(*name == "content-length") && !(*name == "content-type")) {
+      headers.remove(*name);
+    }
+  }
+  for (const HeaderName name :
+       {HeaderName("connection"), HeaderName("keep-alive"), HeaderName("proxy-connection"),
+        HeaderName("te"), HeaderName("trailer"), HeaderName("upgrade")}) {
+    headers.remove(name);
+  }
+}
+
 }  // namespace
 
 Method::Method() noexcept : text_{'G', 'E', 'T'}, size_(3), kind_(Kind::kGet) {}
@@ -182,34 +204,25 @@ Result<> sanitize_response_head(ResponseHead& head) {
   if (head.status.is_informational()) {
     return fail(ErrorKind::kInvalid, "the response has an informational status");
   }
-  HeaderList& headers = head.headers;
-  if (headers.contains("transfer-encoding")) {
-    return fail(ErrorKind::kInvalid, "the response sets Transfer-Encoding, which is the server's");
-  }
-  const std::size_t lengths = headers.count("content-length");
-  if (lengths > 1 || (lengths == 1 && !parse_content_length(*headers.find("content-length")))) {
-    return fail(ErrorKind::kInvalid, "the response's Content-Length is repeated or not a number");
-  }
-  // The fields that Connection names go too, save those that the message needs.
-  std::string named;
-  for (const Header header : headers) {
-    if (header.name == "connection") {
-      named.append(header.value.text()).append(",");
+  bool has_hop_by_hop = false;
+  bool has_length = false;
+  for (const Header header : head.headers) {
+    if (header.name == "transfer-encoding") {
+      return fail(ErrorKind::kInvalid,
+                  "the response sets Transfer-Encoding, which is the server's");
     }
-  }
-  std::string_view rest = named;
-  while (!rest.empty()) {
-    const auto name = HeaderName::parse(next_list_element(rest));
-    if (name && !(*name == "content-length") && !(*name == "content-type")) {
-      headers.remove(*name);
+    if (header.name == "content-length") {
+      if (has_length || !parse_content_length(header.value.text())) {
+        return fail(ErrorKind::kInvalid,
+                    "the response's Content-Length is repeated or not a number");
+      }
+      has_length = true;
     }
+    has_hop_by_hop = has_hop_by_hop || is_hop_by_hop(header.name);
   }
-  headers.remove("connection");
-  headers.remove("keep-alive");
-  headers.remove("proxy-connection");
-  headers.remove("te");
-  headers.remove("trailer");
-  headers.remove("upgrade");
+  if (has_hop_by_hop) {
+    remove_hop_by_hop(head.headers);
+  }
   return {};
 }
 

@@ -149,11 +149,11 @@ io::Task<Http1Connection::Next> Http1Connection::serve_request() {
 
 io::Task<> Http1Connection::refuse(wire::HttpRejection rejection) {
   context_.metrics.requests_rejected_total.add();
-  const std::string request_id = context_.request_ids.next();
-  log::debug("request refused id={} peer={} status={} reason={}", request_id, peer().remote_address,
-             rejection.status.value(), rejection.reason);
+  const RequestId request_id = context_.request_ids.next();
+  log::debug("request refused id={} peer={} status={} reason={}", request_id.text(),
+             peer().remote_address, rejection.status.value(), rejection.reason);
   const ErrorResponse response =
-      make_error_response(rejection.status, rejection.reason, request_id, nullptr);
+      make_error_response(rejection.status, rejection.reason, request_id.text(), nullptr);
   wire::Http1ResponseOptions options;
   options.keep_alive = false;
   options.content_bytes = response.content.size();

@@ -66,7 +66,7 @@ Result<> Http1Exchange::start_response(const wire::ResponseHead& head,
   options.version = request().version();
   options.keep_alive = connection_.may_keep_alive();
   options.date = connection_.context_.date.text();
-  options.request_id = request_id_;
+  options.request_id = request_id_.text();
   if (content_bytes != nullptr) {
     options.content_bytes = *content_bytes;
   }
@@ -153,7 +153,8 @@ io::Task<> Http1Exchange::watch_peer() {
 }
 
 void Http1Exchange::answer_error(wire::StatusCode status, std::string_view reason) {
-  const ErrorResponse response = make_error_response(status, reason, request_id_, &request());
+  const ErrorResponse response =
+      make_error_response(status, reason, request_id_.text(), &request());
   std::uint64_t content_bytes = response.content.size();
   if (!start_response(response.head, &content_bytes)) {
     connection_.close_after_ = true;
@@ -181,7 +182,7 @@ Http1Connection::Next Http1Exchange::conclude(const Result<>& result) {
   const std::string_view message =
       result ? std::string_view("the handler ended without finishing its response")
              : std::string_view(result.error().message());
-  log::warning("request failed id={} status={} error={}", request_id_,
+  log::warning("request failed id={} status={} error={}", request_id_.text(),
                head_sent_ ? status_.value() : 0, message);
   if (head_sent_) {
     // Never the end marker: the peer must see that the content is truncated.
@@ -208,9 +209,9 @@ void Http1Exchange::log_access(std::string_view outcome) const {
   const auto micros =
       std::chrono::duration_cast<std::chrono::microseconds>(context.reactor.now() - start_);
   log::info("request id={} peer={} method={} host={} target={} status={} bytes={} micros={} {}",
-            request_id_, peer().remote_address, request().method().text(), request().authority(),
-            log::escape(request().target().text(), 512), status_.value(), content_bytes_,
-            micros.count(), outcome);
+            request_id_.text(), peer().remote_address, request().method().text(),
+            request().authority(), log::escape(request().target().text(), 512), status_.value(),
+            content_bytes_, micros.count(), outcome);
 }
 
 }  // namespace selvedge::gateway::internal

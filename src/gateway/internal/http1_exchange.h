@@ -8,6 +8,7 @@
 
 #include "app/http_exchange.h"
 #include "gateway/internal/http1_connection.h"
+#include "gateway/internal/request_id.h"
 #include "io/task_scope.h"
 #include "wire/http1_response_writer.h"
 
@@ -25,7 +26,7 @@ class Http1Exchange final : public app::HttpExchange {
 
   const wire::RequestHead& request() const noexcept override;
   const app::HttpPeer& peer() const noexcept override;
-  std::string_view request_id() const noexcept override { return request_id_; }
+  std::string_view request_id() const noexcept override { return request_id_.text(); }
   io::Task<std::size_t> read_body(base::MutableByteSpan buffer) override;
   io::Task<> send_head(wire::ResponseHead head) override;
   io::Task<> write_body(base::ByteSpan bytes) override;
@@ -47,7 +48,7 @@ class Http1Exchange final : public app::HttpExchange {
   void log_access(std::string_view outcome) const;
 
   Http1Connection& connection_;
-  std::string request_id_;
+  RequestId request_id_;
   wire::Http1ResponseWriter writer_;
   wire::StatusCode status_{200};
   std::uint64_t content_bytes_ = 0;
