@@ -131,7 +131,8 @@ Result<ArtifactCache::Key> make_key(const std::filesystem::path& path, base::Ran
 class MappedFile {
  public:
   MappedFile(int descriptor, std::size_t size) noexcept
-      : size_(size), data_(::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0)) {}
+      : size_(size),
+        data_(::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, descriptor, 0)) {}
   ~MappedFile() {
     if (data_ != MAP_FAILED) {
       ::munmap(data_, size_);

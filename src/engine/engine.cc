@@ -8,14 +8,18 @@
 #include "base/log.h"
 #include "engine/artifact_cache.h"
 #include "engine/epoch_ticker.h"
+#include "engine/host_functions.h"
 #include "engine/internal/native_error.h"
 #include "engine/internal/native_text.h"
+#include "engine/module_info.h"
 
 namespace selvedge::engine {
 namespace {
 
 // Part of an artifact's identity: changes whenever our rewriting of modules does.
 constexpr std::string_view kRewriteVersion = "selvedge rewrite 1";
+// Part of the above: a shared memory reserves its maximum, so 2 GiB is all that one may declare.
+constexpr std::uint64_t kSharedMemoryBytesMax = std::uint64_t{2} << 30;
 
 // A buffer of the Rust library.
 class NativeBuffer {
@@ -179,10 +183,19 @@ Result<std::shared_ptr<const Module>> Engine::load_once(base::ByteSpan wasm,
   if (auto cached = load_cached(hash)) {
     return cached;
   }
+  report(options, CompileProgress::Stage::kChecking, wasm);
+  SELVEDGE_TRY(const ModuleInfo info, inspect_module(wasm));
+  if (options.functions != nullptr) {
+    SELVEDGE_TRY_VOID(options.functions->check_imports(info));
+  }
+  report(options, CompileProgress::Stage::kRewriting, wasm);
+  SELVEDGE_TRY(const auto rewritten,
+               rewrite_module(wasm, {.shared_memory_bytes_max = kSharedMemoryBytesMax}));
+
   report(options, CompileProgress::Stage::kCompiling, wasm);
   NativeBuffer artifact;
-  SELVEDGE_TRY_VOID(take_native_error(
-      native::selvedge_module_precompile(native_, to_native(wasm), artifact.out())));
+  SELVEDGE_TRY_VOID(take_native_error(native::selvedge_module_precompile(
+      native_, to_native(rewritten ? base::ByteSpan(*rewritten) : wasm), artifact.out())));
   if (cache_ != nullptr) {
     report(options, CompileProgress::Stage::kStoring, wasm);
     const auto stored = cache_->store(artifact_id(hash), artifact.bytes());

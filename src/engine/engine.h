@@ -27,6 +27,7 @@ namespace selvedge::engine {
 
 class ArtifactCache;
 class EpochTicker;
+class HostFunctions;
 
 // Sizes of the pool that instances come from. Address space is reserved at start (4 GiB and guard
 // for each instance), memory only as guests touch it. None of these numbers changes compiled code:
@@ -77,6 +78,9 @@ struct CompileOptions {
   // Called at each stage of a compilation, on the compiling thread; not at all when the artifact
   // comes from the cache. May be empty.
   std::function<void(const CompileProgress&)> progress = {};
+  // When given, a module with an import that these do not satisfy is refused before it is compiled,
+  // with the import's byte offset; linking finds the same later.
+  const HostFunctions* functions = nullptr;
 };
 
 struct PoolMetrics {

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "engine/internal/native_error.h"
+#include "engine/internal/native_text.h"
 
 namespace selvedge::engine {
 
@@ -32,6 +34,32 @@ void HostContext::end(Outcome outcome) {
   }
   ending_ = std::move(outcome);
   native_.state = native::CallState::Ended;
+}
+
+Result<std::uint64_t> HostContext::global(std::string_view name) {
+  std::uint64_t bits = 0;
+  SELVEDGE_TRY_VOID(
+      take_native_error(native::selvedge_guest_global_get(&native_, to_native(name), &bits)));
+  return bits;
+}
+
+Result<> HostContext::set_global(std::string_view name, std::uint64_t bits) {
+  return take_native_error(native::selvedge_guest_global_set(&native_, to_native(name), bits));
+}
+
+Result<std::uint64_t> HostContext::call_guest(std::string_view name,
+                                              std::initializer_list<std::uint64_t> arguments) {
+  std::uint64_t result = 0;
+  auto called = take_native_error(native::selvedge_guest_call(
+      &native_, to_native(name), arguments.begin(), arguments.size(), &result));
+  if (!called) {
+    // Unless the callee asked for an end of its own kind, the failure is the guest's trap.
+    if (ending() && ending_.reason == EndReason::kFinished) {
+      ending_ = {.reason = EndReason::kTrapped, .message = called.error().message()};
+    }
+    return fail(std::move(called).error());
+  }
+  return result;
 }
 
 void HostContext::suspend(std::unique_ptr<internal::ErasedCall> call) noexcept {

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <native.h>
 
+#include "base/result.h"
 #include "engine/guest_memory.h"
 #include "engine/outcome.h"
 
@@ -55,6 +58,17 @@ class HostContext {
   void trap(std::string reason);
   // The same for a reason of the embedder's own choosing.
   void end(Outcome outcome);
+  // Reaching into the guest: only from a host function that is not a Blocking one (and not from a
+  // poll). An exported global of a number type, as the bits of its Wasm value; rewriting exports
+  // every mutable one. Invalid when there is none of that name or it cannot be changed.
+  Result<std::uint64_t> global(std::string_view name);
+  Result<> set_global(std::string_view name, std::uint64_t bits);
+  // Calls an exported function with up to 8 numbers and at most one result (0 without). It runs to
+  // its end, not interrupted by the epoch: only for short functions of the guest's own runtime.
+  // After a failure inside the guest, the guest ends when the host function returns.
+  Result<std::uint64_t> call_guest(std::string_view name,
+                                   std::initializer_list<std::uint64_t> arguments = {});
+
   // A request to end was made in this call.
   bool ending() const noexcept { return native_.state == native::CallState::Ended; }
 

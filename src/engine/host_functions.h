@@ -18,7 +18,10 @@
 #include <bit>
 #include <concepts>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -26,6 +29,7 @@
 #include "base/result.h"
 #include "engine/host_context.h"
 #include "engine/module.h"
+#include "engine/module_info.h"
 #include "engine/pending_call.h"
 
 namespace selvedge::engine {
@@ -174,6 +178,10 @@ class HostFunctions {
                   reinterpret_cast<const void*>(&Thunk::call));
   }
 
+  // What link() would find missing, but with the byte offset of the import, and before compiling.
+  // Functions that rewriting puts in place of instructions are not seen yet.
+  Result<> check_imports(const ModuleInfo& info) const;
+
   // Joins a module with these functions. Invalid, in one sentence naming the import, when the
   // module imports something that the set lacks or has with another signature. Any thread.
   Result<std::shared_ptr<const LinkedModule>> link(std::shared_ptr<const Module> module) const;
@@ -183,6 +191,8 @@ class HostFunctions {
                      bool blocking, const void* function);
 
   native::HostFunctions* native_;
+  // Signatures by name within module.
+  std::map<std::string, std::map<std::string, std::string, std::less<>>, std::less<>> signatures_;
 };
 
 }  // namespace selvedge::engine

@@ -49,6 +49,21 @@ Code store_twice(TestGuest& guest, GuestPtr<std::uint32_t> pointer) {
   const auto value = memory.read(pointer);
   return value && memory.write(pointer, *value * 2) ? Code::kGood : Code::kBad;
 }
+// Doubles as a check of what cannot be reached. 100 -> 101 by the global, + 10 by the call.
+std::int32_t reach(TestGuest& guest, std::int32_t fail) {
+  EXPECT_FALSE(guest.global("absent").has_value());
+  EXPECT_FALSE(guest.set_global("fixed", 2).has_value());
+  EXPECT_FALSE(guest.call_guest("add_to_stack").has_value());
+  EXPECT_FALSE(guest.ending());
+  if (fail != 0) {
+    EXPECT_FALSE(guest.call_guest("fail", {1}).has_value());
+    EXPECT_TRUE(guest.ending());
+    return 0;
+  }
+  const auto before = guest.global("stack");
+  EXPECT_TRUE(guest.set_global("stack", *before + 1).has_value());
+  return static_cast<std::int32_t>(*guest.call_guest("add_to_stack", {10}));
+}
 std::uint32_t memory_size(TestGuest& guest) {
   return static_cast<std::uint32_t>(guest.memory().size());
 }
@@ -66,6 +81,7 @@ class InstanceTest : public ::testing::Test {
     functions_.define<&wait_or_not>("test", "wait");
     functions_.define<&quit_blocking>("test", "exit_blocking");
     functions_.define<&store_twice>("test", "store_twice");
+    functions_.define<&reach>("test", "reach");
     functions_.define<&memory_size>("test", "memory_size");
   }
 
@@ -269,6 +285,21 @@ TEST_F(InstanceTest, GuestMemory_IsCheckedAndFollowsGrowth) {
   EXPECT_EQ(g->run("twice", {0xFFFFFFFF}).result, 28u);
   EXPECT_EQ(g->run("size").result, 65536u);
   EXPECT_EQ(g->run("grow").result, 2u * 65536);
+}
+
+TEST_F(InstanceTest, HostFunction_ReachesIntoTheGuest) {
+  auto g = guest(R"((module
+      (import "test" "reach" (func $reach (param i32) (result i32)))
+      (global $stack (export "stack") (mut i32) (i32.const 100))
+      (global (export "fixed") i32 (i32.const 1))
+      (func (export "add_to_stack") (param i32) (result i32)
+        (global.set $stack (i32.add (global.get $stack) (local.get 0))) (global.get $stack))
+      (func (export "fail") (param i32) (result i32) unreachable)
+      (func (export "f") (param i32) (result i32) (call $reach (local.get 0)))))");
+  EXPECT_EQ(g->run("f", {0}).result, 111u);
+  const Outcome outcome = g->run("f", {1});
+  EXPECT_EQ(outcome.reason, EndReason::kTrapped);
+  EXPECT_THAT(outcome.message, HasSubstr("\"fail\" failed"));
 }
 
 TEST_F(InstanceTest, StartFunction_ThatTraps_EndsTheCall) {

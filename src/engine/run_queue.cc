@@ -23,7 +23,6 @@ void RunQueue::attach(Entry& entry, TenantId tenant, std::uint32_t weight) {
   if (slot == nullptr) {
     slot = std::make_unique<Tenant>();
     slot->id = tenant;
-    slot->virtual_runtime = minimum_;
   } else if (slot->entry_count == 0) {
     --idle_count_;
   }

@@ -3,9 +3,9 @@
 // Which guest runs next on a shard: a pure data structure, without clocks, threads or guests.
 //
 // Tenants share by virtual runtime: a tenant's runtime grows with the time its entries used,
-// divided by its weight, and the tenant that is furthest behind runs next. A tenant that comes back
-// from idleness starts at the present minimum less a small credit, so that it runs soon but cannot
-// save up time; one that left with debt finds it again while others still catch up.
+// divided by its weight, and the tenant that is furthest behind runs next. A tenant that is new or
+// comes back from idleness starts at the present minimum less a small credit, so that it runs soon
+// but cannot save up time; one that left with debt finds it again while others still catch up.
 //
 // Entries of one tenant run in order of readiness. An entry that used up kBurnedSlicesMax slices in
 // a row is a burner: it runs only when the tenant has no other ready entry, but at least once in
