@@ -248,3 +248,7 @@ pub unsafe extern "C" fn selvedge_fiber_free(fiber: *mut Fiber) {
         drop(unsafe { Box::from_raw(fiber) });
     }
 }
+
+#[cfg(test)]
+#[path = "fiber_test.rs"]
+mod tests;
