@@ -111,10 +111,10 @@ TEST_F(EngineTest, MissingImports_AreNamedBeforeCompiling) {
   EXPECT_EQ(error(R"((module (import "host" "one" (func (param i32) (result i32)))))"), "loaded");
   EXPECT_EQ(error(R"((module (import "host" "two" (func (param i64)))))"),
             "the module imports the function \"host\".\"two\" (i64) -> nothing, which is not "
-            "provided, at byte 17 (0x11)");
+            "provided, at byte 18 (0x12)");
   EXPECT_EQ(error(R"((module (import "host" "one" (func (param i64) (result i32)))))"),
             "the module imports the function \"host\".\"one\" as (i64) -> i32, but it is (i32) -> "
-            "i32, at byte 18 (0x12)");
+            "i32, at byte 19 (0x13)");
   EXPECT_THAT(error(R"((module (import "env" "memory" (memory 1))))"),
               HasSubstr("the memory \"env\".\"memory\", which is not provided, at byte"));
 }

@@ -41,7 +41,7 @@ FiberStatus Fiber::poll() {
     }
     woken_ = false;
     std::uint64_t bits = 0;
-    const bool ready = context.pending_->poll(bits);
+    const bool ready = context.pending_->poll_bits(bits);
     if (context.ending()) {
       return finish(std::move(context.ending_));
     }

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "engine/guest_memory.h"
 #include "engine/outcome.h"
+#include "engine/pending_call.h"
 
 namespace selvedge::engine {
 
@@ -18,14 +19,6 @@ class Fiber;
 class Instance;
 
 namespace internal {
-
-// A PendingCall<R> with its R erased.
-class ErasedCall {
- public:
-  virtual ~ErasedCall() = default;
-  // True when done; `bits` is then the result as a Wasm value.
-  virtual bool poll(std::uint64_t& bits) = 0;
-};
 
 template <auto kFunction>
 struct Thunk;

@@ -15,8 +15,6 @@
 // no large frames, no recursion on guest data, and it never blocks the thread. It must not throw.
 
 #include <array>
-#include <bit>
-#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -28,6 +26,7 @@
 
 #include "base/result.h"
 #include "engine/host_context.h"
+#include "engine/internal/wasm_value.h"
 #include "engine/module.h"
 #include "engine/module_info.h"
 #include "engine/pending_call.h"
@@ -39,11 +38,6 @@ class Engine;
 namespace internal {
 
 template <class T>
-struct IsGuestPtr : std::false_type {};
-template <class T>
-struct IsGuestPtr<GuestPtr<T>> : std::true_type {};
-
-template <class T>
 struct BlockingResult {
   using Type = T;
   static constexpr bool kBlocking = false;
@@ -52,66 +46,6 @@ template <class R>
 struct BlockingResult<Blocking<R>> {
   using Type = R;
   static constexpr bool kBlocking = true;
-};
-
-// How a C++ value travels as a Wasm value.
-template <class T>
-struct WasmValue {
-  static consteval auto wire_type() {
-    if constexpr (IsGuestPtr<T>::value) {
-      return std::int32_t{};
-    } else if constexpr (std::is_floating_point_v<T>) {
-      static_assert(sizeof(T) == 4 || sizeof(T) == 8);
-      return T{};
-    } else {
-      static_assert(std::is_integral_v<T> || std::is_enum_v<T>, "not a value that Wasm can carry");
-      if constexpr (sizeof(T) == 8) {
-        return std::int64_t{};
-      } else {
-        return std::int32_t{};
-      }
-    }
-  }
-  using Wire = decltype(wire_type());
-
-  static constexpr char kLetter = std::same_as<Wire, std::int32_t>   ? 'i'
-                                  : std::same_as<Wire, std::int64_t> ? 'I'
-                                  : std::same_as<Wire, float>        ? 'f'
-                                                                     : 'F';
-
-  static constexpr T from_wire(Wire wire) noexcept {
-    if constexpr (IsGuestPtr<T>::value) {
-      return T{static_cast<std::uint32_t>(wire)};
-    } else {
-      return static_cast<T>(wire);
-    }
-  }
-  static constexpr Wire to_wire(T value) noexcept { return static_cast<Wire>(value); }
-  static constexpr std::uint64_t to_bits(T value) noexcept {
-    const Wire wire = to_wire(value);
-    if constexpr (sizeof(Wire) == 8) {
-      return std::bit_cast<std::uint64_t>(wire);
-    } else {
-      return std::bit_cast<std::uint32_t>(wire);
-    }
-  }
-};
-
-template <class R>
-class CallHolder final : public ErasedCall {
- public:
-  explicit CallHolder(std::unique_ptr<PendingCall<R>> call) noexcept : call_(std::move(call)) {}
-  bool poll(std::uint64_t& bits) override {
-    const std::optional<R> value = call_->poll();
-    if (!value) {
-      return false;
-    }
-    bits = WasmValue<R>::to_bits(*value);
-    return true;
-  }
-
- private:
-  std::unique_ptr<PendingCall<R>> call_;
 };
 
 // Parameter and result letters, "iIi:i": i = i32, I = i64, f = f32, F = f64.
@@ -147,8 +81,7 @@ struct Thunk<kFunction> {
         context->result = WasmValue<Value>::to_bits(outcome.value());
         return;
       }
-      static_cast<HostContext&>(guest).suspend(
-          std::make_unique<CallHolder<Value>>(std::move(outcome).take_call()));
+      static_cast<HostContext&>(guest).suspend(std::move(outcome).take_call());
     } else if constexpr (std::is_void_v<Value>) {
       kFunction(guest, WasmValue<Args>::from_wire(arguments)...);
     } else {

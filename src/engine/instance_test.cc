@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "base/format.h"
+#include "engine/atomics.h"
 #include "engine/epoch_ticker.h"
 #include "engine/testing/guests.h"
 
@@ -300,6 +301,20 @@ TEST_F(InstanceTest, HostFunction_ReachesIntoTheGuest) {
   const Outcome outcome = g->run("f", {1});
   EXPECT_EQ(outcome.reason, EndReason::kTrapped);
   EXPECT_THAT(outcome.message, HasSubstr("\"fail\" failed"));
+}
+
+TEST_F(InstanceTest, AtomicsOnUnsharedMemory_DoWhatTheInstructionsDo) {
+  define_unshared_atomics(functions_);
+  auto g = guest(R"((module (memory (export "memory") 1)
+      (func (export "notify") (param i32) (result i32)
+        (memory.atomic.notify offset=4 (local.get 0) (i32.const 1)))
+      (func (export "wait") (param i32) (result i32)
+        (memory.atomic.wait64 (local.get 0) (i64.const 0) (i64.const -1)))))");
+  EXPECT_EQ(g->run("notify", {0}).result, 0u);
+  EXPECT_THAT(g->run("notify", {1}).message, HasSubstr("unaligned"));
+  EXPECT_THAT(g->run("notify", {65532}).message, HasSubstr("out of bounds"));
+  EXPECT_THAT(g->run("wait", {8}).message, HasSubstr("non-shared"));
+  EXPECT_THAT(g->run("wait", {12}).message, HasSubstr("unaligned"));
 }
 
 TEST_F(InstanceTest, StartFunction_ThatTraps_EndsTheCall) {

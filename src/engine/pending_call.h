@@ -2,12 +2,28 @@
 
 // What a host function returns that may have to wait.
 
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
+#include "engine/internal/wasm_value.h"
+
 namespace selvedge::engine {
+
+namespace internal {
+
+// A PendingCall<R> with its R erased.
+class ErasedCall {
+ public:
+  virtual ~ErasedCall() = default;
+  // True when done; `bits` is then the result as a Wasm value.
+  virtual bool poll_bits(std::uint64_t& bits) = 0;
+};
+
+}  // namespace internal
 
 // A host call that is waiting. Owned by the guest's HostContext from the return of the host
 // function until it completes or the guest is ended; destroying it cancels the wait.
@@ -16,12 +32,21 @@ namespace selvedge::engine {
 // asked only after a wake, on the shard's own stack (not the guest's), and may read and write guest
 // memory through HostContext::memory().
 template <class R>
-class PendingCall {
+class PendingCall : public internal::ErasedCall {
  public:
-  virtual ~PendingCall() = default;
   // The call's result, or nullopt to keep waiting for the next wake. May end the guest
   // (HostContext::exit, trap): the returned value is then ignored.
   virtual std::optional<R> poll() = 0;
+
+ private:
+  bool poll_bits(std::uint64_t& bits) final {
+    const std::optional<R> value = poll();
+    if (!value) {
+      return false;
+    }
+    bits = internal::WasmValue<R>::to_bits(*value);
+    return true;
+  }
 };
 
 // Either the result now (which costs no suspension) or a call that waits.
