@@ -200,7 +200,8 @@ TEST_F(InstanceTest, UncaughtException_IsATrap) {
   auto g = guest(R"((module (tag $e (param i32))
       (func (export "f") (throw $e (i32.const 1)))
       (func (export "caught") (result i32)
-        (block $h (result i32) (try_table (catch $e $h) (throw $e (i32.const 5))) (i32.const 0)))))");
+        (block $h (result i32)
+          (try_table (catch $e $h) (throw $e (i32.const 5))) (i32.const 0)))))");
   const Outcome outcome = g->run("f");
   EXPECT_EQ(outcome.reason, EndReason::kTrapped);
   EXPECT_THAT(outcome.message, HasSubstr("exception"));
