@@ -107,6 +107,8 @@ class File {
   ErrnoResult<> allocate(std::uint64_t offset, std::uint64_t length);
   ErrnoResult<> advise(std::uint64_t offset, std::uint64_t length, Advice advice);
 
+  // Whether allocate() is safe on any thread, and slow enough to be called on a helper thread.
+  virtual bool allocates_on_disk() const noexcept { return false; }
   // See "Waiting" at the top. The next three are safe on any thread, also while others are called.
   virtual bool waits_for_disk() const noexcept { return false; }
   virtual ErrnoResult<> sync() { return {}; }

@@ -33,7 +33,7 @@ class HostDirectory final : public FileSystem {
 
   HostDirectory(Key, std::shared_ptr<DirectoryNode> root) noexcept : root_(std::move(root)) {}
 
-  // May be called on any thread; the nodes may then be used on different threads, each by one.
+  // On any thread. Its nodes are safe on any thread; files and readers are used by one at a time.
   std::shared_ptr<DirectoryNode> root() override { return root_; }
 
  private:

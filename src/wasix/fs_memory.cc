@@ -426,11 +426,10 @@ MemoryFileSystem::~MemoryFileSystem() = default;
 ErrnoResult<std::shared_ptr<MemoryFileSystem>> MemoryFileSystem::create(
     MemoryFileSystemOptions options) {
   auto impl = std::make_unique<Impl>();
-  impl->volume = std::make_shared<MemoryVolume>(
-      MemoryVolume{.clock = options.clock,
-                   .quota = internal::MemoryQuota(options.bytes_max, options.entries_max),
-                   .file_bytes_max = options.file_bytes_max,
-                   .device = options.device});
+  impl->volume =
+      std::make_shared<MemoryVolume>(options.clock, options.bytes_max, options.entries_max);
+  impl->volume->file_bytes_max = options.file_bytes_max;
+  impl->volume->device = options.device;
   if (options.lower == nullptr) {
     impl->root = std::make_shared<MemoryDirectory>(impl->volume, nullptr);
   } else {

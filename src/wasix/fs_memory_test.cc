@@ -6,6 +6,7 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "base/system.h"
 #include "wasix/fs_host.h"
@@ -148,6 +149,28 @@ TEST_F(MemoryFiles, Frozen_RefusesEveryChange) {
   EXPECT_EQ(errno_of(root_->link("f", *root_, "g")), Errno::kRofs);
   EXPECT_EQ(errno_of(root_->symlink("f", "g")), Errno::kRofs);
   EXPECT_EQ(errno_of(root_->set_times("f", Follow::kNo, {})), Errno::kRofs);
+}
+
+TEST_F(MemoryFiles, Frozen_IsSharedByThreads) {
+  use(1 << 20, 100);
+  ASSERT_TRUE(root_->make_directory("d"));
+  ASSERT_TRUE(put(*root_, "d/f", std::string(100'000, 'f')));
+  ASSERT_TRUE(root_->link("d/f", *root_, "g"));
+  file_system_->freeze();
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([this, i] {
+      auto root =
+          (*MemoryFileSystem::create({.clock = clock_, .lower = file_system_}))->open_root();
+      for (int round = 0; round < 50; ++round) {
+        const std::string text = std::to_string(i * 1000 + round);
+        EXPECT_EQ(get(*root, "d/f")->size(), round == 0 ? 100'000U : 4U);
+        EXPECT_TRUE(put(*root, "d/f", text + std::string(4 - text.size(), ' ')));
+        EXPECT_EQ(get(*root, "g")->substr(0, text.size()), text);
+        EXPECT_THAT(list(*root), ElementsAre("d/", "g"));
+      }
+    });
+  }
 }
 
 // base is a host directory, which the test looks at from outside as well.

@@ -28,7 +28,7 @@ BlockingErrno fd_allocate(Thread& thread, GuestFd fd, std::uint64_t offset, std:
     return found.error();
   }
   const std::shared_ptr<File>& file = (*found)->file();
-  return run_on_disk(thread, file->waits_for_disk(),
+  return run_on_disk(thread, file->allocates_on_disk(),
                      [file, offset, len] { return file->allocate(offset, len); });
 }
 

@@ -37,6 +37,7 @@ class HostFile final : public File {
 
   ErrnoResult<FileStat> stat() override;
   ErrnoResult<> set_times(const TimesChange& times) override;
+  bool allocates_on_disk() const noexcept override { return true; }
   bool waits_for_disk() const noexcept override { return true; }
   ErrnoResult<> sync() override;
   ErrnoResult<> datasync() override;

@@ -3,6 +3,7 @@
 // The bytes of one file in memory: blocks that exist where something was written, and below them,
 // in an overlay, the file of the lower file system.
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -14,32 +15,36 @@
 
 namespace selvedge::wasix::internal {
 
-// What the contents and names of one file system may use.
+// What the contents and names of one file system may use. Taken by its own thread; given back by
+// any, since a helper thread may be the last to let go of a file.
 class MemoryQuota {
  public:
   MemoryQuota(std::uint64_t bytes_max, std::uint64_t entries_max) noexcept
       : bytes_max_(bytes_max), entries_max_(entries_max) {}
 
   bool take_bytes(std::uint64_t count) noexcept { return take(bytes_, bytes_max_, count); }
-  void give_bytes(std::uint64_t count) noexcept { bytes_ -= count; }
+  void give_bytes(std::uint64_t count) noexcept {
+    bytes_.fetch_sub(count, std::memory_order_relaxed);
+  }
   bool take_entry() noexcept { return take(entries_, entries_max_, 1); }
-  void give_entry() noexcept { --entries_; }
+  void give_entry() noexcept { entries_.fetch_sub(1, std::memory_order_relaxed); }
 
-  std::uint64_t bytes() const noexcept { return bytes_; }
-  std::uint64_t entries() const noexcept { return entries_; }
+  std::uint64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
+  std::uint64_t entries() const noexcept { return entries_.load(std::memory_order_relaxed); }
 
  private:
-  static bool take(std::uint64_t& used, std::uint64_t max, std::uint64_t count) noexcept {
-    if (count > max - used) {
+  static bool take(std::atomic<std::uint64_t>& used, std::uint64_t max,
+                   std::uint64_t count) noexcept {
+    if (count > max - used.load(std::memory_order_relaxed)) {
       return false;
     }
-    used += count;
+    used.fetch_add(count, std::memory_order_relaxed);
     return true;
   }
   const std::uint64_t bytes_max_;
   const std::uint64_t entries_max_;
-  std::uint64_t bytes_ = 0;
-  std::uint64_t entries_ = 0;
+  std::atomic<std::uint64_t> bytes_ = 0;
+  std::atomic<std::uint64_t> entries_ = 0;
 };
 
 class MemoryContent {

@@ -33,6 +33,10 @@ struct NameHash {
 
 // What all inodes of one file system share.
 struct MemoryVolume {
+  MemoryVolume(const base::Clock& times, std::uint64_t bytes_max,
+               std::uint64_t entries_max) noexcept
+      : clock(times), quota(bytes_max, entries_max) {}
+
   const base::Clock& clock;
   MemoryQuota quota;
   std::uint64_t file_bytes_max = 0;
