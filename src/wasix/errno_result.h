@@ -27,8 +27,10 @@ using ErrnoResult = std::expected<T, Errno>;
 class ErrnoExit {
  public:
   constexpr explicit ErrnoExit(Errno error) noexcept : error_(error) {}
+  // NOLINTNEXTLINE(google-explicit-constructor): becomes whatever the function returns
   constexpr operator Errno() const noexcept { return error_; }
   template <class T>
+  // NOLINTNEXTLINE(google-explicit-constructor): becomes whatever the function returns
   constexpr operator std::expected<T, Errno>() const noexcept {
     return std::unexpected(error_);
   }

@@ -26,6 +26,7 @@ class HeaderName {
   // From a literal; an invalid one does not compile. Implicit, so that add("content-type",
   // "text/plain") reads well.
   template <std::size_t N>
+  // NOLINTNEXTLINE(google-explicit-constructor): a literal that compiles is a valid name
   consteval HeaderName(const char (&literal)[N]) : text_(literal, N - 1) {
     if (!is_token(text_)) {
       invalid_literal();
@@ -53,6 +54,7 @@ class HeaderName {
 class HeaderValue {
  public:
   template <std::size_t N>
+  // NOLINTNEXTLINE(google-explicit-constructor): a literal that compiles is a valid value
   consteval HeaderValue(const char (&literal)[N]) : text_(literal, N - 1) {
     if (!is_field_content(text_) || trim_optional_whitespace(text_).size() != text_.size()) {
       invalid_literal();

@@ -46,16 +46,18 @@ class Server:
     """`selvedge run --http` as a context manager. Leaving it stops the server with SIGTERM; that it ends well is
     checked there."""
 
-    def __init__(self, target, *options):
+    def __init__(self, target, *options, log=None):
         self.port = free_port()
-        self.log = tempfile.TemporaryFile()  # closed with this object
+        self.log = log or tempfile.TemporaryFile()
+        self.owns_log = log is None
         command = [BINARY, "run", "--http", f"127.0.0.1:{self.port}", *map(str, options), str(target)]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=self.log, stdout=self.log)
 
     def output(self):
         """What the server wrote so far."""
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")
+        # Not seek: the server writes at the same file offset.
+        size = os.fstat(self.log.fileno()).st_size
+        return os.pread(self.log.fileno(), size, 0).decode(errors="replace")
 
     def __enter__(self):
         deadline = time.monotonic() + START_SECONDS_MAX
@@ -70,6 +72,13 @@ class Server:
         raise AssertionError("the server did not listen in time")
 
     def __exit__(self, *_):
+        try:
+            self.stop()
+        finally:
+            if self.owns_log:
+                self.log.close()
+
+    def stop(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
