@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 
 #include "base/format.h"
 #include "wire/request_target.h"
@@ -10,7 +9,43 @@
 namespace selvedge::app {
 namespace {
 
-using Variables = std::map<std::string, std::string, std::less<>>;
+// Entries of a typical request: room that is set aside at once.
+constexpr std::size_t kVariablesTypical = 40;
+
+// Builds "NAME=value" entries in place: this runs for every request, and most of its time would be
+// memory management.
+class Variables {
+ public:
+  Variables() { block_.reserve(kVariablesTypical); }
+
+  // Precondition: there is no such entry.
+  template <class... Parts>
+  void add(std::string_view name, const Parts&... parts) {
+    std::string& entry = block_.emplace_back();
+    entry.reserve(name.size() + 1 + (std::string_view(parts).size() + ... + 0));
+    entry.append(name).append(1, '=');
+    (entry.append(std::string_view(parts)), ...);
+  }
+  void add_number(std::string_view name, std::uint64_t value) {
+    const fmt::format_int digits(value);
+    add(name, std::string_view(digits.data(), digits.size()));
+  }
+  // The entry of that name at or behind index `begin`; nullptr when there is none.
+  std::string* find(std::string_view name, std::size_t begin = 0) noexcept {
+    for (std::size_t i = begin; i < block_.size(); ++i) {
+      std::string& entry = block_[i];
+      if (entry.size() > name.size() && entry[name.size()] == '=' && entry.starts_with(name)) {
+        return &entry;
+      }
+    }
+    return nullptr;
+  }
+  std::size_t size() const noexcept { return block_.size(); }
+  EnvironmentBlock take() && { return std::move(block_); }
+
+ private:
+  EnvironmentBlock block_;
+};
 
 // SCRIPT_NAME and PATH_INFO (still encoded as in the normalised path) of one request.
 struct ScriptPath {
@@ -61,17 +96,17 @@ ScriptPath split_path(std::string_view path, const CgiScript& script) {
   return {.name = std::string(kIndexScript), .info = path};
 }
 
-// HTTP_<NAME>; empty when the field is not passed on.
-std::string variable_name(wire::HeaderName name) {
+// HTTP_<NAME> into `variable`; false when the field is not passed on.
+bool variable_name(wire::HeaderName name, std::string& variable) {
   static constexpr std::array<std::string_view, 4> kWithheld{"content-type", "content-length",
                                                              "expect", "proxy"};
   const auto withheld = [&](std::string_view text) {
     return wire::equals_ignoring_case(text, name.text());
   };
   if (wire::is_hop_by_hop(name) || std::ranges::any_of(kWithheld, withheld)) {
-    return "";
+    return false;
   }
-  std::string variable = "HTTP_";
+  variable = "HTTP_";
   for (const char c : name.text()) {
     if (c >= 'a' && c <= 'z') {
       variable += static_cast<char>(c - 'a' + 'A');
@@ -80,23 +115,25 @@ std::string variable_name(wire::HeaderName name) {
     } else if (c == '-') {
       variable += '_';
     } else {
-      return "";
+      return false;
     }
   }
-  return variable;
+  return true;
 }
 
-void add_headers(const wire::RequestHead& request, Variables& variables) {
+void add_headers(const wire::RequestHead& request, const Environment& configured,
+                 Variables& variables) {
+  const std::size_t begin = variables.size();
+  std::string name;
   for (const wire::Header header : request.headers()) {
-    std::string name = variable_name(header.name);
-    if (name.empty()) {
+    if (!variable_name(header.name, name) ||
+        std::ranges::any_of(configured, [&](const auto& entry) { return entry.first == name; })) {
       continue;
     }
-    const std::string_view separator = name == "HTTP_COOKIE" ? "; " : ", ";
-    const auto [place, is_new] =
-        variables.try_emplace(std::move(name), std::string(header.value.text()));
-    if (!is_new) {
-      place->second.append(separator).append(header.value.text());
+    if (std::string* earlier = variables.find(name, begin); earlier != nullptr) {
+      earlier->append(name == "HTTP_COOKIE" ? "; " : ", ").append(header.value.text());
+    } else {
+      variables.add(name, header.value.text());
     }
   }
 }
@@ -106,35 +143,35 @@ void add_content(const wire::RequestHead& request, std::optional<std::uint64_t> 
   if (!content_length.has_value()) {
     return;
   }
-  variables["CONTENT_LENGTH"] = fmt::format("{}", *content_length);
+  variables.add_number("CONTENT_LENGTH", *content_length);
   if (const auto type = request.headers().find("content-type"); type.has_value()) {
-    variables["CONTENT_TYPE"] = *type;
+    variables.add("CONTENT_TYPE", *type);
   }
 }
 
 void add_server(const wire::RequestHead& request, const HttpPeer& peer, Variables& variables) {
   const std::string_view host = request.host();
-  variables["GATEWAY_INTERFACE"] = "CGI/1.1";
-  variables["SERVER_SOFTWARE"] = "selvedge";
-  variables["SERVER_PROTOCOL"] = wire::to_string(request.version());
-  variables["SERVER_NAME"] = host.empty() ? std::string_view(peer.local_address) : host;
-  variables["SERVER_ADDR"] = peer.local_address;
-  variables["SERVER_PORT"] = fmt::format("{}", peer.local_port);
-  variables["REMOTE_ADDR"] = peer.remote_address;
-  variables["REMOTE_PORT"] = fmt::format("{}", peer.remote_port);
-  variables["REQUEST_METHOD"] = request.method().text();
-  variables["REQUEST_SCHEME"] = peer.secure ? "https" : "http";
+  variables.add("GATEWAY_INTERFACE", "CGI/1.1");
+  variables.add("SERVER_SOFTWARE", "selvedge");
+  variables.add("SERVER_PROTOCOL", wire::to_string(request.version()));
+  variables.add("SERVER_NAME", host.empty() ? std::string_view(peer.local_address) : host);
+  variables.add("SERVER_ADDR", peer.local_address);
+  variables.add_number("SERVER_PORT", peer.local_port);
+  variables.add("REMOTE_ADDR", peer.remote_address);
+  variables.add_number("REMOTE_PORT", peer.remote_port);
+  variables.add("REQUEST_METHOD", request.method().text());
+  variables.add("REQUEST_SCHEME", peer.secure ? "https" : "http");
   if (peer.secure) {
-    variables["HTTPS"] = "on";
+    variables.add("HTTPS", "on");
   }
   // php-cgi built with force-cgi-redirect refuses to run unless its server says so.
-  variables["REDIRECT_STATUS"] = "200";
+  variables.add("REDIRECT_STATUS", "200");
 }
 
 // Decodes a path; what decodes to a ".." segment ("..%2F") would climb out of the document root.
 Result<std::string> decode_path(std::string_view path) {
   SELVEDGE_TRY(std::string decoded, wire::percent_decode(path));
-  if (fmt::format("{}/", decoded).find("/../") != std::string::npos) {
+  if (decoded.find("/../") != std::string::npos || decoded.ends_with("/..")) {
     return fail(ErrorKind::kInvalid, "the path holds an encoded \"..\" segment");
   }
   return decoded;
@@ -146,25 +183,26 @@ Result<> add_paths(const wire::RequestHead& request, const CgiScript& script,
   const ScriptPath path = split_path(target.path(), script);
   SELVEDGE_TRY(const std::string name, decode_path(path.name));
   SELVEDGE_TRY(const std::string info, decode_path(path.info));
-  variables["QUERY_STRING"] = target.query();
-  variables["REQUEST_URI"] =
-      target.is_absolute_form()
-          ? fmt::format("{}{}{}", target.path(), target.has_query() ? "?" : "", target.query())
-          : std::string(target.text());
-  variables["SCRIPT_NAME"] = name;
+  variables.add("QUERY_STRING", target.query());
+  if (target.is_absolute_form()) {
+    variables.add("REQUEST_URI", target.path(), target.has_query() ? "?" : "", target.query());
+  } else {
+    variables.add("REQUEST_URI", target.text());
+  }
+  variables.add("SCRIPT_NAME", name);
   if (!info.empty()) {
-    variables["PATH_INFO"] = info;
+    variables.add("PATH_INFO", info);
   }
   if (script.document_root.has_value()) {
-    variables["DOCUMENT_ROOT"] = *script.document_root;
+    variables.add("DOCUMENT_ROOT", *script.document_root);
     if (!info.empty()) {
-      variables["PATH_TRANSLATED"] = *script.document_root + info;
+      variables.add("PATH_TRANSLATED", *script.document_root, info);
     }
   }
   if (script.script_filename.has_value()) {
-    variables["SCRIPT_FILENAME"] = *script.script_filename;
+    variables.add("SCRIPT_FILENAME", *script.script_filename);
   } else if (script.document_root.has_value()) {
-    variables["SCRIPT_FILENAME"] = *script.document_root + name;
+    variables.add("SCRIPT_FILENAME", *script.document_root, name);
   }
   return {};
 }
@@ -186,19 +224,20 @@ CgiScript CgiScript::from(const Environment& configured) {
   return script;
 }
 
-Result<Environment> cgi_environment(const wire::RequestHead& request, const HttpPeer& peer,
-                                    std::optional<std::uint64_t> content_length,
-                                    const CgiScript& script, const Environment& configured) {
+Result<EnvironmentBlock> cgi_environment(const wire::RequestHead& request, const HttpPeer& peer,
+                                         std::optional<std::uint64_t> content_length,
+                                         const CgiScript& script, const Environment& configured) {
   Variables variables;
-  add_headers(request, variables);
-  for (const auto& [name, value] : configured) {
-    variables[name] = value;
-  }
   add_server(request, peer, variables);
   add_content(request, content_length, variables);
   SELVEDGE_TRY_VOID(add_paths(request, script, variables));
-  return Environment(std::make_move_iterator(variables.begin()),
-                     std::make_move_iterator(variables.end()));
+  for (const auto& [name, value] : configured) {
+    if (variables.find(name) == nullptr) {
+      variables.add(name, value);
+    }
+  }
+  add_headers(request, configured, variables);
+  return std::move(variables).take();
 }
 
 }  // namespace selvedge::app

@@ -41,8 +41,8 @@ struct CgiScript {
 //
 // `content_length`: of the content that the guest will read; nullopt when there is none.
 // kInvalid when the path cannot be decoded, or decodes to one with a ".." segment.
-Result<Environment> cgi_environment(const wire::RequestHead& request, const HttpPeer& peer,
-                                    std::optional<std::uint64_t> content_length,
-                                    const CgiScript& script, const Environment& configured);
+Result<EnvironmentBlock> cgi_environment(const wire::RequestHead& request, const HttpPeer& peer,
+                                         std::optional<std::uint64_t> content_length,
+                                         const CgiScript& script, const Environment& configured);
 
 }  // namespace selvedge::app

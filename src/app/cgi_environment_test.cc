@@ -38,7 +38,13 @@ std::map<std::string, std::string> environment(std::string_view target, wire::He
   EXPECT_TRUE(request.has_value()) << request.error().message();
   auto made = cgi_environment(*request, kPeer, length, CgiScript::from(configured), configured);
   EXPECT_TRUE(made.has_value()) << made.error().message();
-  return std::map<std::string, std::string>(made->begin(), made->end());
+  std::map<std::string, std::string> variables;
+  for (const std::string& entry : *made) {
+    const std::size_t equals = entry.find('=');
+    EXPECT_TRUE(variables.emplace(entry.substr(0, equals), entry.substr(equals + 1)).second)
+        << entry << " appears twice";
+  }
+  return variables;
 }
 
 // RFC 3875 section 4.1.

@@ -22,4 +22,15 @@ Environment merge_environments(const Environment& first, const Environment& seco
   return merged;
 }
 
+EnvironmentBlock environment_block(const Environment& environment) {
+  EnvironmentBlock block;
+  block.reserve(environment.size());
+  for (const auto& [name, value] : environment) {
+    std::string& entry = block.emplace_back();
+    entry.reserve(name.size() + 1 + value.size());
+    entry.append(name).append(1, '=').append(value);
+  }
+  return block;
+}
+
 }  // namespace selvedge::app

@@ -132,18 +132,15 @@ Result<std::shared_ptr<wasix::Directory>> ShardProgram::open_root() const {
 }
 
 Result<std::unique_ptr<wasix::Process>> ShardProgram::start(RunStreams streams,
-                                                            const Environment& environment) const {
+                                                            EnvironmentBlock environment) const {
   const ProgramOptions& options = program_->options();
   wasix::ProcessOptions process_options{.arguments = options.arguments,
+                                        .environment = std::move(environment),
                                         .standard_input = std::move(streams.input),
                                         .standard_output = std::move(streams.output),
                                         .standard_error = std::move(streams.error),
                                         .limits = options.limits,
                                         .tenant = options.tenant};
-  process_options.environment.reserve(environment.size());
-  for (const auto& [name, value] : environment) {
-    process_options.environment.push_back(fmt::format("{}={}", name, value));
-  }
   if (program_->uses_files()) {
     SELVEDGE_TRY(auto root, open_root());
     process_options.preopens.push_back({.guest_path = "/", .directory = std::move(root)});

@@ -91,7 +91,7 @@ class ShardProgram {
 
   // A new process, started. `environment` replaces the program's.
   Result<std::unique_ptr<wasix::Process>> start(RunStreams streams,
-                                                const Environment& environment) const;
+                                                EnvironmentBlock environment) const;
 
   GuestShard& shard() const noexcept [[clang::lifetimebound]] { return shard_; }
   const Program& program() const noexcept [[clang::lifetimebound]] { return *program_; }

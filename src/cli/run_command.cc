@@ -71,14 +71,15 @@ io::Task<int> run(Runtime& runtime, std::shared_ptr<const app::Program> program,
   app::GuestShard shard(reactor, runtime.engine(), runtime.clock(), runtime.random(),
                         &runtime.helpers());
   SELVEDGE_CO_TRY(const auto shard_program, app::ShardProgram::create(shard, std::move(program)));
-  const app::Environment& environment = shard_program->program().options().environment;
+  app::EnvironmentBlock environment =
+      app::environment_block(shard_program->program().options().environment);
   SELVEDGE_CO_TRY(
       const auto process,
       shard_program->start(
           {.input = standard_handle(reactor, STDIN_FILENO, io::StandardDirection::kRead),
            .output = standard_handle(reactor, STDOUT_FILENO, io::StandardDirection::kWrite),
            .error = standard_handle(reactor, STDERR_FILENO, io::StandardDirection::kWrite)},
-          environment));
+          std::move(environment)));
   int signal = 0;
   io::TaskScope beside(reactor);
   beside.spawn(watch_signals(*signals, *process, signal));

@@ -65,7 +65,7 @@ io::Task<> WcgiRequest::run(const CgiScript& script) {
   if (!environment.has_value()) {
     co_return co_await answer(exchange_, wire::StatusCode(400), "The path is not valid.");
   }
-  if (auto started = start(*environment); !started.has_value()) {
+  if (auto started = start(*std::move(environment)); !started.has_value()) {
     log::error("request={} program={}: {}", exchange_.request_id(),
                program_.program().options().name, started.error().message());
     co_return co_await answer(exchange_, wire::StatusCode(503), "The application cannot start.");
@@ -102,7 +102,7 @@ io::Task<bool> WcgiRequest::buffer_content() {
   }
 }
 
-Result<> WcgiRequest::start(const Environment& environment) {
+Result<> WcgiRequest::start(EnvironmentBlock environment) {
   RunStreams streams;
   if (exchange_.request().has_content()) {
     wasix::PipeEnds input = wasix::make_pipe(reactor_);
@@ -114,7 +114,7 @@ Result<> WcgiRequest::start(const Environment& environment) {
   output_ = std::move(output.reader);
   streams.error =
       std::make_shared<wasix::LineHandle>([this](std::string_view line) { log_line(line); });
-  SELVEDGE_TRY(process_, program_.start(std::move(streams), environment));
+  SELVEDGE_TRY(process_, program_.start(std::move(streams), std::move(environment)));
   return {};
 }
 
@@ -168,16 +168,15 @@ io::Task<> WcgiRequest::relay_output() {
     content = *fed;
   }
   SELVEDGE_CO_TRY_VOID(co_await exchange_.send_head(std::move(parser.head())));
-  co_return co_await relay_content(*content, deadline);
+  if (!content->empty()) {
+    SELVEDGE_CO_TRY_VOID(co_await exchange_.write_body(*content));
+  }
+  co_return co_await relay_content(chunk.span(), deadline);
 }
 
-io::Task<> WcgiRequest::relay_content(base::ByteSpan first, io::Deadline deadline) {
-  if (!first.empty()) {
-    SELVEDGE_CO_TRY_VOID(co_await exchange_.write_body(first));
-  }
-  Chunk chunk;
+io::Task<> WcgiRequest::relay_content(base::MutableByteSpan buffer, io::Deadline deadline) {
   for (;;) {
-    auto count = co_await output_->read(chunk.span(), deadline);
+    auto count = co_await output_->read(buffer, deadline);
     if (!count.has_value()) {
       ++metrics_.timed_out;
       log::warning("request={} program={}: the time limit ended a response", exchange_.request_id(),
@@ -187,7 +186,7 @@ io::Task<> WcgiRequest::relay_content(base::ByteSpan first, io::Deadline deadlin
     if (*count == 0) {
       break;
     }
-    SELVEDGE_CO_TRY_VOID(co_await exchange_.write_body(chunk.span().first(*count)));
+    SELVEDGE_CO_TRY_VOID(co_await exchange_.write_body(buffer.first(*count)));
   }
   SELVEDGE_CO_TRY(const wasix::ExitStatus status,
                   co_await io::with_deadline(process_->wait(), deadline));

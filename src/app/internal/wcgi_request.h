@@ -33,12 +33,12 @@ class WcgiRequest {
  private:
   // Content without a declared length is read into memory first; false: it is too long.
   io::Task<bool> buffer_content();
-  Result<> start(const Environment& environment);
+  Result<> start(EnvironmentBlock environment);
   // Content -> standard input, until either side ends.
   io::Task<> feed_input();
   // Standard output -> response.
   io::Task<> relay_output();
-  io::Task<> relay_content(base::ByteSpan first, io::Deadline deadline);
+  io::Task<> relay_content(base::MutableByteSpan buffer, io::Deadline deadline);
   io::Task<> answer_without_head(io::Deadline deadline);
   io::Task<> answer_timeout();
   io::Task<> answer_input_error();
