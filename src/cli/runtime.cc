@@ -1,5 +1,7 @@
 #include "cli/runtime.h"
 
+#include <sys/resource.h>
+
 #include <csignal>
 #include <cstdlib>
 
@@ -15,6 +17,17 @@ namespace {
 
 constexpr base::Duration kRedrawInterval = std::chrono::milliseconds(100);
 constexpr engine::TenantId kTenant{1};
+
+// Connections and the files of guests share one table of descriptors, and Debian's soft limit is
+// 1,024. Nothing here uses select(2), which is what that limit protects; a refusal leaves things as
+// they are.
+void raise_descriptor_limit() noexcept {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
 
 using LoadResult = std::shared_ptr<const app::Program>;
 
@@ -49,6 +62,7 @@ io::Task<LoadResult> load_watched(io::KernelReactor& reactor, io::HelperPool& he
 
 Result<std::unique_ptr<Runtime>> Runtime::create(const RunOptions& options,
                                                  std::uint32_t instances_max) {
+  raise_descriptor_limit();
   auto runtime = std::make_unique<Runtime>(Private());
   engine::EngineOptions engine_options;
   engine_options.instances_max = instances_max;

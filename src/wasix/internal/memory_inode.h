@@ -35,7 +35,7 @@ struct NameHash {
 struct MemoryVolume {
   MemoryVolume(const base::Clock& times, std::uint64_t bytes_max,
                std::uint64_t entries_max) noexcept
-      : clock(times), quota(bytes_max, entries_max) {}
+      : clock{times}, quota(bytes_max, entries_max) {}
 
   const base::Clock& clock;
   MemoryQuota quota;
