@@ -105,6 +105,9 @@ Http1RequestParser::Http1RequestParser(const Http1Limits& limits)
 
 void Http1RequestParser::start_next() noexcept {
   SELVEDGE_DCHECK(state_ == State::kEnd);
+  if (head_.headers_.bytes_.capacity() > kKeptBytesMax) {
+    head_ = RequestHead();
+  }
   state_ = State::kHead;
   leading_bytes_ = line_start_ = scanned_ = line_count_ = 0;
 }

@@ -54,6 +54,8 @@ struct Http1Event {
 class Http1RequestParser {
  public:
   static constexpr std::size_t kHeadersCapacity = 128;
+  // Memory of a larger head is not kept for the next one.
+  static constexpr std::size_t kKeptBytesMax = 8 * 1024;
 
   explicit Http1RequestParser(const Http1Limits& limits);
 
