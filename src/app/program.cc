@@ -37,7 +37,10 @@ Result<std::shared_ptr<const engine::LinkedModule>> load_module(
                 "this is a WebAssembly component, of which the version stands at byte 4; only core "
                 "modules are supported: build for WASI preview 1");
   }
-  SELVEDGE_TRY(auto module, engine.load(binary, compile));
+  // A module that cannot be linked is not worth compiling.
+  engine::CompileOptions checked = compile;
+  checked.functions = &functions;
+  SELVEDGE_TRY(auto module, engine.load(binary, checked));
   if (!module->has_export("_start", engine::ExternKind::kFunction)) {
     return fail(ErrorKind::kInvalid,
                 "the module exports no function \"_start\", so it is not a program; build it as a "
