@@ -182,7 +182,7 @@ fn pool(options: &EngineOptions) -> PoolingAllocationConfig {
     pool
 }
 
-fn configure(options: &EngineOptions) -> wasmtime::Result<Config> {
+pub(crate) fn configure(options: &EngineOptions) -> wasmtime::Result<Config> {
     let mut config = Config::new();
     select_cpu(&mut config)?;
     config

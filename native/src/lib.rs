@@ -21,3 +21,6 @@ pub mod http1;
 pub mod inspect;
 pub mod rewrite;
 mod sections;
+
+#[cfg(test)]
+mod spec_suite;

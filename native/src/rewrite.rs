@@ -115,6 +115,7 @@ struct Survey {
     types: u32,
     imported_functions: u32,
     imported_globals: u32,
+    has_memory: bool,
     /// Indices of mutable globals that the module defines.
     mutable_globals: Vec<u32>,
     clamps_imported_memory: bool,
@@ -151,6 +152,7 @@ impl Survey {
             id::IMPORT => self.look_at_imports(ImportSectionReader::new(reader)?, options)?,
             id::MEMORY => {
                 for memory in MemorySectionReader::new(reader)? {
+                    self.has_memory = true;
                     self.clamps_defined_memory |= needs_clamp(&memory?, options)?;
                 }
             }
@@ -198,6 +200,7 @@ impl Survey {
                 TypeRef::Func(_) | TypeRef::FuncExact(_) => self.imported_functions += 1,
                 TypeRef::Global(_) => self.imported_globals += 1,
                 TypeRef::Memory(memory) => {
+                    self.has_memory = true;
                     self.clamps_imported_memory |= needs_clamp(&memory, options)?;
                 }
                 TypeRef::Table(_) | TypeRef::Tag(_) => {}
@@ -211,11 +214,14 @@ impl Survey {
     }
 
     fn adds_exports(&self) -> bool {
-        self.adds_imports() || !self.mutable_globals.is_empty()
+        (self.adds_imports() && self.has_memory) || !self.mutable_globals.is_empty()
     }
 
     fn needs_nothing(&self) -> bool {
-        !self.adds_exports() && !self.clamps_imported_memory && !self.clamps_defined_memory
+        !self.adds_imports()
+            && !self.adds_exports()
+            && !self.clamps_imported_memory
+            && !self.clamps_defined_memory
     }
 }
 
@@ -399,7 +405,7 @@ impl<'a> Writer<'a> {
     /// Name, kind and index of the added exports.
     fn added_exports(&self) -> Vec<(String, ExportKind, u32)> {
         let mut exports = Vec::new();
-        if self.survey.adds_imports() {
+        if self.survey.adds_imports() && self.survey.has_memory {
             exports.push((format!("{RESERVED_PREFIX}memory"), ExportKind::Memory, 0));
         }
         for &index in &self.survey.mutable_globals {
@@ -584,7 +590,10 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn rewrite(wasm: &[u8], options: &RewriteOptions) -> Result<Option<Vec<u8>>, NativeError> {
+pub(crate) fn rewrite(
+    wasm: &[u8],
+    options: &RewriteOptions,
+) -> Result<Option<Vec<u8>>, NativeError> {
     if wasm.len() < HEADER_SIZE {
         let message = "the module is truncated inside its header";
         return Err(NativeError::new(NativeErrorKind::Invalid, message));
@@ -602,6 +611,15 @@ fn rewrite(wasm: &[u8], options: &RewriteOptions) -> Result<Option<Vec<u8>>, Nat
             format!("the module is not valid and cannot be rewritten: {reason}"),
         ),
     })
+}
+
+/// Rewrites as if every replaced instruction were in the code, so that tests can move the functions
+/// of any module. None for input that is not valid or uses reserved names.
+#[cfg(test)]
+pub(crate) fn rewrite_all(wasm: &[u8], options: &RewriteOptions) -> Option<Vec<u8>> {
+    let mut survey = Survey::new(wasm, options).ok()?;
+    survey.waits = [true; 3];
+    Writer::new(wasm, survey, options).write().ok()
 }
 
 /// Rewrites a module that `selvedge_module_inspect` has accepted. On success `*rewritten` is the

@@ -337,3 +337,87 @@ fn c_interface_returns_null_for_no_change() {
         crate::buffer::selvedge_buffer_free(out);
     }
 }
+
+#[test]
+fn functions_can_move_in_a_module_without_any_section() {
+    let output = rewrite_all(&module("(module)"), &NO_LIMIT).expect("a change");
+    validate(&output);
+    let output = rewrite_all(&module("(module (memory 1))"), &NO_LIMIT).expect("a change");
+    validate(&output);
+}
+
+/// A small generator, the same on every machine (xorshift64*).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % bound
+    }
+
+    /// Changes, removes or doubles a few bytes behind the header.
+    fn mutate(&mut self, wasm: &mut Vec<u8>) {
+        for _ in 0..=self.below(3) {
+            if wasm.len() <= HEADER_SIZE {
+                return;
+            }
+            let at = HEADER_SIZE + self.below(wasm.len() - HEADER_SIZE);
+            match self.below(4) {
+                0 => wasm[at] ^= 1 << self.below(8),
+                1 => wasm[at] = self.below(256) as u8,
+                2 => drop(wasm.remove(at)),
+                _ => wasm.insert(at, wasm[at]),
+            }
+        }
+    }
+}
+
+/// Where the corpus of the fuzzer lies; its files are modules of all kinds.
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/engine_module_info_fuzz");
+
+#[test]
+fn mutated_modules_that_pass_inspection_are_valid_when_rewritten() {
+    const ROUNDS: usize = 1_000;
+    let seed = std::env::var("SELVEDGE_TEST_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = seed.unwrap_or(0x5e1_7ed6e);
+    println!("SELVEDGE_TEST_SEED={seed}");
+    let mut numbers = Numbers(seed);
+    let options = RewriteOptions { shared_memory_pages_max: 256 };
+    let (mut passed, mut changed) = (0, 0);
+    let mut files: Vec<_> =
+        std::fs::read_dir(CORPUS).expect("the corpus").map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for file in files {
+        let wasm = std::fs::read(&file).unwrap();
+        for round in 0..ROUNDS {
+            let mut mutated = wasm.clone();
+            if round > 0 {
+                numbers.mutate(&mut mutated);
+            }
+            let outcome = rewrite(&mutated, &options);
+            let mut info = std::ptr::null_mut();
+            let error = unsafe {
+                crate::inspect::selvedge_module_inspect(Bytes::borrowed(&mutated), &mut info)
+            };
+            unsafe {
+                crate::inspect::selvedge_module_info_free(info);
+                crate::error::selvedge_error_free(error);
+            }
+            if !error.is_null() {
+                continue;
+            }
+            passed += 1;
+            if let Some(output) = rewrite_all(&mutated, &options) {
+                validate(&output);
+            }
+            if let Ok(Some(output)) = outcome {
+                validate(&output);
+                changed += 1;
+            }
+        }
+    }
+    println!("{passed} mutated modules passed, {changed} were rewritten");
+    assert!(passed > 500 && changed > 80, "{passed} passed, {changed} were rewritten");
+}

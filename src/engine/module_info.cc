@@ -6,6 +6,7 @@
 #include <native.h>
 
 #include "engine/internal/native_error.h"
+#include "engine/internal/native_text.h"
 
 namespace selvedge::engine {
 namespace {
@@ -20,14 +21,6 @@ struct FreeInfo {
 struct FreeBuffer {
   void operator()(native::Buffer* buffer) const noexcept { native::selvedge_buffer_free(buffer); }
 };
-
-native::Bytes borrowed(base::ByteSpan bytes) noexcept {
-  return {.data = reinterpret_cast<const std::uint8_t*>(bytes.data()), .size = bytes.size()};
-}
-
-std::string copied(native::Bytes text) {
-  return {reinterpret_cast<const char*>(text.data), text.size};
-}
 
 ExternKind kind_of(native::InspectedKind kind) noexcept {
   switch (kind) {
@@ -57,26 +50,26 @@ const InspectedImport* ModuleInfo::find_import(std::string_view module,
 
 Result<ModuleInfo> inspect_module(base::ByteSpan wasm) {
   native::ModuleInfo* received = nullptr;
-  SELVEDGE_TRY_VOID(take_native_error(native::selvedge_module_inspect(borrowed(wasm), &received)));
+  SELVEDGE_TRY_VOID(take_native_error(native::selvedge_module_inspect(to_native(wasm), &received)));
   const std::unique_ptr<native::ModuleInfo, FreeInfo> owned(received);
   ModuleInfo info;
   const std::size_t import_count = native::selvedge_module_info_import_count(owned.get());
   info.imports.reserve(import_count);
   for (std::size_t i = 0; i < import_count; ++i) {
     const auto import = native::selvedge_module_info_import(owned.get(), i);
-    info.imports.push_back({{.module = copied(import.module),
-                             .name = copied(import.name),
+    info.imports.push_back({{.module = std::string(text_of(import.module)),
+                             .name = std::string(text_of(import.name)),
                              .kind = kind_of(import.kind),
-                             .signature = copied(import.signature)},
+                             .signature = std::string(text_of(import.signature))},
                             import.offset});
   }
   const std::size_t export_count = native::selvedge_module_info_export_count(owned.get());
   info.exports.reserve(export_count);
   for (std::size_t i = 0; i < export_count; ++i) {
     const auto item = native::selvedge_module_info_export(owned.get(), i);
-    info.exports.push_back({.name = copied(item.name),
+    info.exports.push_back({.name = std::string(text_of(item.name)),
                             .kind = kind_of(item.kind),
-                            .signature = copied(item.signature)});
+                            .signature = std::string(text_of(item.signature))});
   }
   return info;
 }
@@ -87,14 +80,13 @@ Result<std::optional<std::vector<std::byte>>> rewrite_module(base::ByteSpan wasm
                                                   options.shared_memory_bytes_max / kPageBytes};
   native::Buffer* received = nullptr;
   SELVEDGE_TRY_VOID(take_native_error(
-      native::selvedge_module_rewrite(borrowed(wasm), &native_options, &received)));
+      native::selvedge_module_rewrite(to_native(wasm), &native_options, &received)));
   if (received == nullptr) {
     return std::nullopt;
   }
   const std::unique_ptr<native::Buffer, FreeBuffer> owned(received);
-  const native::Bytes bytes = native::selvedge_buffer_bytes(owned.get());
-  const auto* first = reinterpret_cast<const std::byte*>(bytes.data);
-  return std::vector<std::byte>(first, first + bytes.size);
+  const base::ByteSpan bytes = bytes_of(native::selvedge_buffer_bytes(owned.get()));
+  return std::vector<std::byte>(bytes.begin(), bytes.end());
 }
 
 }  // namespace selvedge::engine

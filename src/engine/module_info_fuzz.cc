@@ -7,12 +7,7 @@
 #include "base/assert.h"
 #include "engine/module_info.h"
 
-using selvedge::base::ByteSpan;
-using selvedge::engine::ExternKind;
-using selvedge::engine::inspect_module;
-using selvedge::engine::ModuleInfo;
-using selvedge::engine::rewrite_module;
-
+namespace selvedge::engine {
 namespace {
 
 void check_same_interface(const ModuleInfo& before, const ModuleInfo& after) {
@@ -31,23 +26,27 @@ void check_same_interface(const ModuleInfo& before, const ModuleInfo& after) {
   }
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const ByteSpan wasm = std::as_bytes(std::span(data, size));
+void check(base::ByteSpan wasm) {
   const auto before = inspect_module(wasm);
   if (!before.has_value()) {
     SELVEDGE_ASSERT(!before.error().message().empty());
     // Not validated, so nothing is promised but an orderly answer.
     static_cast<void>(rewrite_module(wasm));
-    return 0;
+    return;
   }
   const auto rewritten = rewrite_module(wasm, {.shared_memory_bytes_max = 16 << 20});
   if (!rewritten.has_value() || !rewritten->has_value()) {
-    return 0;
+    return;
   }
   const auto after = inspect_module(**rewritten);
   SELVEDGE_ASSERT(after.has_value());
   check_same_interface(*before, *after);
+}
+
+}  // namespace
+}  // namespace selvedge::engine
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  selvedge::engine::check(std::as_bytes(std::span(data, size)));
   return 0;
 }
