@@ -13,6 +13,15 @@
 #include "engine/internal/native_text.h"
 #include "engine/module_info.h"
 
+#if __has_feature(thread_sanitizer)
+// Guests' traps arrive as synchronous signals, in which the engine allocates: safe, as no
+// allocation of ours can be interrupted by one.
+extern "C" const char* __tsan_default_options() { return "report_signal_unsafe=0"; }
+// The Rust library is not instrumented, so the locks that hand pool slots from thread to thread are
+// not seen; only its memset and memcpy are.
+extern "C" const char* __tsan_default_suppressions() { return "race:wasmtime::runtime::vm\n"; }
+#endif
+
 namespace selvedge::engine {
 namespace {
 

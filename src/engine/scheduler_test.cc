@@ -61,7 +61,9 @@ class Owner final : public FiberOwner {
 
 class SchedulerTest : public ::testing::Test {
  protected:
-  SchedulerTest() : engine_(testing::make_engine(testing::small_pool(1100))), functions_(*engine_) {
+  SchedulerTest()
+      : engine_(testing::make_engine(testing::small_pool(testing::kManyGuests + 10))),
+        functions_(*engine_) {
     functions_.define<&wait_here>("test", "wait");
     module_ = testing::compile(*engine_, kModule);
   }
@@ -213,8 +215,8 @@ TEST_F(SchedulerTest, DestroyedFiber_LeavesTheScheduler) {
   EXPECT_FALSE(scheduler.has_work());
 }
 
-TEST_F(SchedulerTest, ThousandSuspendedFibers_AllComplete) {
-  constexpr std::size_t kGuests = 1000;
+TEST_F(SchedulerTest, ManySuspendedFibers_AllComplete) {
+  constexpr std::size_t kGuests = testing::kManyGuests;
   Scheduler scheduler(engine_->ticker(), clock_);
   std::deque<std::unique_ptr<WaitingGuest>> guests;
   for (std::size_t index = 0; index < kGuests; ++index) {

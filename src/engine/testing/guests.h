@@ -16,6 +16,14 @@
 
 namespace selvedge::engine::testing {
 
+// As many guests as a test may want at once: fewer under ThreadSanitizer, whose own address space
+// leaves no room for a thousand memories.
+#if __has_feature(thread_sanitizer)
+inline constexpr std::uint32_t kManyGuests = 30;
+#else
+inline constexpr std::uint32_t kManyGuests = 1000;
+#endif
+
 // An engine with a pool small enough for sanitizers, without an artifact cache.
 EngineOptions small_pool(std::uint32_t instances_max = 8);
 std::unique_ptr<Engine> make_engine(EngineOptions options = small_pool());
