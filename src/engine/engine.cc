@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <fstream>
 #include <string>
 #include <utility>
 
@@ -53,6 +54,22 @@ ContentHash hash_of(base::ByteSpan bytes) noexcept {
   return hash;
 }
 
+// A guest that runs needs this many memory mappings (measured by Instance_ResidentWhileIdle).
+constexpr std::uint64_t kMappingsPerInstance = 5;
+
+// The kernel's limit on mappings shows as guests that cannot be started, hours later.
+void warn_about_mappings(std::uint32_t instances_max) {
+  std::ifstream file("/proc/sys/vm/max_map_count");
+  std::uint64_t mappings_max = 0;
+  const std::uint64_t needed = instances_max * kMappingsPerInstance;
+  if (file >> mappings_max && needed > mappings_max) {
+    log::warning(
+        "{} instances need {} memory mappings and the kernel allows {}: "
+        "run sysctl -w vm.max_map_count={}",
+        instances_max, needed, mappings_max, 2 * needed);
+  }
+}
+
 void report(const CompileOptions& options, CompileProgress::Stage stage, base::ByteSpan wasm) {
   if (options.progress) {
     options.progress({.stage = stage, .module_bytes = wasm.size()});
@@ -89,6 +106,7 @@ Result<std::unique_ptr<Engine>> Engine::create(EngineOptions options) {
   native::Engine* native = nullptr;
   SELVEDGE_TRY_VOID(take_native_error(native::selvedge_engine_new(&native_options, &native)));
   std::unique_ptr<Engine> engine(new Engine(native));
+  warn_about_mappings(options.instances_max);
   if (!options.cache_folder.empty()) {
     SELVEDGE_TRY(engine->cache_,
                  ArtifactCache::open(std::move(options.cache_folder), options.cache_key,

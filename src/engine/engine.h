@@ -41,10 +41,13 @@ struct EngineOptions {
   // Guest stack, and what is left below it for host functions.
   std::uint64_t wasm_stack_bytes = 1 << 20;
   std::uint64_t host_stack_bytes = 256 << 10;
-  // Bytes of an instance's memory and stack that are cleared and kept instead of given back to the
-  // kernel when it ends: trades resident memory of free slots for fewer page faults.
+  // Bytes of an instance's memory that are cleared and kept instead of given back to the kernel
+  // when it ends: trades resident memory of free slots for fewer page faults.
   std::uint64_t memory_keep_resident_bytes = 128 << 10;
-  std::uint64_t stack_keep_resident_bytes = 16 << 10;
+  // The same of its stack. 0 leaves stacks as they are: no guest can read what is on one, the pool
+  // may keep resident what its guests' deepest calls touched (at most the stack sizes above for
+  // each instance), and a fresh instance is 2 microseconds cheaper.
+  std::uint64_t stack_keep_resident_bytes = 0;
   // Free slots that stay mapped with their last module's image.
   std::uint32_t warm_slots_max = 100;
   // Compile functions of a module on several threads.
