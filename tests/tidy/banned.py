@@ -6,7 +6,7 @@ import source_text
 from tree import is_test, module_of
 
 # A call at the start of an expression: not a member, a declaration or somebody else's qualified name.
-_CALL = r"(?:(?:^|[;{{}}(=,!|?+\-/]|&&|\s:|\breturn|\bco_return)\s*)(?:(?<![\w:])::|std::)?(?:{names})\s*\("
+_CALL = r"(?:(?:^|[;{{}}(=,!|?+\-/]|&&|\breturn|\bco_return)\s*)(?:(?<![\w:])::|std::)?(?:{names})\s*\("
 
 
 def _call(*names):
