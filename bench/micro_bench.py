@@ -31,10 +31,12 @@ def rows(program, pattern):
         if entry.get("aggregate_name") != "median":
             continue
         known = {"name", "run_name", "run_type", "repetitions", "threads", "iterations", "real_time", "cpu_time",
-                 "time_unit", "aggregate_name", "aggregate_unit", "family_index", "per_family_instance_index"}
+                 "time_unit", "aggregate_name", "aggregate_unit", "family_index", "per_family_instance_index", "items_per_second"}
         scale = _NANOSECONDS[entry["time_unit"]]
         counters = ", ".join(f"{key} {value:,.3g}" for key, value in entry.items()
                              if key not in known and isinstance(value, (int, float)))
+        if "items_per_second" in entry:
+            counters = ", ".join(filter(None, [f"{readable(1e9 / entry['items_per_second'])} each", counters]))
         yield (f"| {entry['run_name']} | {readable(entry['real_time'] * scale)} | "
                f"{readable(entry['cpu_time'] * scale)} | {counters} |")
 
