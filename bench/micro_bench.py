@@ -31,7 +31,8 @@ def rows(program, pattern):
         if entry.get("aggregate_name") != "median":
             continue
         known = {"name", "run_name", "run_type", "repetitions", "threads", "iterations", "real_time", "cpu_time",
-                 "time_unit", "aggregate_name", "aggregate_unit", "family_index", "per_family_instance_index", "items_per_second"}
+                 "time_unit", "aggregate_name", "aggregate_unit", "family_index", "per_family_instance_index",
+                 "items_per_second"}
         scale = _NANOSECONDS[entry["time_unit"]]
         counters = ", ".join(f"{key} {value:,.3g}" for key, value in entry.items()
                              if key not in known and isinstance(value, (int, float)))
