@@ -75,6 +75,7 @@ Result<std::unique_ptr<Runtime>> Runtime::create(const RunOptions& options,
   runtime->functions_ = std::make_unique<engine::HostFunctions>(*runtime->engine_);
   wasix::register_preview1(*runtime->functions_);
   wasix::register_snapshot0(*runtime->functions_);
+  wasix::register_wasix(*runtime->functions_);
   engine::define_unshared_atomics(*runtime->functions_);
   SELVEDGE_TRY(runtime->reactor_, io::KernelReactor::create(runtime->clock_));
   runtime->helpers_ = std::make_unique<io::ThreadHelperPool>();

@@ -1,6 +1,7 @@
 #include "wasix/host_functions.h"
 
 #include "wasix/internal/host_calls.h"
+#include "wasix/internal/registration.h"
 
 namespace selvedge::wasix {
 
@@ -55,13 +56,31 @@ void register_common(HostFunctions& functions, std::string_view module) {
 
 }  // namespace
 
-void register_preview1(HostFunctions& functions, std::string_view module) {
-  register_common(functions, module);
+namespace {
+
+// Where preview 1 differs from snapshot 0.
+void register_preview1_layouts(HostFunctions& functions, std::string_view module) {
   functions.define<&internal::fd_filestat_get>(module, "fd_filestat_get");
   functions.define<&internal::fd_seek>(module, "fd_seek");
   functions.define<&internal::path_filestat_get>(module, "path_filestat_get");
   functions.define<&internal::poll_oneoff>(module, "poll_oneoff");
+}
+
+}  // namespace
+
+void register_preview1(HostFunctions& functions, std::string_view module) {
+  register_common(functions, module);
+  register_preview1_layouts(functions, module);
   functions.define<&internal::sock_accept>(module, "sock_accept");
+}
+
+void register_wasix(HostFunctions& functions) {
+  register_common(functions, kWasixModule);
+  register_preview1_layouts(functions, kWasixModule);
+  internal::register_wasix_handles(functions);
+  internal::register_wasix_sockets(functions);
+  internal::register_wasix_threads(functions);
+  internal::register_wasix_processes(functions);
 }
 
 void register_snapshot0(HostFunctions& functions) {

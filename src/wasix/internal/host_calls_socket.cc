@@ -2,6 +2,7 @@
 
 #include "wasix/internal/host_calls.h"
 #include "wasix/internal/lookup.h"
+#include "wasix/internal/registration.h"
 
 namespace selvedge::wasix::internal {
 
@@ -48,5 +49,7 @@ Errno sock_shutdown(Thread& thread, GuestFd fd, std::uint32_t how) {
   }
   return not_a_socket(thread, fd);
 }
+
+void register_wasix_sockets(engine::HostFunctions& /*functions*/) {}
 
 }  // namespace selvedge::wasix::internal

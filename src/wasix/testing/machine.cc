@@ -49,6 +49,7 @@ Machine::Machine()
       background_(std::make_unique<GuestBackground>(*reactor_, *scheduler_)) {
   register_preview1(*functions_);
   register_snapshot0(*functions_);
+  register_wasix(*functions_);
 }
 
 Machine::~Machine() = default;

@@ -19,6 +19,8 @@ struct ImportSignature {
 std::span<const ImportSignature> preview1_imports() noexcept;
 // The 45 functions of wasi_unstable.
 std::span<const ImportSignature> snapshot0_imports() noexcept;
+// The functions of wasix_32v1 that preview 1 does not have.
+std::span<const ImportSignature> wasix_imports() noexcept;
 
 // A module (WAT) that imports all of these from `module` and exports for each a function of the
 // same name, without parameters: it takes the arguments from memory, 8 bytes for each from address

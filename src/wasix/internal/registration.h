@@ -1,0 +1,18 @@
+#pragma once
+
+// The parts of register_wasix(), one for each subject; each is defined beside its functions.
+
+#include "engine/host_functions.h"
+
+namespace selvedge::wasix::internal {
+
+// host_calls_handles.cc: descriptors, pipes, events, epoll, working directory, clock.
+void register_wasix_handles(engine::HostFunctions& functions);
+// host_calls_socket.cc
+void register_wasix_sockets(engine::HostFunctions& functions);
+// host_calls_thread.cc: threads and futexes; also the module "wasi".
+void register_wasix_threads(engine::HostFunctions& functions);
+// host_calls_child.cc: processes and signals.
+void register_wasix_processes(engine::HostFunctions& functions);
+
+}  // namespace selvedge::wasix::internal
