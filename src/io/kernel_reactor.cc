@@ -142,9 +142,12 @@ void KernelReactor::run_posted() {
 void KernelReactor::run_background(const bool& done) {
   const base::MonotonicTime end = now() + kBackgroundTurnMax;
   while (!done && now() < end && has_background_work()) {
-    begin_work();
-    background()->run_slice();
-    update_time();
+    const base::MonotonicTime batch_end = now() + kBackgroundBatchMax;
+    do {
+      begin_work();
+      background()->run_slice();
+      update_time();
+    } while (now() < batch_end && has_background_work());
     run_posted();
     run_ready();
   }
