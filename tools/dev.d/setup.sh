@@ -6,7 +6,7 @@ setup_packages=(
   libclang-rt-22-dev-wasm32 wasi-libc
   cmake ninja-build ccache pkg-config git ca-certificates curl python3 xz-utils
   libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libyaml-cpp-dev nlohmann-json3-dev
-  libssl-dev zlib1g-dev libarchive-dev
+  libssl-dev zlib1g-dev libarchive-dev libmimalloc-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 setup_peer_packages=(nginx-light wrk nghttp2-client)
