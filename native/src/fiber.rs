@@ -180,7 +180,7 @@ pub unsafe extern "C" fn selvedge_fiber_new(
 ) -> *mut NativeError {
     let store: &'static mut GuestStore = unsafe { &mut *store };
     let name = unsafe { name.to_text() };
-    let module = store.linked.pre.module();
+    let module = &store.linked.module;
     let Some(wasmtime::ExternType::Func(kind)) = module.get_export(&name) else {
         let message = format!("the module exports no function \"{name}\"");
         return NativeError::new(NativeErrorKind::Invalid, message).into_raw();

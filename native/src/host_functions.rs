@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::Arc;
 
-use wasmtime::{ExternType, InstancePre, Linker, ModuleExport};
+use wasmtime::{ExternType, InstancePre, Linker, MemoryType, ModuleExport, SharedMemory, Store};
 
 use crate::buffer::Bytes;
 use crate::engine::Engine;
@@ -22,9 +22,52 @@ pub struct HostFunctions {
 
 /// A module with its imports resolved, shared by its stores.
 pub(crate) struct Linked {
-    pub(crate) pre: InstancePre<Host>,
-    /// The export "memory", when it is an unshared memory.
-    pub(crate) memory: Option<ModuleExport>,
+    pub(crate) module: wasmtime::Module,
+    /// None while a memory import is open.
+    pub(crate) pre: Option<InstancePre<Host>>,
+    pub(crate) source: MemorySource,
+}
+
+/// Where the memory that host functions see comes from.
+pub(crate) enum MemorySource {
+    /// The module has none, or keeps it to itself.
+    None,
+    /// The export "memory", an unshared memory: each instance has its own.
+    Export(ModuleExport),
+    /// A shared memory that the module imports and that is not bound yet.
+    Import(Box<MemoryImport>),
+    /// The shared memory that it is bound to.
+    Shared(SharedMemory),
+}
+
+/// A shared memory that a module imports, and what it takes to resolve it.
+pub(crate) struct MemoryImport {
+    module: String,
+    name: String,
+    pub(crate) kind: MemoryType,
+    linker: Linker<Host>,
+}
+
+impl Linked {
+    /// The same module with its memory import resolved.
+    pub(crate) fn bind(&self, memory: &SharedMemory) -> Result<Linked, NativeError> {
+        let invalid = |message: String| NativeError::new(NativeErrorKind::Invalid, message);
+        let MemorySource::Import(import) = &self.source else {
+            return Err(invalid("the module has no open memory import".to_owned()));
+        };
+        let mut linker = import.linker.clone();
+        // The linker asks for a store to compare engines; nothing of it is kept.
+        let store = Store::new(self.module.engine(), Host::detached());
+        let pre = linker
+            .define(&store, &import.module, &import.name, memory.clone())
+            .and_then(|linker| linker.instantiate_pre(&self.module))
+            .map_err(|error| invalid(format!("the module cannot be linked: {error:#}")))?;
+        Ok(Linked {
+            module: self.module.clone(),
+            pre: Some(pre),
+            source: MemorySource::Shared(memory.clone()),
+        })
+    }
 }
 
 /// A module with its imports resolved. Freed with `selvedge_linked_module_free`.
@@ -55,6 +98,9 @@ impl HostFunctions {
             let invalid =
                 |message: String| Err(NativeError::new(NativeErrorKind::Invalid, message));
             let kind = import.ty();
+            if matches!(&kind, ExternType::Memory(memory) if memory.is_shared()) {
+                continue;
+            }
             let ExternType::Func(function) = &kind else {
                 let what = match kind {
                     ExternType::Memory(_) => "memory",
@@ -89,19 +135,33 @@ impl HostFunctions {
 
     fn link(&self, module: &wasmtime::Module) -> Result<Linked, NativeError> {
         self.check(module)?;
+        // A module has one memory at most.
+        let import = module.imports().find_map(|import| match import.ty() {
+            ExternType::Memory(kind) => Some(MemoryImport {
+                module: import.module().to_owned(),
+                name: import.name().to_owned(),
+                kind,
+                linker: self.linker.clone(),
+            }),
+            _ => None,
+        });
+        if let Some(import) = import {
+            let source = MemorySource::Import(Box::new(import));
+            return Ok(Linked { module: module.clone(), pre: None, source });
+        }
         let pre = self.linker.instantiate_pre(module).map_err(|error| {
             NativeError::new(
                 NativeErrorKind::Invalid,
                 format!("the module cannot be linked: {error:#}"),
             )
         })?;
-        let memory = match module.get_export("memory") {
-            Some(ExternType::Memory(kind)) if !kind.is_shared() => {
-                module.get_export_index("memory")
+        let source = match (module.get_export("memory"), module.get_export_index("memory")) {
+            (Some(ExternType::Memory(kind)), Some(index)) if !kind.is_shared() => {
+                MemorySource::Export(index)
             }
-            _ => None,
+            _ => MemorySource::None,
         };
-        Ok(Linked { pre, memory })
+        Ok(Linked { module: module.clone(), pre: Some(pre), source })
     }
 }
 
@@ -163,7 +223,8 @@ pub unsafe extern "C" fn selvedge_host_functions_define(
 }
 
 /// Resolves a module's imports. On success `*linked` is owned by the caller; else the error names the first
-/// import that is missing or has another signature. Any thread.
+/// import that is missing or has another signature. A module that imports a shared memory is then still to be
+/// bound to one (`selvedge_linked_module_bind`) before it can be instantiated. Any thread.
 ///
 /// # Safety
 /// `linked` is valid.
@@ -192,4 +253,10 @@ pub unsafe extern "C" fn selvedge_linked_module_free(linked: *mut LinkedModule) 
     if !linked.is_null() {
         drop(unsafe { Box::from_raw(linked) });
     }
+}
+
+/// Whether the module imports a shared memory and is not bound to one yet. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_linked_module_needs_memory(linked: &LinkedModule) -> bool {
+    matches!(linked.linked.source, MemorySource::Import(_))
 }

@@ -475,7 +475,8 @@ impl Inspector {
                 check_count("tables", self.tables, MODULE_TABLES_MAX, offset)?;
                 InspectedKind::Table
             }
-            TypeRef::Memory(_) => {
+            TypeRef::Memory(memory) => {
+                signature = if memory.shared { "shared".to_owned() } else { String::new() };
                 self.memories += 1;
                 check_count("memories", self.memories, MODULE_MEMORIES_MAX, offset)?;
                 InspectedKind::Memory

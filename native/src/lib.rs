@@ -11,6 +11,7 @@ pub mod limits;
 pub mod memory;
 pub mod metrics;
 pub mod module;
+pub mod shared_memory;
 pub mod signatures;
 pub mod store;
 pub mod wat;

@@ -3,10 +3,12 @@
 use std::ffi::c_void;
 use std::ptr;
 
-use wasmtime::{AsContextMut, Instance, Memory, Store, StoreContextMut, UpdateDeadline};
+use wasmtime::{
+    AsContextMut, Instance, Memory, SharedMemory, Store, StoreContextMut, UpdateDeadline,
+};
 
 use crate::guest::{CallState, GuestContext};
-use crate::host_functions::{Linked, LinkedModule};
+use crate::host_functions::{Linked, LinkedModule, MemorySource};
 use crate::limits::{GuestEnded, Limiter};
 
 /// Ticks that a guest may run before it yields.
@@ -17,6 +19,8 @@ pub(crate) struct Host {
     pub(crate) guest: *mut GuestContext,
     pub(crate) instance: Option<Instance>,
     pub(crate) memory: Option<Memory>,
+    /// The memory of all threads of the process, instead of one of its own.
+    shared: Option<SharedMemory>,
     /// A call made from inside a host call is running: it cannot be suspended.
     pub(crate) reentered: bool,
     limiter: Limiter,
@@ -24,6 +28,18 @@ pub(crate) struct Host {
 
 // Safe: a store and its guest context are used by one thread at a time.
 unsafe impl Send for Host {}
+
+impl Host {
+    fn new(guest: *mut GuestContext, shared: Option<SharedMemory>) -> Host {
+        let limiter = Limiter { guest };
+        Host { guest, instance: None, memory: None, shared, reentered: false, limiter }
+    }
+
+    /// For a store in which nothing ever runs.
+    pub(crate) fn detached() -> Host {
+        Host::new(ptr::null_mut(), None)
+    }
+}
 
 /// The store of one guest thread. Made by `selvedge_store_new`, freed with `selvedge_store_free`.
 pub struct GuestStore {
@@ -59,8 +75,19 @@ pub(crate) unsafe fn context_from_raw<'a>(raw: *mut c_void) -> StoreContextMut<'
     unsafe { std::mem::transmute::<*mut c_void, StoreContextMut<'a, Host>>(raw) }
 }
 
+/// Brings the guest's view of its memory up to date. A shared memory grows without asking, so its view stays
+/// stale for the next call.
 #[cold]
 pub(crate) fn refresh_memory(store: &mut StoreContextMut<'_, Host>) {
+    if let Some(shared) = &store.data().shared {
+        let guest = store.data().guest;
+        unsafe {
+            (*guest).memory_data = shared.data().as_ptr().cast_mut().cast();
+            (*guest).memory_size = shared.data_size();
+            (*guest).memory_stale = true;
+        }
+        return;
+    }
     let Some(memory) = store.data().memory else {
         return;
     };
@@ -97,12 +124,15 @@ impl GuestStore {
         if let Some(instance) = self.store.data().instance {
             return Ok(instance);
         }
-        let instance = self.linked.pre.instantiate_async(&mut self.store).await?;
-        let memory = match &self.linked.memory {
-            Some(index) => instance
+        let Some(pre) = &self.linked.pre else {
+            return Err(wasmtime::Error::msg("the module's memory import is not bound"));
+        };
+        let instance = pre.instantiate_async(&mut self.store).await?;
+        let memory = match &self.linked.source {
+            MemorySource::Export(index) => instance
                 .get_module_export(&mut self.store, index)
                 .and_then(|export| export.into_memory()),
-            None => None,
+            _ => None,
         };
         let host = self.store.data_mut();
         host.instance = Some(instance);
@@ -123,20 +153,25 @@ pub unsafe extern "C" fn selvedge_store_new(
     linked: &LinkedModule,
     guest: *mut GuestContext,
 ) -> *mut GuestStore {
-    let host =
-        Host { guest, instance: None, memory: None, reentered: false, limiter: Limiter { guest } };
-    let mut store = Store::new(linked.linked.pre.module().engine(), host);
+    let linked = &linked.linked;
+    let shared = match &linked.source {
+        MemorySource::Shared(memory) => Some(memory.clone()),
+        _ => None,
+    };
+    let is_shared = shared.is_some();
+    let mut store = Store::new(linked.module.engine(), Host::new(guest, shared));
     store.limiter(|host| &mut host.limiter);
     store.epoch_deadline_callback(on_epoch);
     unsafe {
         (*guest).memory_data = ptr::null_mut();
         (*guest).memory_size = 0;
-        (*guest).memory_stale = false;
+        // The module's start function may make host calls already.
+        (*guest).memory_stale = is_shared;
         (*guest).resumed = false;
         (*guest).state = CallState::Ready;
         (*guest).store = ptr::null_mut();
     }
-    Box::into_raw(Box::new(GuestStore { store, linked: linked.linked.clone() }))
+    Box::into_raw(Box::new(GuestStore { store, linked: linked.clone() }))
 }
 
 /// Frees a store and gives its memory, tables and stack back to the pool; null is allowed. Its fibers are

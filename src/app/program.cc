@@ -46,7 +46,10 @@ Result<std::shared_ptr<const engine::LinkedModule>> load_module(
                 "the module exports no function \"_start\", so it is not a program; build it as a "
                 "WASI command, not as a reactor or library");
   }
-  if (!module->has_export("memory", engine::ExternKind::kMemory)) {
+  const bool imports_memory = std::ranges::any_of(module->imports(), [](const auto& import) {
+    return import.kind == engine::ExternKind::kMemory;
+  });
+  if (!imports_memory && !module->has_export("memory", engine::ExternKind::kMemory)) {
     return fail(ErrorKind::kInvalid,
                 "the module exports no memory named \"memory\", which WASI programs need");
   }

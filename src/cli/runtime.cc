@@ -7,7 +7,6 @@
 
 #include "app/environment.h"
 #include "cli/progress_line.h"
-#include "engine/atomics.h"
 #include "io/event.h"
 #include "io/signal_source.h"
 #include "io/task_scope.h"
@@ -76,7 +75,6 @@ Result<std::unique_ptr<Runtime>> Runtime::create(const RunOptions& options,
   wasix::register_preview1(*runtime->functions_);
   wasix::register_snapshot0(*runtime->functions_);
   wasix::register_wasix(*runtime->functions_);
-  engine::define_unshared_atomics(*runtime->functions_);
   SELVEDGE_TRY(runtime->reactor_, io::KernelReactor::create(runtime->clock_));
   runtime->helpers_ = std::make_unique<io::ThreadHelperPool>();
   return runtime;

@@ -131,8 +131,13 @@ bool Fiber::blocked() const noexcept {
 void Fiber::charge(base::Duration slice) noexcept {
   cpu_time_ += slice;
   instance_.cpu_time_ += slice;
-  const auto& limit = instance_.limits().cpu_time_max;
-  if (limit && instance_.cpu_time_ > *limit) {
+  const InstanceLimits& limits = instance_.limits();
+  base::Duration used = instance_.cpu_time_;
+  if (limits.cpu_time_sum != nullptr) {
+    used = *limits.cpu_time_sum += slice;
+  }
+  const auto& limit = limits.cpu_time_max;
+  if (limit && used > *limit) {
     kill(EndReason::kCpuTimeLimit,
          fmt::format("the guest used its {} ms of CPU time",
                      std::chrono::duration_cast<std::chrono::milliseconds>(*limit).count()));

@@ -64,6 +64,9 @@ Result<> HostFunctions::check_imports(const ModuleInfo& info) const {
           ErrorKind::kInvalid, "the module imports the {} \"{}\".\"{}\"{} at byte {} (0x{:x})",
           kind_name(import.kind), import.module, import.name, what, import.offset, import.offset);
     };
+    if (import.kind == ExternKind::kMemory && import.signature == "shared") {
+      continue;  // the process makes it: SharedMemory
+    }
     if (import.kind != ExternKind::kFunction) {
       return trouble(", which is not provided,");
     }

@@ -35,6 +35,9 @@ struct InstanceLimits {
   std::uint64_t table_elements_max = 1 << 20;
   // Sum over all fibers of the instance. Checked at each slice's end: overrun is below two ticks.
   std::optional<base::Duration> cpu_time_max = std::nullopt;
+  // Where CPU time is summed instead, when the threads of one process share a limit. Optional;
+  // outlives the instance.
+  base::Duration* cpu_time_sum = nullptr;
   // Optional; outlives the instance.
   MemoryAccount* account = nullptr;
 };

@@ -23,7 +23,8 @@ struct ImportDescription {
   std::string module;
   std::string name;
   ExternKind kind;
-  // Functions: "iI:i" (see HostFunctions); "?" when a type has no letter. Empty otherwise.
+  // Functions: "iI:i" (see HostFunctions); "?" when a type has no letter. Memories, as inspected:
+  // "shared" or empty. Empty otherwise.
   std::string signature;
 };
 
@@ -67,6 +68,11 @@ class LinkedModule {
   LinkedModule& operator=(const LinkedModule&) = delete;
 
   const Module& module() const noexcept [[clang::lifetimebound]] { return *module_; }
+  const std::shared_ptr<const Module>& shared_module() const noexcept [[clang::lifetimebound]] {
+    return module_;
+  }
+  // It imports a shared memory and is not bound to one yet (see SharedMemory).
+  bool needs_memory() const noexcept;
   const native::LinkedModule* native() const noexcept { return native_; }
 
  private:

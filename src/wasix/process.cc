@@ -7,7 +7,6 @@
 #include "base/format.h"
 #include "wasix/file_handle.h"
 #include "wasix/stdio.h"
-#include "wasix/thread.h"
 
 namespace selvedge::wasix {
 
@@ -79,11 +78,12 @@ Process::Process(Key, const ProcessShard& shard, std::shared_ptr<const engine::L
       options_(std::move(options)),
       handles_(options_.limits.open_handles_max),
       start_time_(shard.clock.now()),
-      ended_(shard.reactor) {}
+      ended_(shard.reactor),
+      threads_(*this, shard_.reactor, shard_.scheduler,
+               [this](const engine::Outcome& outcome) { finish(status_of(outcome)); }) {}
 
 Process::~Process() {
-  fiber_.reset();
-  instance_.reset();
+  threads_.clear();
   // Whoever waits must have been told; only an owner that drops a running process finds nobody.
   SELVEDGE_DCHECK(!ended_.has_waiters());
 }
@@ -94,10 +94,20 @@ Result<std::unique_ptr<Process>> Process::create(const ProcessShard& shard,
   SELVEDGE_TRY_VOID(check(options));
   auto process = std::make_unique<Process>(Key{}, shard, std::move(module), std::move(options));
   SELVEDGE_TRY_VOID(process->open_descriptors());
-  process->thread_ = std::make_unique<Thread>(*process);
-  SELVEDGE_TRY(process->instance_, engine::Instance::create(process->module_, *process->thread_,
-                                                            process->options_.limits.instance));
+  SELVEDGE_TRY_VOID(process->make_main_thread());
   return process;
+}
+
+Result<> Process::make_main_thread() {
+  if (module_->needs_memory()) {
+    SELVEDGE_TRY(shared_memory_,
+                 engine::SharedMemory::create(*module_, options_.limits.instance.memory_bytes_max));
+    SELVEDGE_TRY(module_, shared_memory_->bind(*module_));
+  }
+  return threads_.create_main(
+      module_, {.threads_max = options_.limits.threads_max,
+                .fiber = {.tenant = options_.tenant, .tenant_weight = options_.tenant_weight},
+                .instance = options_.limits.instance});
 }
 
 Result<> Process::open_descriptors() {
@@ -132,19 +142,15 @@ Result<> Process::start(std::string_view entry) {
   SELVEDGE_ASSERT(!started_);
   started_ = true;
   start_time_ = shard_.clock.now();
-  auto fiber = instance_->call(entry);
-  if (!fiber) {
-    finish({.kind = ExitStatus::Kind::kFailed, .message = fiber.error().message()});
-    return fail(std::move(fiber).error());
-  }
-  fiber_ = *std::move(fiber);
-  engine::FiberOptions fiber_options{
-      .tenant = options_.tenant, .tenant_weight = options_.tenant_weight, .deadline = std::nullopt};
+  std::optional<base::MonotonicTime> deadline;
   if (options_.limits.wall_time_max) {
-    fiber_options.deadline = start_time_ + *options_.limits.wall_time_max;
+    deadline = start_time_ + *options_.limits.wall_time_max;
   }
-  shard_.scheduler.start(*fiber_, *this, fiber_options);
-  return {};
+  auto running = threads_.start_main(entry, deadline);
+  if (!running) {
+    finish({.kind = ExitStatus::Kind::kFailed, .message = running.error().message()});
+  }
+  return running;
 }
 
 io::Task<ExitStatus> Process::wait() {
@@ -159,15 +165,11 @@ void Process::kill(Signal signal) noexcept {
     return;
   }
   ending_signal_ = signal;
-  fiber_->kill(engine::EndReason::kKilled);
-}
-
-base::Duration Process::cpu_time() const noexcept {
-  return instance_ ? instance_->cpu_time() : final_cpu_time_;
+  threads_.kill();
 }
 
 std::size_t Process::memory_bytes() const noexcept {
-  return instance_ ? instance_->memory_bytes() : 0;
+  return shared_memory_ != nullptr ? shared_memory_->size() : threads_.memory_bytes();
 }
 
 bool Process::account_output(Thread& thread, std::size_t bytes) {
@@ -183,12 +185,6 @@ bool Process::account_output(Thread& thread, std::size_t bytes) {
 void Process::end_by_signal(Thread& thread, Signal signal) {
   ending_signal_ = signal;
   thread.end(killed());
-}
-
-void Process::fiber_done(engine::Fiber& fiber) {
-  ExitStatus status = status_of(fiber.outcome());
-  fiber_.reset();
-  finish(std::move(status));
 }
 
 ExitStatus Process::status_of(const engine::Outcome& outcome) const {
@@ -226,11 +222,10 @@ ExitStatus Process::status_of(const engine::Outcome& outcome) const {
 }
 
 // The descriptors close before anybody hears of the end, so that the last bytes of a pipe and its
-// end arrive together; the instance's slot goes back to the pool.
+// end arrive together; the instances' slots go back to the pool.
 void Process::finish(ExitStatus status) {
-  final_cpu_time_ = cpu_time();
+  threads_.clear();
   handles_.clear();
-  instance_.reset();
   status_ = std::move(status);
   ended_.set();
 }

@@ -25,17 +25,18 @@
 #include "base/result.h"
 #include "engine/instance.h"
 #include "engine/scheduler.h"
+#include "engine/shared_memory.h"
 #include "io/event.h"
 #include "io/helper_pool.h"
 #include "io/reactor.h"
 #include "io/task.h"
 #include "wasix/file_system.h"
+#include "wasix/futex.h"
 #include "wasix/handle.h"
 #include "wasix/handle_table.h"
+#include "wasix/thread_group.h"
 
 namespace selvedge::wasix {
-
-class Thread;
 
 // What a process needs of the shard it runs on. All of it outlives the process.
 struct ProcessShard {
@@ -58,6 +59,8 @@ struct Preopen {
 
 struct ProcessLimits {
   std::uint32_t open_handles_max = HandleTable::kHandlesMaxDefault;
+  // With the main one. Each takes an instance of the engine's pool.
+  std::uint32_t threads_max = 256;
   // Bytes written to handles that count as output (terminals, pipes to the host, logs).
   std::optional<std::uint64_t> output_bytes_max = std::nullopt;
   // From start().
@@ -110,7 +113,7 @@ struct ExitStatus {
 };
 
 // One shard's thread.
-class Process final : private engine::FiberOwner {
+class Process final {
   // Only create() can name it.
   struct Key {};
 
@@ -123,7 +126,7 @@ class Process final : private engine::FiberOwner {
                                                  std::shared_ptr<const engine::LinkedModule> module,
                                                  ProcessOptions options);
   // Ends the guest if it still runs. Not from inside one of its host calls.
-  ~Process() override;
+  ~Process();
 
   // Makes the main thread call the exported function `entry` ("_start": a command). Once only.
   // Invalid: there is no such function, or it takes or returns values.
@@ -138,7 +141,7 @@ class Process final : private engine::FiberOwner {
   const std::optional<ExitStatus>& status() const noexcept [[clang::lifetimebound]] {
     return status_;
   }
-  base::Duration cpu_time() const noexcept;
+  base::Duration cpu_time() const noexcept { return threads_.cpu_time(); }
   std::size_t memory_bytes() const noexcept;
 
   // ---- For host functions ----
@@ -149,6 +152,12 @@ class Process final : private engine::FiberOwner {
     return options_.environment;
   }
   HandleTable& handles() noexcept [[clang::lifetimebound]] { return handles_; }
+  ThreadGroup& threads() noexcept [[clang::lifetimebound]] { return threads_; }
+  FutexTable& futexes() noexcept [[clang::lifetimebound]] { return futexes_; }
+  // nullptr: the module has a memory of its own, and its process one thread.
+  const engine::SharedMemory* shared_memory() const noexcept [[clang::lifetimebound]] {
+    return shared_memory_.get();
+  }
   const ProcessShard& shard() const noexcept [[clang::lifetimebound]] { return shard_; }
   // The zero of the guest's monotonic clock.
   base::MonotonicTime start_time() const noexcept { return start_time_; }
@@ -159,7 +168,7 @@ class Process final : private engine::FiberOwner {
 
  private:
   Result<> open_descriptors();
-  void fiber_done(engine::Fiber& fiber) override;
+  Result<> make_main_thread();
   ExitStatus status_of(const engine::Outcome& outcome) const;
   void finish(ExitStatus status);
 
@@ -174,11 +183,10 @@ class Process final : private engine::FiberOwner {
   std::optional<Signal> ending_signal_;
   std::optional<ExitStatus> status_;
   io::Event ended_;
-  base::Duration final_cpu_time_{};
-  // Destroyed in this order reversed: the fiber runs on the instance, the instance on the thread.
-  std::unique_ptr<Thread> thread_;
-  std::unique_ptr<engine::Instance> instance_;
-  std::unique_ptr<engine::Fiber> fiber_;
+  std::unique_ptr<engine::SharedMemory> shared_memory_;
+  FutexTable futexes_;
+  // Last: what its threads wait for is in the members above.
+  ThreadGroup threads_;
 };
 
 }  // namespace selvedge::wasix

@@ -22,7 +22,7 @@ T expect(Result<T> result) {
 
 engine::EngineOptions small_engine() {
   engine::EngineOptions options;
-  options.instances_max = 8;
+  options.instances_max = 16;
   options.memory_bytes_max = std::uint64_t{64} << 20;
   options.parallel_compilation = false;
   return options;

@@ -1,0 +1,33 @@
+#include "engine/shared_memory.h"
+
+#include "engine/internal/native_error.h"
+
+namespace selvedge::engine {
+namespace {
+
+constexpr std::uint64_t kPageBytes = 65'536;
+
+}  // namespace
+
+Result<std::unique_ptr<SharedMemory>> SharedMemory::create(const LinkedModule& module,
+                                                           std::uint64_t bytes_max) {
+  native::SharedMemory* memory = nullptr;
+  SELVEDGE_TRY_VOID(take_native_error(
+      native::selvedge_shared_memory_new(module.native(), bytes_max / kPageBytes, &memory)));
+  return std::make_unique<SharedMemory>(Private(), memory);
+}
+
+SharedMemory::~SharedMemory() { native::selvedge_shared_memory_free(native_); }
+
+Result<std::shared_ptr<const LinkedModule>> SharedMemory::bind(const LinkedModule& module) const {
+  native::LinkedModule* bound = nullptr;
+  SELVEDGE_TRY_VOID(
+      take_native_error(native::selvedge_linked_module_bind(module.native(), native_, &bound)));
+  return std::make_shared<const LinkedModule>(bound, module.shared_module());
+}
+
+std::size_t SharedMemory::size() const noexcept {
+  return native::selvedge_shared_memory_size(native_);
+}
+
+}  // namespace selvedge::engine

@@ -1,0 +1,49 @@
+#pragma once
+
+// The linear memory that all threads of one guest process share. A module with threads imports it
+// instead of defining its own; the process makes one before its first instance, binds the module to
+// it, and makes the instance of each thread from the bound module.
+//
+//   if (module->needs_memory()) {
+//     SELVEDGE_TRY(memory, SharedMemory::create(*module, bytes_max));
+//     SELVEDGE_TRY(module, memory->bind(module));
+//   }
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include <native.h>
+
+#include "base/result.h"
+#include "engine/module.h"
+
+namespace selvedge::engine {
+
+// Any thread. Modules that are bound to it keep the memory itself alive.
+class SharedMemory {
+  // Only create() can name it.
+  struct Private {};
+
+ public:
+  SharedMemory(Private, native::SharedMemory* native) noexcept : native_(native) {}
+  // Zeroed, of the type that `module` imports, able to grow to `bytes_max` (rounded down to 64 KiB)
+  // or to the module's own maximum, whichever is lower: growth beyond fails in the guest. Invalid
+  // when the module imports none or begins with more.
+  static Result<std::unique_ptr<SharedMemory>> create(const LinkedModule& module,
+                                                      std::uint64_t bytes_max);
+  ~SharedMemory();
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
+
+  // The module with its memory import resolved to this one. Tens of microseconds: once for each
+  // process.
+  Result<std::shared_ptr<const LinkedModule>> bind(const LinkedModule& module) const;
+  // Bytes now; it never shrinks.
+  std::size_t size() const noexcept;
+
+ private:
+  native::SharedMemory* native_;
+};
+
+}  // namespace selvedge::engine
