@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/format.h"
 #include "wasix/file_handle.h"
+#include "wasix/guest_path.h"
 #include "wasix/stdio.h"
 #include "wasix/thread.h"
 
@@ -45,6 +46,13 @@ Result<> check(const ProcessOptions& options) {
                          "the guest path of a directory is longer than {} bytes", kPathBytesMax);
     }
   }
+  const std::string& directory = options.working_directory;
+  if (!directory.starts_with('/') || directory.size() > kPathBytesMax ||
+      directory.find('\0') != std::string::npos) {
+    return fail_format(ErrorKind::kInvalid,
+                       "the working directory is not an absolute path of at most {} bytes",
+                       kPathBytesMax);
+  }
   return {};
 }
 
@@ -79,7 +87,9 @@ Process::Process(Key, const ProcessShard& shard, std::shared_ptr<const engine::L
       options_(std::move(options)),
       handles_(options_.limits.open_handles_max),
       start_time_(shard.clock.now()),
-      ended_(shard.reactor) {}
+      ended_(shard.reactor) {
+  options_.working_directory = absolute_path("/", options_.working_directory);
+}
 
 Process::~Process() {
   fiber_.reset();
