@@ -13,6 +13,21 @@
 
 namespace selvedge::io {
 
+// Is told of every set() and notify() of the event it observes, also when the event was set
+// already: what edge-triggered readiness is made of (a guest's epoll). Leaves its event when it is
+// destroyed; when the event goes first, it observes nothing.
+class EventObserver : public internal::ListNode {
+ public:
+  // Runs inside set(), in the middle of whoever calls that: it marks something or queues work, and
+  // destroys nothing that it did not make.
+  using Callback = void (*)(EventObserver& observer) noexcept;
+  explicit EventObserver(Callback callback) noexcept : callback_(callback) {}
+
+ private:
+  friend class Event;
+  Callback callback_;
+};
+
 // Stays set until reset. Any number of waiters; the reactor's thread only; not movable, because
 // waiters point to it. Must not be destroyed while a task waits for it.
 class Event {
@@ -31,10 +46,15 @@ class Event {
   // again, so a waiter looks at its condition once more.
   void set() noexcept {
     set_ = true;
-    reactor_.schedule_all(waiters_);
+    notify();
   }
   // Queues everyone who waits now without leaving the event set.
-  void notify() noexcept { reactor_.schedule_all(waiters_); }
+  void notify() noexcept {
+    reactor_.schedule_all(waiters_);
+    if (!observers_.empty()) [[unlikely]] {
+      tell_observers();
+    }
+  }
   // For waiters that are no coroutines: runs `work` once from the loop, soon when the event is set,
   // else after the next set() or notify(). If `work` is in a queue or list, it moves.
   void call_when_set(QueuedWork& work) noexcept {
@@ -44,6 +64,11 @@ class Event {
     } else {
       waiters_.push_back(work);
     }
+  }
+  // From now on `observer` is told; if it observes another event, it moves.
+  void observe(EventObserver& observer) noexcept {
+    observer.unlink();
+    observers_.push_back(observer);
   }
 
   class Awaiter;
@@ -56,10 +81,20 @@ class Event {
   DeadlineAwaiter wait(Deadline deadline) noexcept [[clang::lifetimebound]];
 
  private:
-  Reactor& reactor_;
   class WaitCount;
 
+  void tell_observers() noexcept {
+    internal::List<EventObserver> untold;
+    untold.splice_back(observers_);
+    while (EventObserver* const observer = untold.pop_front()) {
+      observers_.push_back(*observer);
+      observer->callback_(*observer);
+    }
+  }
+
+  Reactor& reactor_;
   internal::List<QueuedWork> waiters_;
+  internal::List<EventObserver> observers_;
   std::uint32_t waits_ = 0;  // suspended awaiters: those in waiters_ and those queued to run
   bool set_ = false;
 };

@@ -27,6 +27,7 @@ using base::ByteSpan;
 using base::MutableByteSpan;
 
 class DirectoryHandle;
+class EpollHandle;
 class FileHandle;
 
 // What poll_oneoff reports of one direction.
@@ -63,7 +64,9 @@ class Handle {
   // kBadf: not open for writing.
   virtual ErrnoResult<std::size_t> try_write(std::span<const ByteSpan> buffers);
 
-  // Set while an attempt is worth making; nullptr: always.
+  // Set while an attempt is worth making; nullptr: always. set() is called whenever something comes
+  // that makes an attempt worth making, also when the event is set already: those are the edges of
+  // an edge-triggered epoll.
   virtual io::Event* readable() noexcept { return nullptr; }
   virtual io::Event* writable() noexcept { return nullptr; }
   virtual Readiness read_readiness() { return {.ready = true}; }
@@ -73,9 +76,11 @@ class Handle {
   // logs).
   virtual bool counts_as_output() const noexcept { return false; }
 
-  // The operations of files and directories live in their own classes; nullptr when this is none.
+  // The operations of files, directories and epolls live in their own classes; nullptr when this is
+  // none.
   virtual FileHandle* as_file() noexcept { return nullptr; }
   virtual DirectoryHandle* as_directory() noexcept { return nullptr; }
+  virtual EpollHandle* as_epoll() noexcept { return nullptr; }
 
  private:
   Fdflags flags_ = Fdflags::kNone;

@@ -10,23 +10,56 @@ namespace selvedge::wasix {
 HandleTable::HandleTable(std::uint32_t handles_max) noexcept
     : handles_max_(std::min(handles_max, kHandlesMax)) {}
 
-ErrnoResult<GuestFd> HandleTable::insert(Descriptor descriptor) {
+ErrnoResult<GuestFd> HandleTable::insert(Descriptor descriptor, GuestFd lowest) {
   SELVEDGE_DCHECK(descriptor.handle != nullptr);
-  std::uint32_t fd = lowest_free_;
+  if (lowest > 0 && lowest >= handles_max_) {
+    return refuse(Errno::kInval);
+  }
+  GuestFd fd = std::max(lowest, lowest_free_);
   while (fd < slots_.size() && slots_[fd].handle != nullptr) {
     ++fd;
   }
-  lowest_free_ = fd;
+  // Only a search that began there says what the lowest free number is.
+  const bool from_lowest_free = lowest <= lowest_free_;
+  if (from_lowest_free) {
+    lowest_free_ = fd;
+  }
   if (fd >= handles_max_) {
     return refuse(Errno::kMfile);
   }
-  if (fd == slots_.size()) {
-    slots_.emplace_back();
+  if (fd >= slots_.size()) {
+    slots_.resize(std::size_t{fd} + 1);
   }
   slots_[fd] = std::move(descriptor);
-  lowest_free_ = fd + 1;
+  if (from_lowest_free) {
+    lowest_free_ = fd + 1;
+  }
   ++open_count_;
   return fd;
+}
+
+ErrnoResult<GuestFd> HandleTable::duplicate(GuestFd fd, GuestFd lowest, bool close_on_exec) {
+  SELVEDGE_TRY_ERRNO(const Descriptor* const source, find(fd));
+  return insert({.handle = source->handle,
+                 .rights_base = source->rights_base,
+                 .rights_inheriting = source->rights_inheriting,
+                 .close_on_exec = close_on_exec},
+                lowest);
+}
+
+Errno HandleTable::place(GuestFd fd, Descriptor descriptor) {
+  SELVEDGE_DCHECK(descriptor.handle != nullptr);
+  if (fd >= handles_max_) {
+    return Errno::kBadf;
+  }
+  if (fd >= slots_.size()) {
+    slots_.resize(std::size_t{fd} + 1);
+  }
+  const Descriptor closing = std::exchange(slots_[fd], std::move(descriptor));
+  if (closing.handle == nullptr) {
+    ++open_count_;
+  }
+  return Errno::kSuccess;
 }
 
 ErrnoResult<Descriptor*> HandleTable::find(GuestFd fd) noexcept {
@@ -63,6 +96,28 @@ Errno HandleTable::renumber(GuestFd from, GuestFd to) {
   lowest_free_ = std::min(lowest_free_, from);
   --open_count_;
   return Errno::kSuccess;
+}
+
+Errno HandleTable::move(GuestFd from, GuestFd to) {
+  SELVEDGE_TRY_ERRNO(Descriptor* const source, find(from));
+  if (to >= handles_max_) {
+    return Errno::kBadf;
+  }
+  if (from == to) {
+    return Errno::kSuccess;
+  }
+  Descriptor moving = std::exchange(*source, {});
+  lowest_free_ = std::min(lowest_free_, from);
+  --open_count_;
+  return place(to, std::move(moving));
+}
+
+void HandleTable::close_marked_for_exec() {
+  for (GuestFd fd = 0; fd < slots_.size(); ++fd) {
+    if (slots_[fd].close_on_exec) {
+      static_cast<void>(close(fd));
+    }
+  }
 }
 
 void HandleTable::clear() noexcept {

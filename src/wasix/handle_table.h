@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct Descriptor {
   Rights rights_inheriting = Rights::kNone;
   // The guest path of a directory that the process was given at start.
   std::optional<std::string> preopen_name = std::nullopt;
+  // FD_CLOEXEC: belongs to the descriptor, so duplicates have their own.
+  bool close_on_exec = false;
 };
 
 // The shard's thread. Pointers into the table are valid until its next change.
@@ -33,8 +36,14 @@ class HandleTable {
 
   explicit HandleTable(std::uint32_t handles_max = kHandlesMaxDefault) noexcept;
 
-  // Puts it at the lowest free number, as POSIX does. kMfile: the table is full.
-  ErrnoResult<GuestFd> insert(Descriptor descriptor);
+  // Puts it at the lowest free number, as POSIX does, that is not below `lowest`. kMfile: no such
+  // number is free; kInval: `lowest` is beyond the table.
+  ErrnoResult<GuestFd> insert(Descriptor descriptor, GuestFd lowest = 0);
+  // A second descriptor for the same handle with the same rights, as F_DUPFD makes it. It is no
+  // preopen: the guest was not given it at start. kBadf; else as insert().
+  ErrnoResult<GuestFd> duplicate(GuestFd fd, GuestFd lowest, bool close_on_exec);
+  // Puts it at `fd`, closing what that was. kBadf: beyond the table.
+  Errno place(GuestFd fd, Descriptor descriptor);
   // kBadf: not open.
   ErrnoResult<Descriptor*> find(GuestFd fd) noexcept [[clang::lifetimebound]];
   // kBadf: not open; kNotcapable: open, but without all of `wanted`.
@@ -42,11 +51,20 @@ class HandleTable {
   Errno close(GuestFd fd);
   // Moves `from` onto `to`, closing what `to` was. Both must be open: kBadf.
   Errno renumber(GuestFd from, GuestFd to);
+  // The same where `to` need not be open, as for dup2(2). kBadf: `from` is not open, or `to` beyond
+  // the table.
+  Errno move(GuestFd from, GuestFd to);
+  // What a new program does not inherit.
+  void close_marked_for_exec();
   // Closes everything.
   void clear() noexcept;
 
   std::uint32_t size() const noexcept { return open_count_; }
   bool full() const noexcept { return open_count_ >= handles_max_; }
+  // By number; a null handle marks a free one.
+  std::span<const Descriptor> descriptors() const noexcept [[clang::lifetimebound]] {
+    return slots_;
+  }
 
  private:
   std::vector<Descriptor> slots_;  // a null handle marks a free number

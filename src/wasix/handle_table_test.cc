@@ -73,5 +73,86 @@ TEST(HandleTable_Renumber, OntoItselfDoesNothing_ToAClosedNumberIsBadf) {
   EXPECT_TRUE(table.find(0));
 }
 
+TEST(HandleTable_Insert, FromALowestNumber_LeavesThoseBelowFree) {
+  HandleTable table(8);
+  ASSERT_TRUE(table.insert(null_descriptor()));
+  EXPECT_EQ(table.insert(null_descriptor(), 5), 5U);
+  EXPECT_EQ(table.insert(null_descriptor(), 5), 6U);
+  EXPECT_EQ(table.insert(null_descriptor()), 1U);
+  EXPECT_EQ(table.insert(null_descriptor(), 6), 7U);
+  EXPECT_EQ(table.insert(null_descriptor(), 6).error(), Errno::kMfile);
+  EXPECT_EQ(table.insert(null_descriptor(), 8).error(), Errno::kInval);
+  EXPECT_EQ(table.insert(null_descriptor(), 0xFFFF'FFFF).error(), Errno::kInval);
+  EXPECT_EQ(table.insert(null_descriptor()), 2U);
+  EXPECT_EQ(table.size(), 6U);
+}
+
+TEST(HandleTable_Duplicate, SharesHandleAndRights_ButNotNameAndFlag) {
+  HandleTable table;
+  Descriptor named = null_descriptor(Rights::kFdRead);
+  named.rights_inheriting = Rights::kFdWrite;
+  named.preopen_name = "/";
+  named.close_on_exec = true;
+  ASSERT_TRUE(table.insert(std::move(named)));
+  EXPECT_EQ(table.duplicate(0, 0, false), 1U);
+  EXPECT_EQ(table.duplicate(0, 7, true), 7U);
+  const Descriptor& copy = **table.find(1);
+  EXPECT_EQ(copy.handle, (*table.find(0))->handle);
+  EXPECT_EQ(copy.rights_base, Rights::kFdRead);
+  EXPECT_EQ(copy.rights_inheriting, Rights::kFdWrite);
+  EXPECT_EQ(copy.preopen_name, std::nullopt);
+  EXPECT_FALSE(copy.close_on_exec);
+  EXPECT_TRUE((*table.find(7))->close_on_exec);
+  EXPECT_EQ(table.duplicate(2, 0, false).error(), Errno::kBadf);
+  EXPECT_EQ(table.close(0), Errno::kSuccess);
+  EXPECT_TRUE(table.find(1));
+}
+
+TEST(HandleTable_Place, TakesTheNumber_ClosingWhatItWas) {
+  HandleTable table(4);
+  ASSERT_TRUE(table.insert(null_descriptor()));
+  const std::weak_ptr<Handle> replaced = (*table.find(0))->handle;
+  EXPECT_EQ(table.place(0, null_descriptor()), Errno::kSuccess);
+  EXPECT_TRUE(replaced.expired());
+  EXPECT_EQ(table.size(), 1U);
+  EXPECT_EQ(table.place(3, null_descriptor()), Errno::kSuccess);
+  EXPECT_EQ(table.size(), 2U);
+  EXPECT_EQ(table.place(4, null_descriptor()), Errno::kBadf);
+  EXPECT_EQ(table.insert(null_descriptor()), 1U);
+}
+
+TEST(HandleTable_Move, ToAFreeNumberOrOntoAnother_FreesTheOld) {
+  HandleTable table(8);
+  ASSERT_TRUE(table.insert(null_descriptor()));
+  ASSERT_TRUE(table.insert(null_descriptor()));
+  const std::shared_ptr<Handle> moved = (*table.find(0))->handle;
+  EXPECT_EQ(table.move(0, 5), Errno::kSuccess);
+  EXPECT_EQ((*table.find(5))->handle, moved);
+  EXPECT_EQ(table.find(0).error(), Errno::kBadf);
+  EXPECT_EQ(table.move(5, 1), Errno::kSuccess);
+  EXPECT_EQ((*table.find(1))->handle, moved);
+  EXPECT_EQ(table.size(), 1U);
+  EXPECT_EQ(table.move(1, 1), Errno::kSuccess);
+  EXPECT_EQ(table.move(5, 1), Errno::kBadf);
+  EXPECT_EQ(table.move(1, 8), Errno::kBadf);
+  EXPECT_EQ(table.size(), 1U);
+  EXPECT_EQ(table.insert(null_descriptor()), 0U);
+}
+
+TEST(HandleTable_CloseMarkedForExec, KeepsTheOthers) {
+  HandleTable table;
+  for (int index = 0; index < 4; ++index) {
+    ASSERT_TRUE(table.insert(null_descriptor()));
+  }
+  (*table.find(1))->close_on_exec = true;
+  (*table.find(3))->close_on_exec = true;
+  table.close_marked_for_exec();
+  EXPECT_TRUE(table.find(0));
+  EXPECT_FALSE(table.find(1));
+  EXPECT_TRUE(table.find(2));
+  EXPECT_FALSE(table.find(3));
+  EXPECT_EQ(table.size(), 2U);
+}
+
 }  // namespace
 }  // namespace selvedge::wasix

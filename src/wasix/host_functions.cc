@@ -32,7 +32,6 @@ void register_common(HostFunctions& functions, std::string_view module) {
   functions.define<&internal::fd_pwrite>(module, "fd_pwrite");
   functions.define<&internal::fd_read>(module, "fd_read");
   functions.define<&internal::fd_readdir>(module, "fd_readdir");
-  functions.define<&internal::fd_renumber>(module, "fd_renumber");
   functions.define<&internal::fd_sync>(module, "fd_sync");
   functions.define<&internal::fd_tell>(module, "fd_tell");
   functions.define<&internal::fd_write>(module, "fd_write");
@@ -71,6 +70,7 @@ void register_preview1_layouts(HostFunctions& functions, std::string_view module
 void register_preview1(HostFunctions& functions, std::string_view module) {
   register_common(functions, module);
   register_preview1_layouts(functions, module);
+  functions.define<&internal::fd_renumber>(module, "fd_renumber");
   functions.define<&internal::sock_accept>(module, "sock_accept");
 }
 
@@ -85,6 +85,7 @@ void register_wasix(HostFunctions& functions) {
 
 void register_snapshot0(HostFunctions& functions) {
   register_common(functions, kSnapshot0Module);
+  functions.define<&internal::fd_renumber>(kSnapshot0Module, "fd_renumber");
   functions.define<&internal::snapshot0_fd_filestat_get>(kSnapshot0Module, "fd_filestat_get");
   functions.define<&internal::snapshot0_fd_seek>(kSnapshot0Module, "fd_seek");
   functions.define<&internal::snapshot0_path_filestat_get>(kSnapshot0Module, "path_filestat_get");

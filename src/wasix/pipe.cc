@@ -68,7 +68,8 @@ class PipeBuffer {
     }
   }
   void after_write() noexcept {
-    if (size_ > 0 && !readable_.is_set()) {
+    // Also when it is set: each write is an edge to who observes them.
+    if (size_ > 0) {
       readable_.set();
     }
     if (room() == 0) {

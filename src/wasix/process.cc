@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/format.h"
 #include "wasix/file_handle.h"
+#include "wasix/guest_path.h"
 #include "wasix/stdio.h"
 
 namespace selvedge::wasix {
@@ -44,6 +45,13 @@ Result<> check(const ProcessOptions& options) {
                          "the guest path of a directory is longer than {} bytes", kPathBytesMax);
     }
   }
+  const std::string& directory = options.working_directory;
+  if (!directory.starts_with('/') || directory.size() > kPathBytesMax ||
+      directory.find('\0') != std::string::npos) {
+    return fail_format(ErrorKind::kInvalid,
+                       "the working directory is not an absolute path of at most {} bytes",
+                       kPathBytesMax);
+  }
   return {};
 }
 
@@ -80,7 +88,9 @@ Process::Process(Key, const ProcessShard& shard, std::shared_ptr<const engine::L
       start_time_(shard.clock.now()),
       ended_(shard.reactor),
       threads_(*this, shard_.reactor, shard_.scheduler,
-               [this](const engine::Outcome& outcome) { finish(status_of(outcome)); }) {}
+               [this](const engine::Outcome& outcome) { finish(status_of(outcome)); }) {
+  options_.working_directory = absolute_path("/", options_.working_directory);
+}
 
 Process::~Process() {
   threads_.clear();

@@ -18,6 +18,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -30,6 +31,7 @@
 #include "io/helper_pool.h"
 #include "io/reactor.h"
 #include "io/task.h"
+#include "wasix/epoll.h"
 #include "wasix/file_system.h"
 #include "wasix/futex.h"
 #include "wasix/handle.h"
@@ -80,6 +82,8 @@ struct ProcessOptions {
   std::vector<std::string> environment = {};
   // They become the descriptors 3, 4, ... in this order.
   std::vector<Preopen> preopens = {};
+  // Where the guest begins: an absolute path of its own.
+  std::string working_directory = "/";
   // nullptr: an empty input, an output that swallows everything (NullHandle).
   std::shared_ptr<Handle> standard_input = nullptr;
   std::shared_ptr<Handle> standard_output = nullptr;
@@ -121,7 +125,7 @@ class Process final {
   Process(Key key, const ProcessShard& shard, std::shared_ptr<const engine::LinkedModule> module,
           ProcessOptions options);
   // Invalid: an argument, variable or path with a NUL in it; more or longer ones than the maxima
-  // above.
+  // above; a working directory that is not absolute.
   static Result<std::unique_ptr<Process>> create(const ProcessShard& shard,
                                                  std::shared_ptr<const engine::LinkedModule> module,
                                                  ProcessOptions options);
@@ -158,6 +162,20 @@ class Process final {
   const engine::SharedMemory* shared_memory() const noexcept [[clang::lifetimebound]] {
     return shared_memory_.get();
   }
+  // Absolute, without empty components, `.` and `..`.
+  const std::string& working_directory() const noexcept [[clang::lifetimebound]] {
+    return options_.working_directory;
+  }
+  void set_working_directory(std::string path) noexcept {
+    options_.working_directory = std::move(path);
+  }
+  // Shared with the epolls of the process; made by the first one.
+  const std::shared_ptr<EpollUsage>& epoll_usage() [[clang::lifetimebound]] {
+    if (epoll_usage_ == nullptr) {
+      epoll_usage_ = std::make_shared<EpollUsage>();
+    }
+    return epoll_usage_;
+  }
   const ProcessShard& shard() const noexcept [[clang::lifetimebound]] { return shard_; }
   // The zero of the guest's monotonic clock.
   base::MonotonicTime start_time() const noexcept { return start_time_; }
@@ -176,6 +194,7 @@ class Process final {
   std::shared_ptr<const engine::LinkedModule> module_;
   ProcessOptions options_;
   HandleTable handles_;
+  std::shared_ptr<EpollUsage> epoll_usage_;
   base::MonotonicTime start_time_;
   std::uint64_t output_bytes_ = 0;
   bool started_ = false;

@@ -238,7 +238,7 @@ TEST_F(ThreadsTest, CpuTimeLimit_CountsAllThreads) {
     (func (export "_start")
       (drop (call $spawn (i32.const 0))) (drop (call $spawn (i32.const 0)))
       (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1)))))",
-          ProcessOptions{.limits = {.instance = {.cpu_time_max = std::chrono::milliseconds(30)}}});
+          {.limits = {.instance = {.cpu_time_max = std::chrono::milliseconds(30)}}});
   EXPECT_EQ(status.kind, Kind::kLimit) << status.message;
   EXPECT_TRUE(status.timed_out);
 }

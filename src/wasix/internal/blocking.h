@@ -9,16 +9,21 @@
 // Each leaves every list and destroys every frame in its destructor, so a guest can be ended at any
 // moment.
 
+#include <algorithm>
+#include <chrono>
 #include <coroutine>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "base/clock.h"
 #include "engine/fiber.h"
 #include "engine/pending_call.h"
 #include "io/event.h"
 #include "io/reactor.h"
 #include "io/task.h"
+#include "io/timer_wheel.h"
 #include "wasix/errno_result.h"
 #include "wasix/handle.h"
 #include "wasix/process.h"
@@ -37,6 +42,26 @@ class WakeWork final : public io::QueuedWork {
   }
   Thread& thread_;
 };
+
+// A timer that wakes the thread's fiber.
+class WakeTimer final : public io::Timer {
+ public:
+  explicit WakeTimer(Thread& thread) noexcept : Timer(&WakeTimer::fired), thread_(thread) {}
+
+ private:
+  static void fired(io::Timer& timer) noexcept {
+    static_cast<WakeTimer&>(timer).thread_.fiber().wake();
+  }
+  Thread& thread_;
+};
+
+// Longer waits are cut to this: nothing in the host's clocks overflows, and nobody will notice.
+inline constexpr std::chrono::hours kWaitMax{24 * 365 * 100};
+
+inline base::MonotonicTime later_by(base::MonotonicTime time, Timestamp nanoseconds) noexcept {
+  constexpr auto kMax = static_cast<Timestamp>(base::Duration(kWaitMax).count());
+  return time + base::Duration(static_cast<std::int64_t>(std::min(nanoseconds, kMax)));
+}
 
 // `Attempt`: Errno(Thread&, Handle&); kAgain: not yet.
 template <class Attempt>

@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "wasix/internal/handle_calls.h"
 #include "wasix/internal/host_calls.h"
 #include "wasix/internal/lookup.h"
 #include "wasix/internal/stat.h"
@@ -117,9 +118,11 @@ Errno path_link(Thread& thread, GuestFd old_fd, std::uint32_t old_flags, Ptr<std
   return errno_of(from->link(name, *to, new_name));
 }
 
-Errno path_open(Thread& thread, GuestFd fd, std::uint32_t dirflags, Ptr<std::uint8_t> path,
+namespace {
+
+Errno open_path(Thread& thread, GuestFd fd, std::uint32_t dirflags, Ptr<std::uint8_t> path,
                 std::uint32_t path_len, std::uint32_t oflags, Rights base, Rights inheriting,
-                std::uint32_t fdflags, Ptr<GuestFd> opened_fd) {
+                std::uint32_t fdflags, Fdflagsext extension, Ptr<GuestFd> opened_fd) {
   SELVEDGE_TRY_ERRNO(const Oflags open_flags, read_flags<Oflags>(oflags));
   SELVEDGE_TRY_ERRNO(Directory* const directory,
                      find_directory(thread, fd, rights_to_open(open_flags)));
@@ -143,9 +146,27 @@ Errno path_open(Thread& thread, GuestFd fd, std::uint32_t dirflags, Ptr<std::uin
   }
   SELVEDGE_TRY_ERRNO(Opened opened, directory->open(name, open_options(base, follow_of(lookup),
                                                                        open_flags, flags)));
-  SELVEDGE_TRY_ERRNO(const GuestFd new_fd,
-                     handles.insert(descriptor_of(std::move(opened), base, inheriting)));
+  Descriptor descriptor = descriptor_of(std::move(opened), base, inheriting);
+  descriptor.close_on_exec = has_any(extension, Fdflagsext::kCloexec);
+  SELVEDGE_TRY_ERRNO(const GuestFd new_fd, handles.insert(std::move(descriptor)));
   return memory.write(opened_fd, new_fd) ? Errno::kSuccess : Errno::kFault;
+}
+
+}  // namespace
+
+Errno path_open(Thread& thread, GuestFd fd, std::uint32_t dirflags, Ptr<std::uint8_t> path,
+                std::uint32_t path_len, std::uint32_t oflags, Rights base, Rights inheriting,
+                std::uint32_t fdflags, Ptr<GuestFd> opened_fd) {
+  return open_path(thread, fd, dirflags, path, path_len, oflags, base, inheriting, fdflags,
+                   Fdflagsext::kNone, opened_fd);
+}
+
+Errno path_open2(Thread& thread, GuestFd fd, std::uint32_t dirflags, Ptr<std::uint8_t> path,
+                 std::uint32_t path_len, std::uint32_t oflags, Rights base, Rights inheriting,
+                 std::uint32_t fdflags, std::uint32_t fdflagsext, Ptr<GuestFd> opened_fd) {
+  SELVEDGE_TRY_ERRNO(const Fdflagsext extension, read_flags<Fdflagsext>(fdflagsext));
+  return open_path(thread, fd, dirflags, path, path_len, oflags, base, inheriting, fdflags,
+                   extension, opened_fd);
 }
 
 // A target longer than the buffer is cut, as readlink(2) does.

@@ -1,14 +1,11 @@
 // poll_oneoff: waiting for descriptors and clocks at once.
 
 #include <algorithm>
-#include <chrono>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "io/timer_wheel.h"
 #include "wasix/internal/blocking.h"
 #include "wasix/internal/host_calls.h"
 
@@ -18,8 +15,6 @@ namespace {
 
 // Subscriptions of one call; more is kInval.
 constexpr std::uint32_t kSubscriptionsMax = 4096;
-// Longer waits are cut to this: nothing in the host's clocks overflows, and nobody will notice.
-constexpr std::chrono::hours kWaitMax{24 * 365 * 100};
 
 // A subscription, independent of the version of WASI that it was written in.
 struct Subscription {
@@ -60,11 +55,6 @@ ErrnoResult<Subscription> validate(const abi::Subscription& in) {
 
 ErrnoResult<Subscription> validate(const abi::Snapshot0Subscription& in) {
   return validate(in.userdata, in.type, in.fd, in.clock, in.timeout, in.flags);
-}
-
-base::MonotonicTime later_by(base::MonotonicTime time, Timestamp nanoseconds) noexcept {
-  constexpr auto kMax = static_cast<Timestamp>(base::Duration(kWaitMax).count());
-  return time + base::Duration(static_cast<std::int64_t>(std::min(nanoseconds, kMax)));
 }
 
 // What a subscription waits for.
@@ -198,17 +188,6 @@ class PollCall final : public engine::PendingCall<Errno> {
   }
 
  private:
-  class WakeTimer final : public io::Timer {
-   public:
-    explicit WakeTimer(Thread& thread) noexcept : Timer(&WakeTimer::fired), thread_(thread) {}
-
-   private:
-    static void fired(io::Timer& timer) noexcept {
-      static_cast<WakeTimer&>(timer).thread_.fiber().wake();
-    }
-    Thread& thread_;
-  };
-
   void listen() {
     std::size_t next = 0;
     for (const Wait& wait : waits_) {

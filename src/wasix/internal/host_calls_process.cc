@@ -8,6 +8,7 @@
 
 #include "engine/engine.h"
 #include "wasix/internal/blocking.h"
+#include "wasix/internal/handle_calls.h"
 #include "wasix/internal/host_calls.h"
 #include "wasix/internal/lookup.h"
 
@@ -116,6 +117,11 @@ Errno clock_time_get(Thread& thread, std::uint32_t clock, Timestamp /*precision*
   }
   return thread.memory().write(time, static_cast<Timestamp>(value.count())) ? Errno::kSuccess
                                                                             : Errno::kFault;
+}
+
+// The host's clock is not the guest's to set; the others nobody can set, as on Linux.
+Errno clock_time_set(Thread& /*thread*/, std::uint32_t clock, Timestamp /*time*/) {
+  return static_cast<Clockid>(clock) == Clockid::kRealtime ? Errno::kPerm : Errno::kInval;
 }
 
 BlockingErrno random_get(Thread& thread, Ptr<std::uint8_t> buf, std::uint32_t buf_len) {

@@ -1,0 +1,118 @@
+// The working directory. It is a path that the process remembers; wasix-libc makes relative paths
+// from it.
+
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "wasix/guest_path.h"
+#include "wasix/internal/handle_calls.h"
+#include "wasix/internal/lookup.h"
+
+namespace selvedge::wasix::internal {
+
+namespace {
+
+// The preopened directory that `path` lies in, the innermost when they are nested, and the rest of
+// the path.
+struct Location {
+  const Descriptor* preopen = nullptr;
+  std::string name;
+  std::string rest;
+  // Some preopened directory lies beneath `path`.
+  bool leads_to_preopen = false;
+};
+
+Location locate(const HandleTable& handles, std::string_view path) {
+  Location location;
+  for (const Descriptor& descriptor : handles.descriptors()) {
+    if (descriptor.handle == nullptr || !descriptor.preopen_name) {
+      continue;
+    }
+    std::string name = absolute_path("/", *descriptor.preopen_name);
+    if (const auto rest = path_beneath(name, path)) {
+      if (location.preopen == nullptr || name.size() > location.name.size()) {
+        location.preopen = &descriptor;
+        location.rest = std::string(*rest);
+        location.name = std::move(name);
+      }
+    } else if (path_beneath(path, name)) {
+      location.leads_to_preopen = true;
+    }
+  }
+  return location;
+}
+
+ErrnoResult<> check_directory(const Location& location) {
+  if (location.preopen == nullptr) {
+    return refuse(Errno::kNoent);
+  }
+  DirectoryHandle* const directory = location.preopen->handle->as_directory();
+  if (directory == nullptr) {
+    return refuse(Errno::kNotdir);
+  }
+  if (location.rest.empty()) {
+    return {};
+  }
+  if (!has_all(location.preopen->rights_base, Rights::kPathFilestatGet)) {
+    return refuse(Errno::kNotcapable);
+  }
+  SELVEDGE_TRY_ERRNO(const FileStat stat,
+                     directory->directory()->stat(location.rest, Follow::kYes));
+  if (stat.filetype != Filetype::kDirectory) {
+    return refuse(Errno::kNotdir);
+  }
+  return {};
+}
+
+}  // namespace
+
+// With a NUL behind the path; the length that is written does not count it. kRange: the buffer is
+// too small, and the length is what it takes with the NUL (wasix-libc then tries again).
+Errno getcwd(Thread& thread, Ptr<std::uint8_t> path, Ptr<std::uint32_t> path_len) {
+  const engine::GuestMemory memory = thread.memory();
+  const std::optional<std::uint32_t> room = memory.read(path_len);
+  if (!room) {
+    return Errno::kFault;
+  }
+  const std::string& directory = thread.process().working_directory();
+  const auto length = static_cast<std::uint32_t>(directory.size());
+  if (*room <= length) {
+    return memory.write(path_len, length + 1) ? Errno::kRange : Errno::kFault;
+  }
+  const auto target = memory.bytes(path.address, std::uint64_t{length} + 1);
+  if (!target) {
+    return Errno::kFault;
+  }
+  std::memcpy(target->data(), directory.c_str(), directory.size() + 1);
+  return memory.write(path_len, length) ? Errno::kSuccess : Errno::kFault;
+}
+
+// `..` is taken from the text of the path, so it does not go back over a symbolic link. A directory
+// that only leads to a preopened one, like the root, is there too.
+Errno chdir(Thread& thread, Ptr<std::uint8_t> path, std::uint32_t path_len) {
+  SELVEDGE_TRY_ERRNO(const std::string given, read_path(thread, path, path_len));
+  if (given.empty()) {
+    return Errno::kNoent;
+  }
+  if (given.find('\0') != std::string::npos) {
+    return Errno::kInval;
+  }
+  Process& process = thread.process();
+  std::string target = absolute_path(process.working_directory(), given);
+  if (target.size() > kPathBytesMax) {
+    return Errno::kNametoolong;
+  }
+  const Location location = locate(process.handles(), target);
+  const Errno error = errno_of(check_directory(location));
+  const bool made_up = error == Errno::kNoent && (location.leads_to_preopen || target == "/");
+  if (error != Errno::kSuccess && !made_up) {
+    return error;
+  }
+  process.set_working_directory(std::move(target));
+  return Errno::kSuccess;
+}
+
+}  // namespace selvedge::wasix::internal
