@@ -62,6 +62,19 @@ bool is_absent(std::string_view name) {
   return kAbsent.find(" " + std::string(name) + " ") != std::string_view::npos;
 }
 
+TEST(HostFunctions_Wasix, AllImports_LinkWithExactSignaturesOrAreRefusedByName) {
+  Machine machine;
+  EXPECT_EQ(testing::wasix_imports().size(), 91U);
+  for (const ImportSignature& import : testing::wasix_imports()) {
+    const auto linked =
+        machine.link_wat(import_wat(kWasixModule, import, import.parameters, import.has_result));
+    EXPECT_EQ(linked.has_value(), !is_absent(import.name)) << import.name;
+    if (!linked) {
+      EXPECT_NE(linked.error().message().find(import.name), std::string::npos);
+    }
+  }
+}
+
 TEST(HostFunctions_Wasix, Preview1Names_AreOfferedTooButForSockAccept) {
   Machine machine;
   for (const ImportSignature& import : testing::preview1_imports()) {
