@@ -29,6 +29,7 @@ using base::MutableByteSpan;
 class DirectoryHandle;
 class EpollHandle;
 class FileHandle;
+class Socket;
 
 // What poll_oneoff reports of one direction.
 struct Readiness {
@@ -76,11 +77,12 @@ class Handle {
   // logs).
   virtual bool counts_as_output() const noexcept { return false; }
 
-  // The operations of files, directories and epolls live in their own classes; nullptr when this is
-  // none.
+  // The operations of files, directories, epolls and sockets live in their own classes; nullptr when
+  // this is none.
   virtual FileHandle* as_file() noexcept { return nullptr; }
   virtual DirectoryHandle* as_directory() noexcept { return nullptr; }
   virtual EpollHandle* as_epoll() noexcept { return nullptr; }
+  virtual Socket* as_socket() noexcept { return nullptr; }
 
  private:
   Fdflags flags_ = Fdflags::kNone;

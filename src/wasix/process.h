@@ -36,6 +36,7 @@
 #include "wasix/futex.h"
 #include "wasix/handle.h"
 #include "wasix/handle_table.h"
+#include "wasix/loopback_network.h"
 #include "wasix/thread_group.h"
 
 namespace selvedge::wasix {
@@ -88,6 +89,9 @@ struct ProcessOptions {
   std::shared_ptr<Handle> standard_input = nullptr;
   std::shared_ptr<Handle> standard_output = nullptr;
   std::shared_ptr<Handle> standard_error = nullptr;
+  // Where its sockets live; shared by the processes of a workload, on one shard. nullptr: it can
+  // open none.
+  std::shared_ptr<LoopbackNetwork> network = nullptr;
   ProcessLimits limits = {};
   engine::TenantId tenant = {};
   std::uint32_t tenant_weight = engine::kTenantWeightDefault;
@@ -176,6 +180,8 @@ class Process final {
     }
     return epoll_usage_;
   }
+  // nullptr: none.
+  LoopbackNetwork* network() noexcept [[clang::lifetimebound]] { return options_.network.get(); }
   const ProcessShard& shard() const noexcept [[clang::lifetimebound]] { return shard_; }
   // The zero of the guest's monotonic clock.
   base::MonotonicTime start_time() const noexcept { return start_time_; }

@@ -1,0 +1,90 @@
+#pragma once
+
+// What the sockets of one LoopbackNetwork share: ports, names of unix sockets, limits.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "io/event.h"
+#include "io/reactor.h"
+#include "wasix/abi_socket.h"
+#include "wasix/internal/byte_ring.h"
+#include "wasix/internal/port_table.h"
+
+namespace selvedge::wasix::internal {
+
+class LoopbackState;
+class UnixName;
+
+// The right to be one of the sockets of a network; given back by the destructor.
+class SocketSlot {
+ public:
+  explicit SocketSlot(std::shared_ptr<LoopbackState> state) noexcept : state_(std::move(state)) {}
+  SocketSlot(SocketSlot&&) noexcept = default;
+  SocketSlot& operator=(SocketSlot&&) = delete;
+  ~SocketSlot();
+
+ private:
+  std::shared_ptr<LoopbackState> state_;
+};
+
+// Owned by the network and by each of its sockets together, so that neither must outlive the other.
+class LoopbackState : public std::enable_shared_from_this<LoopbackState> {
+ public:
+  explicit LoopbackState(io::Reactor& reactor);
+
+  // nullopt: as many as are allowed exist.
+  std::optional<SocketSlot> take_slot();
+  // Sockets of TCP that listen come and go.
+  void listener_began() noexcept;
+  void listener_ended() noexcept;
+
+  io::Reactor& reactor;
+  MemoryBudget budget;
+  // Sockets own these together with us: a binding leaves its table when the socket goes.
+  const std::shared_ptr<PortTable> tcp = std::make_shared<PortTable>();
+  const std::shared_ptr<PortTable> udp = std::make_shared<PortTable>();
+  std::map<std::string, UnixName*, std::less<>> unix_names;
+  // Set while a socket of TCP listens.
+  io::Event listening;
+
+ private:
+  friend class SocketSlot;
+
+  std::uint32_t sockets_ = 0;
+  std::uint32_t listeners_ = 0;
+};
+
+// A unix socket's hold on a name.
+class UnixName {
+ public:
+  // kAddrinuse: somebody has it.
+  static ErrnoResult<std::unique_ptr<UnixName>> bind(std::shared_ptr<LoopbackState> state,
+                                                     SockType type, std::string path);
+  // What has the name. kNoent: nobody (kConnrefused for an abstract one, as Linux says);
+  // kPrototype: a socket of the other type.
+  static ErrnoResult<UnixName*> find(const LoopbackState& state, SockType type,
+                                     const std::string& path);
+
+  UnixName(std::shared_ptr<LoopbackState> state, SockType type, std::string path);
+  UnixName(const UnixName&) = delete;
+  UnixName& operator=(const UnixName&) = delete;
+  ~UnixName();
+
+  io::SocketAddress address() const;
+
+  ListenQueue* listener = nullptr;
+  DatagramSocket* datagrams = nullptr;
+
+ private:
+  std::shared_ptr<LoopbackState> state_;
+  SockType type_;
+  std::string path_;
+};
+
+}  // namespace selvedge::wasix::internal

@@ -1,0 +1,177 @@
+#include "wasix/internal/stream_end.h"
+
+#include <utility>
+
+namespace selvedge::wasix::internal {
+
+StreamEnd::StreamEnd(std::shared_ptr<LoopbackState> state, std::shared_ptr<SocketEvents> events,
+                     BufferSizes sizes)
+    : state_(std::move(state)),
+      events_(std::move(events)),
+      sizes_(sizes),
+      incoming_(state_->budget) {}
+
+void StreamEnd::join(StreamEnd& one, StreamEnd& other, const io::SocketAddress& local,
+                     const io::SocketAddress& peer) {
+  one.peer_ = &other;
+  other.peer_ = &one;
+  one.local_ = local;
+  one.peer_at_ = peer;
+  other.local_ = peer;
+  other.peer_at_ = local;
+  for (StreamEnd* const end : {&one, &other}) {
+    end->update_readable();
+    SocketEvents::assign(end->events_->writable, true);
+  }
+}
+
+ErrnoResult<std::size_t> StreamEnd::read(std::span<const MutableByteSpan> buffers, bool peek) {
+  std::size_t wanted = 0;
+  std::size_t count = 0;
+  for (const MutableByteSpan buffer : buffers) {
+    wanted += buffer.size();
+    count += peek ? incoming_.peek(buffer, count) : incoming_.pop(buffer);
+  }
+  if (count > 0) {
+    if (!peek) {
+      update_readable();
+      if (peer_ != nullptr) {
+        peer_->update_writable();
+      }
+    }
+    return count;
+  }
+  if (wanted == 0) {
+    return 0;
+  }
+  if (const Errno error = take_error(); error != Errno::kSuccess) {
+    return refuse(error);
+  }
+  if (finished_ || read_shut_) {
+    return 0;
+  }
+  return refuse(Errno::kAgain);
+}
+
+ErrnoResult<std::size_t> StreamEnd::write(std::span<const ByteSpan> buffers) {
+  if (const Errno error = take_error(); error != Errno::kSuccess) {
+    return refuse(error);
+  }
+  if (cannot_deliver()) {
+    return refuse(Errno::kPipe);
+  }
+  std::size_t wanted = 0;
+  std::size_t count = 0;
+  for (const ByteSpan buffer : buffers) {
+    wanted += buffer.size();
+    count += peer_->incoming_.push(buffer, capacity());
+  }
+  if (count == 0 && wanted > 0) {
+    update_writable();
+    return refuse(room() == 0 ? Errno::kAgain : Errno::kNobufs);
+  }
+  peer_->update_readable();
+  update_writable();
+  return count;
+}
+
+void StreamEnd::shutdown_write() noexcept {
+  if (std::exchange(write_shut_, true)) {
+    return;
+  }
+  if (peer_ != nullptr) {
+    peer_->finished_ = true;
+    peer_->update_readable();
+  }
+  update_writable();
+}
+
+void StreamEnd::shutdown_read() noexcept {
+  if (std::exchange(read_shut_, true)) {
+    return;
+  }
+  incoming_.clear();
+  update_readable();
+  if (peer_ != nullptr) {
+    peer_->update_writable();
+  }
+}
+
+void StreamEnd::close(bool reset) noexcept {
+  if (std::exchange(closed_, true)) {
+    return;
+  }
+  read_shut_ = true;
+  write_shut_ = true;
+  incoming_.clear();
+  if (StreamEnd* const peer = std::exchange(peer_, nullptr)) {
+    peer->peer_left(reset);
+  }
+  update_readable();
+  update_writable();
+}
+
+void StreamEnd::peer_left(bool reset) noexcept {
+  peer_ = nullptr;
+  finished_ = true;
+  if (reset) {
+    was_reset_ = true;
+    error_ = Errno::kConnreset;
+  }
+  update_readable();
+  update_writable();
+}
+
+Readiness StreamEnd::read_readiness() const noexcept {
+  return {.ready = can_read(),
+          .hangup = peer_ == nullptr || (finished_ && write_shut_),
+          .bytes = incoming_.size()};
+}
+
+Readiness StreamEnd::write_readiness() const noexcept {
+  return {.ready = events_->writable.is_set(), .hangup = peer_ == nullptr, .bytes = room()};
+}
+
+void StreamEnd::resize(BufferSizes sizes) noexcept {
+  sizes_ = sizes;
+  update_writable();
+  if (peer_ != nullptr) {
+    peer_->update_writable();
+  }
+}
+
+Errno StreamEnd::take_error() noexcept {
+  const Errno error = std::exchange(error_, Errno::kSuccess);
+  update_readable();
+  return error;
+}
+
+bool StreamEnd::can_read() const noexcept {
+  return incoming_.size() > 0 || finished_ || read_shut_ || error_ != Errno::kSuccess;
+}
+
+bool StreamEnd::cannot_deliver() const noexcept {
+  return write_shut_ || peer_ == nullptr || peer_->read_shut_;
+}
+
+std::size_t StreamEnd::capacity() const noexcept {
+  return peer_ == nullptr ? 0 : sizes_.send + peer_->sizes_.receive;
+}
+
+std::size_t StreamEnd::room() const noexcept {
+  const std::size_t limit = capacity();
+  return peer_ == nullptr || peer_->incoming_.size() >= limit ? 0 : limit - peer_->incoming_.size();
+}
+
+void StreamEnd::update_readable() noexcept { SocketEvents::assign(events_->readable, can_read()); }
+
+// Between the marks it stays as it is.
+void StreamEnd::update_writable() noexcept {
+  if (cannot_deliver() || room() >= capacity() / 2) {
+    SocketEvents::assign(events_->writable, true);
+  } else if (room() == 0) {
+    SocketEvents::assign(events_->writable, false);
+  }
+}
+
+}  // namespace selvedge::wasix::internal

@@ -1,0 +1,100 @@
+#pragma once
+
+// One end of a connection in memory: what a connected stream socket, the host's stream and a
+// connection that waits to be accepted have in common.
+//
+// Each end holds the bytes that came to it. What one direction holds at most is the receiver's
+// buffer and the sender's together, as with a connection through a kernel; a writer that filled it
+// is told to go on when half of it is free.
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "io/socket_address.h"
+#include "wasix/handle.h"
+#include "wasix/internal/byte_ring.h"
+#include "wasix/internal/loopback_state.h"
+#include "wasix/internal/socket_events.h"
+
+namespace selvedge::wasix::internal {
+
+struct BufferSizes {
+  std::size_t receive;
+  std::size_t send;
+};
+
+// Owned by whoever uses the end; the two ends know each other until the first one goes.
+class StreamEnd {
+ public:
+  StreamEnd(std::shared_ptr<LoopbackState> state, std::shared_ptr<SocketEvents> events,
+            BufferSizes sizes);
+  StreamEnd(const StreamEnd&) = delete;
+  StreamEnd& operator=(const StreamEnd&) = delete;
+  ~StreamEnd() { close(); }
+
+  // Makes the two the ends of one connection, with the first one's addresses mirrored.
+  static void join(StreamEnd& one, StreamEnd& other, const io::SocketAddress& local,
+                   const io::SocketAddress& peer);
+
+  // As Handle::try_read and try_write. kConnreset once after the peer's reset, when what came
+  // before it is read; then the end. kNobufs: the network's memory is used up.
+  ErrnoResult<std::size_t> read(std::span<const MutableByteSpan> buffers, bool peek);
+  ErrnoResult<std::size_t> write(std::span<const ByteSpan> buffers);
+  // The peer reads to the end of what was written.
+  void shutdown_write() noexcept;
+  // Drops what came; the peer's writes fail with kPipe.
+  void shutdown_read() noexcept;
+  // Both, and the peer is gone: what was written is still read there. Unread bytes here, as TCP
+  // says (RFC 1122 section 4.2.2.13), or reset() make it a reset.
+  void close() noexcept { close(incoming_.size() > 0); }
+  void reset() noexcept { close(true); }
+
+  Readiness read_readiness() const noexcept;
+  Readiness write_readiness() const noexcept;
+  void resize(BufferSizes sizes) noexcept;
+  // The error of a reset that no call has reported yet; taken.
+  Errno take_error() noexcept;
+
+  bool peer_closed() const noexcept { return peer_ == nullptr; }
+  bool was_reset() const noexcept { return was_reset_; }
+  const std::shared_ptr<SocketEvents>& events() const noexcept [[clang::lifetimebound]] {
+    return events_;
+  }
+  const io::SocketAddress& local_address() const noexcept [[clang::lifetimebound]] {
+    return local_;
+  }
+  const io::SocketAddress& peer_address() const noexcept [[clang::lifetimebound]] {
+    return peer_at_;
+  }
+
+  // The end's place among the network's sockets, until a socket that has one of its own owns it.
+  std::optional<SocketSlot> slot;
+
+ private:
+  void close(bool reset) noexcept;
+  void peer_left(bool reset) noexcept;
+  bool can_read() const noexcept;
+  bool cannot_deliver() const noexcept;
+  std::size_t capacity() const noexcept;
+  std::size_t room() const noexcept;
+  void update_readable() noexcept;
+  void update_writable() noexcept;
+
+  std::shared_ptr<LoopbackState> state_;
+  std::shared_ptr<SocketEvents> events_;
+  BufferSizes sizes_;
+  io::SocketAddress local_;
+  io::SocketAddress peer_at_;
+  StreamEnd* peer_ = nullptr;
+  ByteRing incoming_;
+  Errno error_ = Errno::kSuccess;
+  bool finished_ = false;  // nothing comes after incoming_
+  bool read_shut_ = false;
+  bool write_shut_ = false;
+  bool was_reset_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace selvedge::wasix::internal
