@@ -262,7 +262,15 @@ inline constexpr bool kIsFlagSet<Subclockflags> = true;
 
 enum class Preopentype : std::uint8_t { kDir = 0 };
 
-enum class Riflags : std::uint16_t { kNone = 0, kRecvPeek = 1, kRecvWaitall = 2, kAll = 3 };
+enum class Riflags : std::uint16_t {
+  kNone = 0,
+  kRecvPeek = 1,
+  kRecvWaitall = 2,
+  // WASIX: the count is the whole length of the datagram, as MSG_TRUNC says; and MSG_DONTWAIT.
+  kRecvDataTruncated = 4,
+  kRecvDontWait = 8,
+  kAll = 15,
+};
 template <>
 inline constexpr bool kIsFlagSet<Riflags> = true;
 

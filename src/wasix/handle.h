@@ -77,8 +77,8 @@ class Handle {
   // logs).
   virtual bool counts_as_output() const noexcept { return false; }
 
-  // The operations of files, directories, epolls and sockets live in their own classes; nullptr when
-  // this is none.
+  // The operations of files, directories, epolls and sockets live in their own classes; nullptr
+  // when this is none.
   virtual FileHandle* as_file() noexcept { return nullptr; }
   virtual DirectoryHandle* as_directory() noexcept { return nullptr; }
   virtual EpollHandle* as_epoll() noexcept { return nullptr; }

@@ -63,16 +63,24 @@ inline base::MonotonicTime later_by(base::MonotonicTime time, Timestamp nanoseco
   return time + base::Duration(static_cast<std::int64_t>(std::min(nanoseconds, kMax)));
 }
 
-// `Attempt`: Errno(Thread&, Handle&); kAgain: not yet.
+// `Attempt`: Errno(Thread&, Handle&); kAgain: not yet. When `timeout` has passed the call ends with
+// what Attempt::timed_out(Thread&, Handle&) says, if there is one, else with kAgain.
 template <class Attempt>
 class EventCall final : public engine::PendingCall<Errno> {
  public:
-  EventCall(Thread& thread, std::shared_ptr<Handle> handle, io::Event& event, Attempt attempt)
+  EventCall(Thread& thread, std::shared_ptr<Handle> handle, io::Event& event,
+            std::optional<base::Duration> timeout, Attempt attempt)
       : thread_(thread),
         handle_(std::move(handle)),
         event_(event),
         attempt_(std::move(attempt)),
         wake_(thread) {
+    if (timeout) {
+      const ProcessShard& shard = thread.process().shard();
+      deadline_ = shard.clock.now() + *timeout;
+      timer_.emplace(thread);
+      shard.reactor.timers().arm(*timer_, *deadline_);
+    }
     event_.call_when_set(wake_);
   }
 
@@ -80,6 +88,16 @@ class EventCall final : public engine::PendingCall<Errno> {
     const Errno result = attempt_(thread_, *handle_);
     if (result != Errno::kAgain) {
       return result;
+    }
+    if (deadline_ && thread_.process().shard().clock.now() >= *deadline_) {
+      if constexpr (requires { attempt_.timed_out(thread_, *handle_); }) {
+        return attempt_.timed_out(thread_, *handle_);
+      } else {
+        return result;
+      }
+    }
+    if (timer_ && !timer_->armed()) {
+      thread_.process().shard().reactor.timers().arm(*timer_, *deadline_);
     }
     event_.call_when_set(wake_);
     return std::nullopt;
@@ -90,18 +108,22 @@ class EventCall final : public engine::PendingCall<Errno> {
   std::shared_ptr<Handle> handle_;  // keeps event_ alive
   io::Event& event_;
   Attempt attempt_;
+  std::optional<base::MonotonicTime> deadline_;
+  std::optional<WakeTimer> timer_;
   WakeWork wake_;
 };
 
-// Makes the attempt; when it must wait, and the handle does, waits for `event` and makes it again.
+// Makes the attempt; when it must wait, and the handle does, waits for `event` and makes it again,
+// for no longer than `timeout`.
 template <class Attempt>
 engine::Blocking<Errno> attempt_or_wait(Thread& thread, const std::shared_ptr<Handle>& handle,
-                                        io::Event* event, Attempt attempt) {
+                                        io::Event* event, Attempt attempt,
+                                        std::optional<base::Duration> timeout = std::nullopt) {
   const Errno result = attempt(thread, *handle);
   if (result != Errno::kAgain || event == nullptr || handle->nonblocking()) [[likely]] {
     return result;
   }
-  return std::make_unique<EventCall<Attempt>>(thread, handle, *event, std::move(attempt));
+  return std::make_unique<EventCall<Attempt>>(thread, handle, *event, timeout, std::move(attempt));
 }
 
 // `Step`: std::optional<Errno>(Thread&); nullopt: go on after the event loop has turned.

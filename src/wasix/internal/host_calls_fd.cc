@@ -9,6 +9,7 @@
 #include "wasix/internal/guest_buffers.h"
 #include "wasix/internal/host_calls.h"
 #include "wasix/internal/lookup.h"
+#include "wasix/internal/socket_lookup.h"
 #include "wasix/internal/stat.h"
 
 namespace selvedge::wasix::internal {
@@ -138,10 +139,12 @@ BlockingErrno fd_read(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::uin
                             return write_count(caller, nread, target.read(buffers, Wait::kAllowed));
                           });
   }
-  return attempt_or_wait(thread, handle, handle->readable(),
-                         [iovs, iovs_len, nread](Thread& caller, Handle& target) {
-                           return attempt_read(caller, target, iovs, iovs_len, nread);
-                         });
+  return attempt_or_wait(
+      thread, handle, handle->readable(),
+      [iovs, iovs_len, nread](Thread& caller, Handle& target) {
+        return attempt_read(caller, target, iovs, iovs_len, nread);
+      },
+      receive_timeout(*handle));
 }
 
 BlockingErrno fd_write(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::uint32_t iovs_len,
@@ -156,10 +159,12 @@ BlockingErrno fd_write(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::ui
     return Errno::kNotcapable;
   }
   const std::shared_ptr<Handle>& handle = descriptor.handle;
-  return attempt_or_wait(thread, handle, handle->writable(),
-                         [iovs, iovs_len, nwritten](Thread& caller, Handle& target) {
-                           return attempt_write(caller, target, iovs, iovs_len, nwritten);
-                         });
+  return attempt_or_wait(
+      thread, handle, handle->writable(),
+      [iovs, iovs_len, nwritten](Thread& caller, Handle& target) {
+        return attempt_write(caller, target, iovs, iovs_len, nwritten);
+      },
+      send_timeout(*handle));
 }
 
 Errno fd_renumber(Thread& thread, GuestFd from, GuestFd to) {

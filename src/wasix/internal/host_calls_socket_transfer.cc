@@ -1,0 +1,301 @@
+// Sockets: receiving and sending.
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "wasix/file_handle.h"
+#include "wasix/internal/disk.h"
+#include "wasix/internal/guest_buffers.h"
+#include "wasix/internal/host_calls_socket.h"
+#include "wasix/internal/lookup.h"
+#include "wasix/internal/socket_abi.h"
+#include "wasix/internal/socket_lookup.h"
+
+namespace selvedge::wasix::internal {
+
+namespace {
+
+// Bytes of a file that one call sends; more is a short count.
+constexpr std::size_t kSendFileBytesMax = 65'536;
+
+// The buffers without their first `count` bytes.
+std::vector<MutableByteSpan> skip(std::span<const MutableByteSpan> buffers, std::size_t count) {
+  std::vector<MutableByteSpan> rest;
+  for (const MutableByteSpan buffer : buffers) {
+    const std::size_t skipped = std::min(count, buffer.size());
+    count -= skipped;
+    rest.push_back(buffer.subspan(skipped));
+  }
+  return rest;
+}
+
+// One sock_recv or sock_recv_from: what it was asked, and how far it is (kRecvWaitall).
+class ReceiveCall {
+ public:
+  struct Request {
+    Ptr<abi::Iovec> data;
+    std::uint32_t data_len;
+    Riflags flags;
+    Ptr<std::uint32_t> nread;
+    Ptr<std::uint16_t> ro_flags;
+    std::optional<Ptr<abi::AddrPort>> from;
+  };
+
+  explicit ReceiveCall(Request request) noexcept : request_(request) {}
+
+  Errno operator()(Thread& thread, Handle& handle) {
+    ReadBuffers buffers;
+    if (const Errno error = check(thread.memory(), buffers); error != Errno::kSuccess) {
+      return error;
+    }
+    Socket& socket = *handle.as_socket();
+    const bool peek = has_any(request_.flags, Riflags::kRecvPeek);
+    const bool whole = has_any(request_.flags, Riflags::kRecvWaitall) && !peek &&
+                       socket.type() == SockType::kStream;
+    for (;;) {
+      const auto received = done_ == 0
+                                ? socket.try_receive(buffers.spans(), {.peek = peek})
+                                : socket.try_receive(skip(buffers.spans(), done_), {.peek = peek});
+      if (!received) {
+        const bool waits = received.error() == Errno::kAgain && !does_not_wait(handle);
+        return done_ == 0 || waits ? received.error() : finish(thread);
+      }
+      done_ += received->count;
+      last_ = *received;
+      if (!whole || received->count == 0 || done_ == buffers.total()) {
+        return finish(thread);
+      }
+    }
+  }
+
+  // What came until then is the result, if anything did.
+  Errno timed_out(Thread& thread, Handle& /*handle*/) {
+    return done_ == 0 ? Errno::kAgain : finish(thread);
+  }
+
+  bool does_not_wait(const Handle& handle) const noexcept {
+    return handle.nonblocking() || has_any(request_.flags, Riflags::kRecvDontWait);
+  }
+
+ private:
+  // Before anything is taken out of the socket: a fault must not lose bytes.
+  Errno check(engine::GuestMemory memory, ReadBuffers& buffers) const {
+    if (const Errno error = buffers.gather(memory, request_.data, request_.data_len);
+        error != Errno::kSuccess) {
+      return error;
+    }
+    const bool writable =
+        memory.bytes(request_.nread.address, sizeof(std::uint32_t)) &&
+        memory.bytes(request_.ro_flags.address, sizeof(std::uint16_t)) &&
+        (!request_.from || memory.bytes(request_.from->address, sizeof(abi::AddrPort)));
+    return writable ? Errno::kSuccess : Errno::kFault;
+  }
+
+  Errno finish(Thread& thread) const {
+    const engine::GuestMemory memory = thread.memory();
+    const bool truncated = last_.length > last_.count;
+    const std::size_t count =
+        truncated && has_any(request_.flags, Riflags::kRecvDataTruncated) ? last_.length : done_;
+    const auto flags = truncated ? Roflags::kRecvDataTruncated : Roflags::kNone;
+    if (request_.from && !memory.write(*request_.from, write_address(last_.from))) {
+      return Errno::kFault;
+    }
+    return memory.write(request_.nread, static_cast<std::uint32_t>(count)) &&
+                   memory.write(request_.ro_flags, static_cast<std::uint16_t>(flags))
+               ? Errno::kSuccess
+               : Errno::kFault;
+  }
+
+  Request request_;
+  std::size_t done_ = 0;
+  Received last_;
+};
+
+BlockingErrno receive(Thread& thread, GuestFd fd, std::uint32_t flags,
+                      ReceiveCall::Request request) {
+  const auto checked = read_flags<Riflags>(flags);
+  if (!checked) {
+    return checked.error();
+  }
+  const auto found = find_socket(thread, fd, Rights::kFdRead);
+  if (!found) {
+    return found.error();
+  }
+  request.flags = *checked;
+  ReceiveCall call(request);
+  io::Event* const event = call.does_not_wait(*found->handle) ? nullptr : found->handle->readable();
+  return attempt_or_wait(thread, found->handle, event, std::move(call),
+                         receive_timeout(*found->handle));
+}
+
+struct SendCall {
+  Ptr<abi::Iovec> data;
+  std::uint32_t data_len;
+  std::optional<io::SocketAddress> destination;
+  Ptr<std::uint32_t> nwritten;
+
+  Errno operator()(Thread& thread, Handle& handle) const {
+    const engine::GuestMemory memory = thread.memory();
+    WriteBuffers buffers;
+    if (const Errno error = buffers.gather(memory, data, data_len); error != Errno::kSuccess) {
+      return error;
+    }
+    if (!memory.bytes(nwritten.address, sizeof(std::uint32_t))) {
+      return Errno::kFault;
+    }
+    return write_count(
+        thread, nwritten,
+        handle.as_socket()->try_send(buffers.spans(), destination ? &*destination : nullptr));
+  }
+};
+
+// preview 1 defines no flags for sending.
+BlockingErrno send(Thread& thread, GuestFd fd, std::uint32_t flags, SendCall call) {
+  const auto found = find_socket(thread, fd, Rights::kFdWrite);
+  if (!found) {
+    return found.error();
+  }
+  if (flags != 0) {
+    return Errno::kInval;
+  }
+  return attempt_or_wait(thread, found->handle, found->handle->writable(), std::move(call),
+                         send_timeout(*found->handle));
+}
+
+// Sends a piece of a file. The file's own offset stays.
+struct SendFileCall {
+  std::shared_ptr<File> file;
+  std::uint64_t offset;
+  std::size_t count;
+  Ptr<std::uint64_t> nwritten;
+
+  Errno operator()(Thread& thread, Handle& handle) const {
+    if (!thread.memory().bytes(nwritten.address, sizeof(std::uint64_t))) {
+      return Errno::kFault;
+    }
+    std::vector<std::byte> bytes(count);
+    const MutableByteSpan target(bytes);
+    SELVEDGE_TRY_ERRNO(const std::size_t read,
+                       file->pread(std::span(&target, 1), offset, Wait::kAllowed));
+    const ByteSpan source = ByteSpan(bytes).first(read);
+    SELVEDGE_TRY_ERRNO(const std::size_t sent,
+                       handle.as_socket()->try_send(std::span(&source, 1), nullptr));
+    return thread.memory().write(nwritten, sent) ? Errno::kSuccess : Errno::kFault;
+  }
+};
+
+io::Task<Errno> load_and_send(Thread& thread, std::shared_ptr<Handle> handle, SendFileCall call) {
+  SELVEDGE_CO_TRY(
+      const Errno loaded,
+      co_await run_on_helper(
+          thread, [file = call.file, offset = call.offset, count = call.count]() -> ErrnoResult<> {
+            file->load(offset, count);
+            return {};
+          }));
+  static_cast<void>(loaded);  // the read meets the error, if there is one
+  const std::optional<base::Duration> timeout = send_timeout(*handle);
+  const io::Deadline deadline =
+      timeout ? thread.process().shard().reactor.deadline_after(*timeout) : io::Deadline::never();
+  for (;;) {
+    const Errno result = call(thread, *handle);
+    if (result != Errno::kAgain || handle->nonblocking() ||
+        !co_await handle->writable()->wait(deadline)) {
+      co_return result;
+    }
+  }
+}
+
+}  // namespace
+
+BlockingErrno sock_recv(Thread& thread, GuestFd fd, Ptr<abi::Iovec> ri_data,
+                        std::uint32_t ri_data_len, std::uint32_t ri_flags, Ptr<std::uint32_t> nread,
+                        Ptr<std::uint16_t> ro_flags) {
+  return receive(thread, fd, ri_flags,
+                 {.data = ri_data,
+                  .data_len = ri_data_len,
+                  .flags = Riflags::kNone,
+                  .nread = nread,
+                  .ro_flags = ro_flags,
+                  .from = std::nullopt});
+}
+
+BlockingErrno sock_recv_from(Thread& thread, GuestFd fd, Ptr<abi::Iovec> ri_data,
+                             std::uint32_t ri_data_len, std::uint32_t ri_flags,
+                             Ptr<std::uint32_t> nread, Ptr<std::uint16_t> ro_flags,
+                             Ptr<abi::AddrPort> from) {
+  return receive(thread, fd, ri_flags,
+                 {.data = ri_data,
+                  .data_len = ri_data_len,
+                  .flags = Riflags::kNone,
+                  .nread = nread,
+                  .ro_flags = ro_flags,
+                  .from = from});
+}
+
+BlockingErrno sock_send(Thread& thread, GuestFd fd, Ptr<abi::Iovec> si_data,
+                        std::uint32_t si_data_len, std::uint32_t si_flags,
+                        Ptr<std::uint32_t> nwritten) {
+  return send(thread, fd, si_flags,
+              {.data = si_data,
+               .data_len = si_data_len,
+               .destination = std::nullopt,
+               .nwritten = nwritten});
+}
+
+// An address without a family means: where the socket is connected to.
+BlockingErrno sock_send_to(Thread& thread, GuestFd fd, Ptr<abi::Iovec> si_data,
+                           std::uint32_t si_data_len, std::uint32_t si_flags,
+                           Ptr<abi::AddrPort> destination, Ptr<std::uint32_t> nwritten) {
+  const auto found = find_socket(thread, fd, Rights::kFdWrite);
+  if (!found) {
+    return found.error();
+  }
+  const auto raw = thread.memory().read(destination);
+  if (!raw) {
+    return Errno::kFault;
+  }
+  SendCall call{
+      .data = si_data, .data_len = si_data_len, .destination = std::nullopt, .nwritten = nwritten};
+  if ((*found)->type() == SockType::kDgram) {
+    auto address = read_address(*raw);
+    if (!address) {
+      return address.error();
+    }
+    call.destination = *std::move(address);
+  }
+  return send(thread, fd, si_flags, std::move(call));
+}
+
+BlockingErrno sock_send_file(Thread& thread, GuestFd out_fd, GuestFd in_fd, std::uint64_t offset,
+                             std::uint64_t count, Ptr<std::uint64_t> nwritten) {
+  const auto out = find_socket(thread, out_fd, Rights::kFdWrite);
+  if (!out) {
+    return out.error();
+  }
+  const auto in = find_file(thread, in_fd, Rights::kFdRead, Errno::kInval);
+  if (!in) {
+    return in.error();
+  }
+  SendFileCall call{
+      .file = (*in)->file(),
+      .offset = offset,
+      .count = static_cast<std::size_t>(std::min<std::uint64_t>(count, kSendFileBytesMax)),
+      .nwritten = nwritten};
+  if (call.file->waits_for_disk() && thread.process().shard().helpers != nullptr) {
+    return wait_for(thread, load_and_send(thread, out->handle, std::move(call)));
+  }
+  return attempt_or_wait(thread, out->handle, out->handle->writable(), std::move(call),
+                         send_timeout(*out->handle));
+}
+
+Errno sock_shutdown(Thread& thread, GuestFd fd, std::uint32_t how) {
+  SELVEDGE_TRY_ERRNO(const Sdflags directions, read_flags<Sdflags>(how));
+  if (directions == Sdflags::kNone) {
+    return Errno::kInval;
+  }
+  SELVEDGE_TRY_ERRNO(const FoundSocket found, find_socket(thread, fd, Rights::kSockShutdown));
+  return found->shutdown(directions);
+}
+
+}  // namespace selvedge::wasix::internal
