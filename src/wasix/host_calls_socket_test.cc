@@ -37,7 +37,7 @@ constexpr std::uint64_t kDgram = 2;
 std::vector<testing::ImportSignature> imports() {
   std::vector<testing::ImportSignature> chosen{{.name = "sock_accept", .parameters = "iiii"}};
   for (const auto& import : testing::wasix_imports()) {
-    if (import.name.starts_with("sock_")) {
+    if (import.name.starts_with("sock_") || import.name.starts_with("epoll_")) {
       chosen.push_back(import);
     }
   }
@@ -302,6 +302,35 @@ TEST_F(SocketCallsTest, Poll_ReportsAcceptReadAndHangup) {
   const abi::Event event = poll(Eventtype::kFdRead, accepted);
   EXPECT_EQ(event.nbytes, 5U);
   EXPECT_EQ(event.flags, Eventrwflags::kHangup);
+}
+
+TEST_F(SocketCallsTest, EdgeTriggeredEpoll_ToldOfEachArrivalOnly) {
+  constexpr std::uint32_t kReadEdges = 1 | 64;
+  EXPECT_EQ(guest_->call("epoll_create", {kOut}), Errno::kSuccess);
+  const auto epoll = guest_->value<GuestFd>(kOut);
+  const Pair stream = pair();
+  const Pair datagrams = pair(kDgram);
+  for (const GuestFd fd : {stream.first, datagrams.first}) {
+    guest_->put(kData, std::string(32, '\0'));
+    guest_->put_value(kData, kReadEdges);
+    EXPECT_EQ(guest_->call("epoll_ctl", {epoll, 0, fd, kData}), Errno::kSuccess);
+  }
+  const auto events = [&] {
+    EXPECT_EQ(guest_->call("epoll_wait", {epoll, kData, 8, 0, kOut}), Errno::kSuccess);
+    return guest_->value<std::uint32_t>(kOut);
+  };
+  EXPECT_EQ(events(), 0U);
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(send(stream.second, "unread"), Errno::kSuccess);
+    EXPECT_EQ(send(datagrams.second, "unread"), Errno::kSuccess);
+    EXPECT_EQ(events(), 2U);
+    EXPECT_EQ(events(), 0U);
+  }
+  EXPECT_EQ(receive(stream.first, 1), "u");
+  EXPECT_EQ(receive(datagrams.first), "unread");
+  EXPECT_EQ(events(), 0U);
+  EXPECT_EQ(guest_->call("sock_shutdown", {stream.second, 2}), Errno::kSuccess);
+  EXPECT_EQ(events(), 1U);
 }
 
 TEST_F(SocketCallsTest, Udp_CarriesDatagramsAndTellsTruncation) {

@@ -201,7 +201,7 @@ Errno DatagramSocket::send_ip(const io::SocketAddress& to, std::vector<std::byte
   } else if (peer_ == to) {
     // As the ICMP message "port unreachable" would: the next call reports it.
     error_ = Errno::kConnrefused;
-    update();
+    events()->readable.set();
   }
   return Errno::kSuccess;
 }
@@ -300,7 +300,7 @@ DatagramSocket::Delivery DatagramSocket::deliver(const io::SocketAddress& from,
   }
   queued_bytes_ += taken;
   queue_.push_back({.from = from, .bytes = std::move(bytes)});
-  update();
+  events()->readable.set();
   return Delivery::kQueued;
 }
 

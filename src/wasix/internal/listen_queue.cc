@@ -49,7 +49,6 @@ void ListenQueue::set_backlog(std::size_t backlog) {
 void ListenQueue::connect(ConnectAttempt& attempt) {
   if (connections_.size() < backlog_) {
     complete(attempt);
-    update();
     return;
   }
   attempt.queue_ = this;
@@ -80,6 +79,7 @@ void ListenQueue::complete(ConnectAttempt& attempt) {
   server->slot.emplace(*std::move(slot));
   StreamEnd::join(*attempt.end_, *server, client.local, client.target);
   connections_.push_back(std::move(server));
+  events_->readable.set();
 }
 
 void ListenQueue::fill() {

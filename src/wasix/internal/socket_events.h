@@ -12,7 +12,8 @@ namespace selvedge::wasix::internal {
 struct SocketEvents {
   explicit SocketEvents(io::Reactor& reactor) noexcept : readable(reactor), writable(reactor) {}
 
-  // Set while an attempt does not answer kAgain.
+  // Set while an attempt does not answer kAgain. What arrives calls set() also when they are set
+  // (see Handle::readable); what only looks whether they still should be uses assign().
   io::Event readable;
   io::Event writable;
 

@@ -70,7 +70,9 @@ ErrnoResult<std::size_t> StreamEnd::write(std::span<const ByteSpan> buffers) {
     update_writable();
     return refuse(room() == 0 ? Errno::kAgain : Errno::kNobufs);
   }
-  peer_->update_readable();
+  if (count > 0) {
+    peer_->events_->readable.set();
+  }
   update_writable();
   return count;
 }
@@ -81,7 +83,7 @@ void StreamEnd::shutdown_write() noexcept {
   }
   if (peer_ != nullptr) {
     peer_->finished_ = true;
-    peer_->update_readable();
+    peer_->events_->readable.set();
   }
   update_writable();
 }
@@ -118,8 +120,8 @@ void StreamEnd::peer_left(bool reset) noexcept {
     was_reset_ = true;
     error_ = Errno::kConnreset;
   }
-  update_readable();
-  update_writable();
+  events_->readable.set();
+  events_->writable.set();
 }
 
 Readiness StreamEnd::read_readiness() const noexcept {
