@@ -99,9 +99,7 @@ void Http1ResponseParser::start(const Http1ResponseContext& context) noexcept {
   scanner_.start();
   interim_count_ = 0;
   is_upgrade_ = keep_alive_ = false;
-  if (state_ != State::kRejected) {
-    state_ = State::kHead;
-  }
+  state_ = State::kHead;
 }
 
 Http1ResponseParser::Step Http1ResponseParser::settle(Step step) noexcept {

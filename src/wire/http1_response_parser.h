@@ -58,11 +58,12 @@ class Http1ResponseParser {
 
   explicit Http1ResponseParser(const Http1ResponseLimits& limits = {});
 
-  // Expects the response to the next request. Call before the first, and after each kEnd.
+  // Expects the response to the next request: call before the first, after each kEnd, or, after a
+  // rejection, for another connection.
   void start(const Http1ResponseContext& context) noexcept;
 
   // `input` must begin with the first byte that no earlier event consumed. A rejection has the
-  // status 502, and the parser stays rejected.
+  // status 502, and the parser stays rejected until start().
   std::expected<Http1Event, HttpRejection> next(base::ByteSpan input);
   // The upstream has finished writing and next() has consumed what it could: kEnd when the message
   // is complete, else a rejection.
