@@ -79,6 +79,9 @@ class TunnelTest : public ::testing::Test {
   // Echoes, and remembers what it got.
   static io::Task<> serve_upstream(TunnelTest& test) {
     SELVEDGE_CO_TRY(auto stream, co_await test.upstream_listener_->accept());
+    if (!test.upstream_reads_) {
+      co_await test.upstream_host_.reactor().sleep(seconds(1000));
+    }
     std::array<std::byte, 4096> buffer{};
     for (;;) {
       const auto count = co_await stream->read(buffer);
@@ -88,9 +91,7 @@ class TunnelTest : public ::testing::Test {
       }
       const base::ByteSpan bytes = std::span(buffer).first(*count);
       test.upstream_received_ += base::as_text(bytes);
-      if (test.upstream_echoes_) {
-        SELVEDGE_CO_TRY_VOID(co_await stream->write_all(bytes));
-      }
+      SELVEDGE_CO_TRY_VOID(co_await stream->write_all(bytes));
     }
   }
 
@@ -133,7 +134,7 @@ class TunnelTest : public ::testing::Test {
   std::unique_ptr<io::Listener> upstream_listener_;
   std::string upstream_received_;
   std::string upstream_end_;
-  bool upstream_echoes_ = true;
+  bool upstream_reads_ = true;
   bool closed_ = false;
   io::TaskScope upstream_scope_;
   io::TaskScope scope_;
@@ -174,6 +175,14 @@ TEST_F(TunnelTest, NothingPassesForLong_Closed) {
   converse(std::string(kOffer), seconds(310));
   EXPECT_TRUE(closed_);
   EXPECT_NE(upstream_end_, "");
+}
+
+TEST_F(TunnelTest, UpstreamDoesNotRead_ClientWaits_ThenClosed) {
+  upstream_reads_ = false;
+  converse(std::string(kOffer) + std::string(2'000'000, 'c'), seconds(310));
+  EXPECT_LT(metrics_.bytes_received_total.value(), 300'000U);
+  EXPECT_NE(handler_.outcome, "");
+  EXPECT_EQ(server_.connection_count(), 0U);
 }
 
 TEST_F(TunnelTest, NoOffer_NothingSwitched) {
