@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "io/stream.h"
 #include "io/task.h"
 #include "wire/http_message.h"
 
@@ -59,6 +60,17 @@ class HttpExchange {
   virtual io::Task<> write_body(base::ByteSpan bytes) = 0;
   // The content is complete. A handler that returns successfully has called it.
   virtual io::Task<> finish() = 0;
+
+  // For a request that offers to switch to WebSocket (wire::is_websocket_upgrade), when `upstream`
+  // has accepted: sends `head` (101) instead of send_head, then carries bytes both ways until both
+  // sides have ended, one breaks, or the gateway ends it (nothing passes for long, the server
+  // drains). Success takes the place of finish(). `early`: what `upstream` sent behind its head;
+  // what the client sent ahead goes to `upstream` only now. Both must outlive the task; `upstream`
+  // is good for nothing but destruction then. Errors: Unsupported (no such offer, or not on this
+  // kind of connection), Invalid (not 101, or a head was sent), Overloaded (the server drains): in
+  // these cases nothing was sent; Disconnected, Timeout.
+  virtual io::Task<> tunnel(wire::ResponseHead head, io::Stream& upstream,
+                            base::ByteSpan early) = 0;
 
   // `callback` runs once, on the shard, when the client is known to be gone while the handler is
   // still at work (connection reset, or closed both ways); never after the handler returned. An

@@ -1,5 +1,6 @@
 #include "app/wcgi_runner.h"
 
+#include "app/internal/plain_answer.h"
 #include "app/internal/wcgi_request.h"
 #include "base/log.h"
 
@@ -19,8 +20,8 @@ io::Task<> WcgiRunner::handle(HttpExchange& exchange) {
     ++metrics_.overloaded;
     log::debug("request={} program={}: {}", exchange.request_id(),
                program_.program().options().name, permit.error().message());
-    co_return co_await internal::WcgiRequest::answer(exchange, wire::StatusCode(503),
-                                                     "Too many requests are in flight.");
+    co_return co_await internal::answer_plainly(exchange, wire::StatusCode(503),
+                                                "Too many requests are in flight.");
   }
   internal::WcgiRequest request(exchange, program_, limits_, metrics_);
   co_return co_await request.run(script_);

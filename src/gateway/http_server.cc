@@ -76,9 +76,7 @@ class HttpServer::Implementation {
       listener->close();
     }
     for (internal::Http1Connection* connection : connections_) {
-      if (connection->is_idle()) {
-        connection->close_idle();
-      }
+      connection->drain();
     }
     log::info("http server drains connections={}", connections_.size());
     co_return co_await scope_.close(deadline);

@@ -44,7 +44,9 @@ struct HttpServerOptions {
   base::Duration head_timeout = std::chrono::seconds(10);  // from a head's first byte to its last
   base::Duration idle_timeout = std::chrono::seconds(60);  // between requests
   MinimumRate minimum_rate = {};                           // of content in and responses out
-  bool access_log = false;                                 // a line per request at level info
+  // A WebSocket over which nothing passes either way.
+  base::Duration tunnel_idle_timeout = std::chrono::minutes(5);
+  bool access_log = false;  // a line per request at level info
 };
 
 // Registered once, shared by the servers of all shards.
@@ -82,7 +84,8 @@ class HttpServer {
   bool adopt(std::unique_ptr<io::Stream> stream);
 
   // Drains: closes the listeners and the idle connections, lets requests that have begun finish
-  // (their responses say `connection: close`), and ends at `deadline` whatever still runs.
+  // (their responses say `connection: close`), ends tunnels at their next pause, and at `deadline`
+  // whatever still runs.
   io::Task<> stop(io::Deadline deadline);
 
   std::size_t connection_count() const noexcept;

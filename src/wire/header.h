@@ -17,6 +17,10 @@
 
 namespace selvedge::wire {
 
+namespace internal {
+class FieldStore;
+}
+
 // A field name: one or more token characters. A view: does not own its bytes. Compares without
 // regard to case.
 class HeaderName {
@@ -105,7 +109,7 @@ class HeaderList {
   Iterator end() const noexcept [[clang::lifetimebound]];
 
  private:
-  friend class Http1RequestParser;
+  friend class internal::FieldStore;
   struct Entry {
     std::uint32_t name_offset;
     std::uint32_t value_offset;

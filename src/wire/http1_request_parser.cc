@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "base/assert.h"
 #include "wire/characters.h"
+#include "wire/internal/field_store.h"
 #include "wire/internal/head_tokenizer.h"
 
 namespace selvedge::wire {
@@ -44,10 +44,31 @@ HttpRejection describe(internal::TokenizeStatus status, std::string_view request
       break;
     }
     case internal::TokenizeStatus::kBadRequestLine:
+    case internal::TokenizeStatus::kBadStatusLine:
     case internal::TokenizeStatus::kComplete:
       break;
   }
   return {StatusCode(400), "the request line is invalid"};
+}
+
+HttpRejection describe(internal::HeadScan scan) noexcept {
+  switch (scan) {
+    case internal::HeadScan::kFirstLineTooLong:
+      return {StatusCode(414), "the request line is too long"};
+    case internal::HeadScan::kFieldTooLong:
+      return {StatusCode(431), "a header field is too long"};
+    case internal::HeadScan::kHeadTooLarge:
+      return {StatusCode(431), "the request head is too large"};
+    case internal::HeadScan::kTooManyFields:
+      return {StatusCode(431), "there are too many header fields"};
+    case internal::HeadScan::kEmptyFirstLine:
+      return {StatusCode(400), "the request line is empty"};
+    case internal::HeadScan::kBadLineEnd:
+    case internal::HeadScan::kIncomplete:
+    case internal::HeadScan::kComplete:
+      break;
+  }
+  return {StatusCode(400), "a line does not end with CRLF"};
 }
 
 // Equal hosts; a port of the scheme's default is the same as none.
@@ -99,17 +120,18 @@ struct Http1RequestParser::FieldFacts {
 };
 
 Http1RequestParser::Http1RequestParser(const Http1Limits& limits)
-    : limits_(limits), chunked_(limits.chunked) {
+    : limits_(limits), content_(limits.chunked) {
   SELVEDGE_ASSERT(limits.headers_max <= kHeadersCapacity);
 }
 
 void Http1RequestParser::start_next() noexcept {
   SELVEDGE_DCHECK(state_ == State::kEnd);
-  if (head_.headers_.bytes_.capacity() > kKeptBytesMax) {
+  if (internal::FieldStore::kept_bytes(head_.headers_) > kKeptBytesMax) {
     head_ = RequestHead();
   }
   state_ = State::kHead;
-  leading_bytes_ = line_start_ = scanned_ = line_count_ = 0;
+  leading_bytes_ = 0;
+  scanner_.start();
 }
 
 std::expected<Http1Event, HttpRejection> Http1RequestParser::next(base::ByteSpan input) {
@@ -118,10 +140,11 @@ std::expected<Http1Event, HttpRejection> Http1RequestParser::next(base::ByteSpan
     case State::kHead:
       step = next_head(base::as_text(input));
       break;
-    case State::kFixed:
-      return next_fixed(input);
-    case State::kChunked:
-      step = next_chunked(input);
+    case State::kContent:
+      step = content_.next(input);
+      if (step && step->kind == Http1EventKind::kEnd) {
+        state_ = State::kEnd;
+      }
       break;
     case State::kEnd:
       return Http1Event{.kind = Http1EventKind::kEnd, .consumed = 0, .data = {}};
@@ -135,102 +158,36 @@ std::expected<Http1Event, HttpRejection> Http1RequestParser::next(base::ByteSpan
   return step;
 }
 
-Http1RequestParser::Step Http1RequestParser::next_fixed(base::ByteSpan input) noexcept {
-  Http1Event event;
-  if (!input.empty()) {
-    event.kind = Http1EventKind::kContent;
-    event.consumed =
-        static_cast<std::size_t>(std::min<std::uint64_t>(content_remaining_, input.size()));
-    event.data = input.first(event.consumed);
-    content_remaining_ -= event.consumed;
-    if (content_remaining_ == 0) {
-      state_ = State::kEnd;
-    }
-  }
-  return event;
-}
-
-Http1RequestParser::Step Http1RequestParser::next_chunked(base::ByteSpan input) {
-  const auto decoded = chunked_.decode(input);
-  if (!decoded) {
-    return std::unexpected(decoded.error());
-  }
-  Http1Event event{.kind = Http1EventKind::kNeedMore, .consumed = decoded->consumed, .data = {}};
-  if (!decoded->data.empty()) {
-    event.kind = Http1EventKind::kContent;
-    event.data = decoded->data;
-  } else if (decoded->finished) {
-    event.kind = Http1EventKind::kEnd;
-    state_ = State::kEnd;
-  }
-  return event;
-}
-
 Http1RequestParser::Step Http1RequestParser::next_head(std::string_view input) {
   // RFC 9112 section 2.2: an empty line before the request line is skipped; one is enough for the
   // clients that send it.
-  if (leading_bytes_ == 0 && line_count_ == 0 && input.starts_with(kLineEnd)) {
+  if (leading_bytes_ == 0 && !scanner_.has_line() && input.starts_with(kLineEnd)) {
     leading_bytes_ = kLineEnd.size();
-    scanned_ = 0;
+    scanner_.start();
   }
   input.remove_prefix(leading_bytes_);
-  const auto size = find_head_end(input);
-  if (!size) {
-    return std::unexpected(size.error());
-  }
-  if (*size == 0) {
+  const internal::HeadScan scan = scanner_.scan(
+      input, {.first_line_bytes_max = limits_.target_bytes_max + kRequestLineOverheadMax,
+              .line_bytes_max = limits_.line_bytes_max + 1,
+              .head_bytes_max = limits_.head_bytes_max,
+              .fields_max = limits_.headers_max});
+  if (scan == internal::HeadScan::kIncomplete) {
     return Http1Event{};
   }
-  const auto parsed = parse_head(input.substr(0, *size));
-  if (!parsed) {
+  if (scan != internal::HeadScan::kComplete) {
+    return std::unexpected(describe(scan));
+  }
+  const std::size_t size = scanner_.size();
+  if (const auto parsed = parse_head(input.substr(0, size)); !parsed) {
     return std::unexpected(parsed.error());
   }
   if (head_.is_chunked_) {
-    state_ = State::kChunked;
+    content_.start_chunked(limits_.content_bytes_max);
   } else {
-    content_remaining_ = head_.content_length_.value_or(0);
-    state_ = content_remaining_ > 0 ? State::kFixed : State::kEnd;
+    content_.start_fixed(head_.content_length_.value_or(0));
   }
-  chunked_.start(limits_.content_bytes_max);
-  return Http1Event{.kind = Http1EventKind::kHead, .consumed = leading_bytes_ + *size, .data = {}};
-}
-
-// Finds the end before anything is interpreted, so that the outcome cannot depend on how the bytes
-// arrived.
-std::expected<std::size_t, HttpRejection> Http1RequestParser::find_head_end(
-    std::string_view input) noexcept {
-  for (;;) {
-    const std::size_t newline = input.find('\n', scanned_);
-    const std::size_t line_end = std::min(newline, input.size());
-    const bool is_request_line = line_count_ == 0;
-    const std::size_t line_bytes_max = is_request_line
-                                           ? limits_.target_bytes_max + kRequestLineOverheadMax
-                                           : limits_.line_bytes_max + 1;
-    if (line_end - line_start_ > line_bytes_max) {
-      return is_request_line ? reject(StatusCode(414), "the request line is too long")
-                             : reject(StatusCode(431), "a header field is too long");
-    }
-    if (line_end > limits_.head_bytes_max) {
-      return reject(StatusCode(431), "the request head is too large");
-    }
-    if (newline == std::string_view::npos) {
-      scanned_ = input.size();
-      return 0;
-    }
-    if (newline == line_start_ || input[newline - 1] != '\r') {
-      return bad("a line does not end with CRLF");
-    }
-    if (newline - line_start_ == 1) {
-      return is_request_line
-                 ? std::expected<std::size_t, HttpRejection>(bad("the request line is empty"))
-                 : newline + 1;
-    }
-    if (line_count_ > limits_.headers_max) {
-      return reject(StatusCode(431), "there are too many header fields");
-    }
-    ++line_count_;
-    line_start_ = scanned_ = newline + 1;
-  }
+  state_ = State::kContent;
+  return Http1Event{.kind = Http1EventKind::kHead, .consumed = leading_bytes_ + size, .data = {}};
 }
 
 std::expected<void, HttpRejection> Http1RequestParser::parse_head(std::string_view text) {
@@ -242,19 +199,13 @@ std::expected<void, HttpRejection> Http1RequestParser::parse_head(std::string_vi
   if (const auto line = parse_request_line(tokens); !line) {
     return line;
   }
-  head_.headers_.bytes_.assign(text);
-  head_.headers_.entries_.clear();
+  if (!internal::FieldStore::assign(head_.headers_, text,
+                                    std::span(fields).first(tokens.field_count))) {
+    return reject(StatusCode(431), "a header field name is too long");
+  }
   FieldFacts facts;
-  for (const internal::FieldSpan& field : std::span(fields).first(tokens.field_count)) {
-    if (field.name_size > HeaderName::kBytesMax) {
-      return reject(StatusCode(431), "a header field name is too long");
-    }
-    head_.headers_.entries_.push_back({.name_offset = field.name_offset,
-                                       .value_offset = field.value_offset,
-                                       .value_size = field.value_size,
-                                       .name_size = static_cast<std::uint16_t>(field.name_size)});
-    note_field(text.substr(field.name_offset, field.name_size),
-               text.substr(field.value_offset, field.value_size), facts);
+  for (std::size_t index = 0; index < head_.headers_.size(); ++index) {
+    note_field(index, head_.headers_[index], facts);
   }
   return apply(facts);
 }
@@ -284,9 +235,9 @@ std::expected<void, HttpRejection> Http1RequestParser::parse_request_line(
   return {};
 }
 
-void Http1RequestParser::note_field(std::string_view name, std::string_view value,
-                                    FieldFacts& facts) const noexcept {
-  const std::size_t index = head_.headers_.size() - 1;
+void Http1RequestParser::note_field(std::size_t index, Header field, FieldFacts& facts) noexcept {
+  const std::string_view name = field.name.text();
+  std::string_view value = field.value.text();
   const auto note_single = [&](std::optional<std::size_t>& seen) {
     facts.has_duplicate = facts.has_duplicate || seen.has_value();
     seen = index;

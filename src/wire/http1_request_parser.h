@@ -19,7 +19,10 @@
 
 #include "base/bytes.h"
 #include "wire/chunked_decoder.h"
+#include "wire/http1_event.h"
 #include "wire/http_message.h"
+#include "wire/internal/content_reader.h"
+#include "wire/internal/head_scanner.h"
 
 namespace selvedge::wire {
 
@@ -36,19 +39,6 @@ struct Http1Limits {
   ChunkedLimits chunked;
 };
 
-enum class Http1EventKind : std::uint8_t {
-  kNeedMore,  // consumed is 0 or what was swallowed; call again with more bytes
-  kHead,      // head() is complete
-  kContent,   // `data` (inside the input) is a piece of the content; never empty
-  kEnd,       // the message is complete, trailers() too; call start_next() before next()
-};
-
-struct Http1Event {
-  Http1EventKind kind = Http1EventKind::kNeedMore;
-  std::size_t consumed = 0;
-  base::ByteSpan data;
-};
-
 // One connection's requests, one after the other. One thread at a time. Does not allocate in steady
 // state.
 class Http1RequestParser {
@@ -59,42 +49,35 @@ class Http1RequestParser {
 
   explicit Http1RequestParser(const Http1Limits& limits);
 
-  // `input` must begin with the first byte that no earlier event consumed. After a rejection the
-  // parser stays rejected.
+  // `input` must begin with the first byte that no earlier event consumed. After kEnd call
+  // start_next(). After a rejection the parser stays rejected.
   std::expected<Http1Event, HttpRejection> next(base::ByteSpan input);
 
   // Valid from kHead until start_next().
   const RequestHead& head() const noexcept [[clang::lifetimebound]] { return head_; }
   // Valid at kEnd; empty unless the content was chunked.
   const HeaderList& trailers() const noexcept [[clang::lifetimebound]] {
-    return chunked_.trailers();
+    return content_.trailers();
   }
   // After kEnd: expects the next request of the connection.
   void start_next() noexcept;
 
  private:
-  enum class State : std::uint8_t { kHead, kFixed, kChunked, kEnd, kRejected };
+  enum class State : std::uint8_t { kHead, kContent, kEnd, kRejected };
   struct FieldFacts;
   using Step = std::expected<Http1Event, HttpRejection>;
 
   Step next_head(std::string_view input);
-  Step next_fixed(base::ByteSpan input) noexcept;
-  Step next_chunked(base::ByteSpan input);
-  // The size of the whole head in `input`; 0 when it is not complete.
-  std::expected<std::size_t, HttpRejection> find_head_end(std::string_view input) noexcept;
   std::expected<void, HttpRejection> parse_head(std::string_view text);
   std::expected<void, HttpRejection> parse_request_line(const internal::TokenizedHead& tokens);
-  void note_field(std::string_view name, std::string_view value, FieldFacts& facts) const noexcept;
+  static void note_field(std::size_t index, Header field, FieldFacts& facts) noexcept;
   std::expected<void, HttpRejection> apply(const FieldFacts& facts);
 
   Http1Limits limits_;
   RequestHead head_;
-  ChunkedDecoder chunked_;
-  std::uint64_t content_remaining_ = 0;
+  internal::ContentReader content_;
+  internal::HeadScanner scanner_;
   std::size_t leading_bytes_ = 0;  // of a skipped empty line before the head
-  std::size_t line_start_ = 0;     // of the first line whose end has not been seen
-  std::size_t scanned_ = 0;        // bytes already searched for its end
-  std::size_t line_count_ = 0;
   HttpRejection rejection_{StatusCode(400), ""};
   State state_ = State::kHead;
 };

@@ -3,8 +3,6 @@
 // Serialises HTTP/1 responses, sans-I/O: chooses the framing, and refuses to produce a message
 // whose length is not what its head promised.
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,7 +10,9 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "wire/content_frame.h"
 #include "wire/http_message.h"
+#include "wire/internal/content_framer.h"
 
 namespace selvedge::wire {
 
@@ -27,14 +27,6 @@ struct Http1ResponseOptions {
   std::string_view request_id = {};  // for `x-request-id`, a valid field value; empty: none
 };
 
-// The bytes to send for one piece of content: prefix, data, suffix. The views are good until the
-// next call.
-struct ContentFrame {
-  std::string_view prefix;
-  base::ByteSpan data;
-  std::string_view suffix;
-};
-
 class Http1ResponseWriter {
  public:
   // Appends the head to `out`. `head` must have passed sanitize_response_head when it comes from a
@@ -46,26 +38,30 @@ class Http1ResponseWriter {
   // Frames one piece. Content of a response to HEAD, or with a status that forbids it, is counted
   // and dropped. kInvalid when it is longer than Content-Length said: nothing of the piece may be
   // sent.
-  Result<ContentFrame> frame(base::ByteSpan data);
+  Result<ContentFrame> frame(base::ByteSpan data) { return content_.frame(data); }
   // The bytes that end the message. kInvalid when content is missing: the connection must be
   // aborted, so that the peer sees the truncation.
-  Result<std::string_view> finish();
+  Result<std::string_view> finish() { return content_.finish(); }
 
   // After start(): whether the connection may carry another response once this one is finished.
   bool keep_alive() const noexcept { return keep_alive_; }
   // The end of the connection is the end of the content (HTTP/1.0): only a reset tells the peer
   // that the content is truncated.
-  bool ends_by_close() const noexcept { return framing_ == Framing::kUntilClose; }
+  bool ends_by_close() const noexcept { return content_.framing() == Framing::kUntilClose; }
 
  private:
-  enum class Framing : std::uint8_t { kNone, kFixed, kChunked, kUntilClose };
+  using Framing = internal::ContentFramer::Framing;
   void append_head(const ResponseHead& head, const Http1ResponseOptions& options,
-                   std::optional<std::uint64_t> length, bool has_date, std::string& out) const;
+                   std::optional<std::uint64_t> length, std::string& out) const;
 
-  std::array<char, 20> chunk_prefix_{};
-  std::uint64_t content_remaining_ = 0;
-  Framing framing_ = Framing::kNone;
+  internal::ContentFramer content_;
   bool keep_alive_ = true;
 };
+
+// Appends a 101 response (RFC 9110 section 7.8) that switches the connection to `protocol`, with
+// the fields of `head` that are not about the connection; fields that would frame content are left
+// out. kInvalid when the status of `head` is not 101.
+Result<> append_upgrade_response(ResponseHead head, HeaderValue protocol,
+                                 const Http1ResponseOptions& options, std::string& out);
 
 }  // namespace selvedge::wire

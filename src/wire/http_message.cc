@@ -5,6 +5,8 @@
 #include <cstring>
 #include <string>
 
+#include "wire/internal/hop_by_hop.h"
+
 namespace selvedge::wire {
 namespace {
 
@@ -29,28 +31,6 @@ Method::Kind kind_of(std::string_view text) noexcept {
     }
   }
   return Kind::kOther;
-}
-
-void remove_hop_by_hop(HeaderList& headers) {
-  // The fields that Connection names go too, save those that the message needs.
-  std::string named;
-  for (const Header header : headers) {
-    if (header.name == "connection") {
-      named.append(header.value.text()).append(",");
-    }
-  }
-  std::string_view rest = named;
-  while (!rest.empty()) {
-    const auto name = HeaderName::parse(next_list_element(rest));
-    if (name && !(*name == "content-length") && !(*name == "content-type")) {
-      headers.remove(*name);
-    }
-  }
-  for (const HeaderName name :
-       {HeaderName("connection"), HeaderName("keep-alive"), HeaderName("proxy-connection"),
-        HeaderName("te"), HeaderName("trailer"), HeaderName("upgrade")}) {
-    headers.remove(name);
-  }
 }
 
 }  // namespace
@@ -221,7 +201,7 @@ Result<> sanitize_response_head(ResponseHead& head) {
     has_hop_by_hop = has_hop_by_hop || is_hop_by_hop(header.name);
   }
   if (has_hop_by_hop) {
-    remove_hop_by_hop(head.headers);
+    internal::remove_hop_by_hop(head.headers);
   }
   return {};
 }

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "app/internal/plain_answer.h"
 #include "base/format.h"
 #include "base/log.h"
 #include "wasix/stdio.h"
@@ -55,20 +56,22 @@ io::Task<> WcgiRequest::run(const CgiScript& script) {
       co_return co_await answer_input_error();
     }
     if (!*fits) {
-      co_return co_await answer(exchange_, wire::StatusCode(411),
-                                "The content is too long to be sent without Content-Length.");
+      co_return co_await answer_plainly(
+          exchange_, wire::StatusCode(411),
+          "The content is too long to be sent without Content-Length.");
     }
     length = buffered_.size();
   }
   auto environment = cgi_environment(request, exchange_.peer(), length, script,
                                      program_.program().options().environment);
   if (!environment.has_value()) {
-    co_return co_await answer(exchange_, wire::StatusCode(400), "The path is not valid.");
+    co_return co_await answer_plainly(exchange_, wire::StatusCode(400), "The path is not valid.");
   }
   if (auto started = start(*std::move(environment)); !started.has_value()) {
     log::error("request={} program={}: {}", exchange_.request_id(),
                program_.program().options().name, started.error().message());
-    co_return co_await answer(exchange_, wire::StatusCode(503), "The application cannot start.");
+    co_return co_await answer_plainly(exchange_, wire::StatusCode(503),
+                                      "The application cannot start.");
   }
   exchange_.on_disconnect([this] {
     client_gone_ = true;
@@ -223,16 +226,16 @@ io::Task<> WcgiRequest::answer_without_head(io::Deadline deadline) {
                program_.program().options().name, describe(status));
   if (status.timed_out) {
     ++metrics_.timed_out;
-    co_return co_await answer(exchange_, wire::StatusCode(504),
-                              "The application did not answer in time.");
+    co_return co_await answer_plainly(exchange_, wire::StatusCode(504),
+                                      "The application did not answer in time.");
   }
   if (status.kind == wasix::ExitStatus::Kind::kFailed) {
     ++metrics_.overloaded;
-    co_return co_await answer(exchange_, wire::StatusCode(503), "No instance is free.");
+    co_return co_await answer_plainly(exchange_, wire::StatusCode(503), "No instance is free.");
   }
   ++metrics_.failed_before_head;
-  co_return co_await answer(exchange_, wire::StatusCode(502),
-                            "The application ended without a valid answer.");
+  co_return co_await answer_plainly(exchange_, wire::StatusCode(502),
+                                    "The application ended without a valid answer.");
 }
 
 io::Task<> WcgiRequest::answer_timeout() {
@@ -240,8 +243,8 @@ io::Task<> WcgiRequest::answer_timeout() {
   ++metrics_.timed_out;
   log::warning("request={} program={}: no head within the time limit", exchange_.request_id(),
                program_.program().options().name);
-  co_return co_await answer(exchange_, wire::StatusCode(504),
-                            "The application did not answer in time.");
+  co_return co_await answer_plainly(exchange_, wire::StatusCode(504),
+                                    "The application did not answer in time.");
 }
 
 // The client broke off or misbehaved while it sent the content.
@@ -249,11 +252,14 @@ io::Task<> WcgiRequest::answer_input_error() {
   Error error = *std::exchange(input_error_, std::nullopt);
   switch (error.kind()) {
     case ErrorKind::kOverloaded:
-      co_return co_await answer(exchange_, wire::StatusCode(413), "The content is too long.");
+      co_return co_await answer_plainly(exchange_, wire::StatusCode(413),
+                                        "The content is too long.");
     case ErrorKind::kTimeout:
-      co_return co_await answer(exchange_, wire::StatusCode(408), "The content came too slowly.");
+      co_return co_await answer_plainly(exchange_, wire::StatusCode(408),
+                                        "The content came too slowly.");
     case ErrorKind::kInvalid:
-      co_return co_await answer(exchange_, wire::StatusCode(400), "The content is malformed.");
+      co_return co_await answer_plainly(exchange_, wire::StatusCode(400),
+                                        "The content is malformed.");
     default:
       ++metrics_.abandoned;
       co_return fail(std::move(error));
@@ -265,24 +271,8 @@ io::Task<> WcgiRequest::answer_malformed(const Error& error) {
   ++metrics_.failed_before_head;
   log::warning("request={} program={}: malformed answer: {}", exchange_.request_id(),
                program_.program().options().name, error.message());
-  co_return co_await answer(exchange_, wire::StatusCode(502),
-                            "The application sent a malformed answer.");
-}
-
-io::Task<> WcgiRequest::answer(HttpExchange& exchange, wire::StatusCode status,
-                               std::string_view sentence) {
-  const std::string text = fmt::format("{} {}\n{}\nRequest {}\n", status.value(), status.reason(),
-                                       sentence, exchange.request_id());
-  wire::ResponseHead head{.status = status, .headers = {}};
-  head.headers.add("content-type", "text/plain; charset=utf-8");
-  head.headers.add("cache-control", "no-store");
-  head.headers.add_number("content-length", text.size());
-  if (status == wire::StatusCode(503)) {
-    head.headers.add("retry-after", "1");
-  }
-  SELVEDGE_CO_TRY_VOID(co_await exchange.send_head(std::move(head)));
-  SELVEDGE_CO_TRY_VOID(co_await exchange.write_body(base::as_bytes(text)));
-  co_return co_await exchange.finish();
+  co_return co_await answer_plainly(exchange_, wire::StatusCode(502),
+                                    "The application sent a malformed answer.");
 }
 
 void WcgiRequest::log_line(std::string_view line) {

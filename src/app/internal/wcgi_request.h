@@ -26,10 +26,6 @@ class WcgiRequest {
 
   io::Task<> run(const CgiScript& script);
 
-  // An answer of our own: a status, and a sentence with the request's id as plain text.
-  static io::Task<> answer(HttpExchange& exchange, wire::StatusCode status,
-                           std::string_view sentence);
-
  private:
   // Content without a declared length is read into memory first; false: it is too long.
   io::Task<bool> buffer_content();

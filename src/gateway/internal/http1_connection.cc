@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "gateway/internal/error_response.h"
 #include "gateway/internal/http1_exchange.h"
+#include "gateway/internal/tunnel.h"
 
 namespace selvedge::gateway::internal {
 namespace {
@@ -357,6 +358,27 @@ bool Http1Connection::may_keep_alive() const noexcept {
   // Without "100 Continue" nobody knows whether the content will come.
   return !in_content_ ||
          (continue_sent_ && request.content_length().value_or(0) <= kDiscardedBytesMax);
+}
+
+void Http1Connection::drain() noexcept {
+  if (idle_) {
+    close_idle();
+  } else if (tunnel_ != nullptr) {
+    tunnel_->drain();
+  }
+}
+
+io::Task<> Http1Connection::run_tunnel(io::Stream& upstream, base::ByteSpan early) {
+  SELVEDGE_CO_TRY_VOID(co_await output_.flush());
+  Tunnel tunnel(context_, *stream_, input_, upstream);
+  tunnel_ = &tunnel;
+  const Result<> result = co_await tunnel.run(early);
+  tunnel_ = nullptr;
+  input_.consume(input_.bytes().size());
+  if (!result) {
+    log::debug("tunnel ended error={}", result.error().message());
+  }
+  co_return {};
 }
 
 const app::HttpPeer& Http1Connection::peer() {

@@ -22,6 +22,7 @@
 namespace selvedge::gateway::internal {
 
 class Http1Exchange;
+class Tunnel;
 
 // One thread. Owns the stream; lives in the task that runs it.
 class Http1Connection {
@@ -45,6 +46,8 @@ class Http1Connection {
     idle_ = false;
     stream_->close();
   }
+  // The server drains: ends an idle connection at once, a tunnel at its next pause.
+  void drain() noexcept;
   // Its place in the server's list.
   std::size_t list_index() const noexcept { return list_index_; }
   void set_list_index(std::size_t index) noexcept { list_index_ = index; }
@@ -81,6 +84,9 @@ class Http1Connection {
   // The response cannot be completed.
   void truncate(bool ends_by_close) noexcept;
   const app::HttpPeer& peer();
+  // After a 101 was sent: hands the connection over to the other protocol, for the rest of its
+  // life.
+  io::Task<> run_tunnel(io::Stream& upstream, base::ByteSpan early);
 
   ShardContext& context_;
   std::unique_ptr<io::Stream> stream_;
@@ -88,6 +94,7 @@ class Http1Connection {
   wire::Http1RequestParser parser_;
   Output output_;
   Http1Exchange* exchange_ = nullptr;  // while a handler runs
+  Tunnel* tunnel_ = nullptr;           // while one runs
   std::optional<app::HttpPeer> peer_;
   std::optional<wire::HttpRejection> content_rejection_;
   std::optional<RateWatch> content_watch_;

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "gateway/internal/error_response.h"
+#include "wire/http1_request_writer.h"
 
 namespace selvedge::gateway::internal {
 namespace {
@@ -115,6 +116,39 @@ Result<> Http1Exchange::finish_now() {
 }
 
 io::Task<> Http1Exchange::finish() { return io::Task<>::ready(finish_now()); }
+
+Result<> Http1Exchange::start_tunnel(wire::ResponseHead head) {
+  if (head_sent_) {
+    return fail(ErrorKind::kInvalid, "the response head was sent already");
+  }
+  if (!wire::is_websocket_upgrade(request())) {
+    return fail(ErrorKind::kUnsupported, "the client does not offer to switch to WebSocket");
+  }
+  if (connection_.context_.draining) {
+    return fail(ErrorKind::kOverloaded, "the server is shutting down");
+  }
+  wire::Http1ResponseOptions options;
+  options.date = connection_.context_.date.text();
+  options.request_id = request_id_.text();
+  status_ = head.status;
+  SELVEDGE_TRY_VOID(wire::append_upgrade_response(std::move(head), "websocket", options,
+                                                  connection_.output_.buffer()));
+  head_sent_ = true;
+  connection_.close_after_ = true;
+  return {};
+}
+
+io::Task<> Http1Exchange::tunnel(wire::ResponseHead head, io::Stream& upstream,
+                                 base::ByteSpan early) {
+  SELVEDGE_CO_TRY_VOID(start_tunnel(std::move(head)));
+  // The tunnel notices by itself when the peer goes, and is the only reader from now on.
+  disconnected_ = nullptr;
+  connection_.stream_->readable().notify();
+  SELVEDGE_CO_TRY_VOID(co_await scope_.close());
+  SELVEDGE_CO_TRY_VOID(co_await connection_.run_tunnel(upstream, early));
+  finished_ = true;
+  co_return {};
+}
 
 void Http1Exchange::on_disconnect(std::move_only_function<void()> callback) {
   const bool was_set = static_cast<bool>(disconnected_);

@@ -31,6 +31,7 @@ class Http1Exchange final : public app::HttpExchange {
   io::Task<> send_head(wire::ResponseHead head) override;
   io::Task<> write_body(base::ByteSpan bytes) override;
   io::Task<> finish() override;
+  io::Task<> tunnel(wire::ResponseHead head, io::Stream& upstream, base::ByteSpan early) override;
   void on_disconnect(std::move_only_function<void()> callback) override;
 
   // For the connection, after the handler has returned `result`: answers in its place if it did
@@ -42,6 +43,7 @@ class Http1Exchange final : public app::HttpExchange {
  private:
   Result<> start_response(const wire::ResponseHead& head, std::uint64_t* content_bytes);
   Result<> finish_now();
+  Result<> start_tunnel(wire::ResponseHead head);
   io::Task<> write_parts(base::ByteSpan bytes);
   void answer_error(wire::StatusCode status, std::string_view reason);
   io::Task<> watch_peer();

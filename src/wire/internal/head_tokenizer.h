@@ -1,7 +1,7 @@
 #pragma once
 
-// Splits a complete request head into spans: grammar of lines and characters only, no meaning. The
-// bytes come from Http1RequestParser, which has already found the head's end and bounded its lines.
+// Splits a complete head into spans: grammar of lines and characters only, no meaning. The bytes
+// come from a parser that has already found the head's end and bounded its lines.
 
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +16,7 @@ enum class TokenizeStatus : std::uint8_t {
   kComplete,
   kBadLineEnd,      // bare CR or LF
   kBadRequestLine,  // method, target or the spaces between
+  kBadStatusLine,   // status code, reason phrase or the spaces between
   kBadVersion,      // neither HTTP/1.0 nor HTTP/1.1
   kBadName,         // also obs-fold, white space before the colon, an empty name
   kBadValue,
@@ -41,5 +42,17 @@ struct TokenizedHead {
 // `head` ends with the empty line; fields.size() <= kFieldsMax. Fills the first field_count of
 // `fields`.
 TokenizedHead tokenize_request_head(std::string_view head, std::span<FieldSpan> fields) noexcept;
+
+struct TokenizedResponseHead {
+  TokenizeStatus status = TokenizeStatus::kBadStatusLine;
+  std::uint16_t status_code = 0;  // three digits, whatever they are
+  bool is_http11 = false;
+  std::size_t field_count = 0;
+};
+
+// The same for a response. The reason phrase is checked and dropped; it may be missing together
+// with the space before it, as some servers write it.
+TokenizedResponseHead tokenize_response_head(std::string_view head,
+                                             std::span<FieldSpan> fields) noexcept;
 
 }  // namespace selvedge::wire::internal

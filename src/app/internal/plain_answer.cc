@@ -1,0 +1,32 @@
+#include "app/internal/plain_answer.h"
+
+#include <string>
+
+#include "base/format.h"
+
+namespace selvedge::app::internal {
+namespace {
+
+io::Task<> send_whole(HttpExchange& exchange, wire::ResponseHead head, std::string content) {
+  SELVEDGE_CO_TRY_VOID(co_await exchange.send_head(std::move(head)));
+  SELVEDGE_CO_TRY_VOID(co_await exchange.write_body(base::as_bytes(content)));
+  co_return co_await exchange.finish();
+}
+
+}  // namespace
+
+io::Task<> answer_plainly(HttpExchange& exchange, wire::StatusCode status,
+                          std::string_view sentence, std::chrono::seconds retry_after) {
+  std::string text = fmt::format("{} {}\n{}\nRequest {}\n", status.value(), status.reason(),
+                                 sentence, exchange.request_id());
+  wire::ResponseHead head{.status = status, .headers = {}};
+  head.headers.add("content-type", "text/plain; charset=utf-8");
+  head.headers.add("cache-control", "no-store");
+  head.headers.add_number("content-length", text.size());
+  if (status == wire::StatusCode(503)) {
+    head.headers.add_number("retry-after", static_cast<std::uint64_t>(retry_after.count()));
+  }
+  return send_whole(exchange, std::move(head), std::move(text));
+}
+
+}  // namespace selvedge::app::internal

@@ -1,0 +1,83 @@
+#pragma once
+
+// Keeps the program of a ProxyRunner running, and hands out connections to it. One reactor's
+// thread.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "app/internal/upstream_pool.h"
+#include "app/proxy_runner.h"
+#include "app/upstream_instance.h"
+
+namespace selvedge::app::internal {
+
+// A connection with no request on it.
+struct UpstreamConnection {
+  std::unique_ptr<io::Stream> stream;
+  bool is_reused = false;
+  std::uint64_t run = 0;  // of the program
+};
+
+// Which kept connections will do.
+enum class Reuse : std::uint8_t {
+  kAny,
+  kBrief,  // that were at work a moment ago, so that the program has hardly closed it
+  kNone,
+};
+
+class UpstreamSupervisor {
+ public:
+  // Attempts to reach a program that has just been started.
+  static constexpr base::Duration kProbePauseMin = std::chrono::milliseconds(1);
+  static constexpr base::Duration kProbePauseMax = std::chrono::milliseconds(50);
+  static constexpr base::Duration kBriefIdle = std::chrono::seconds(1);
+  // For a killed program to be gone.
+  static constexpr base::Duration kKillTimeMax = std::chrono::seconds(5);
+
+  UpstreamSupervisor(io::Reactor& reactor, UpstreamInstance& instance, base::Random& random,
+                     const ProxyLimits& limits, ProxyMetrics& metrics);
+
+  // Starts the program again and again, until stop().
+  io::Task<> run();
+  // Asks the program to end, ends it at stop_time_max, and makes run() end.
+  io::Task<> stop();
+
+  // Waits while the program starts. kOverloaded: it does not listen, see retry_after();
+  // kDisconnected: it refuses; kTimeout.
+  io::Task<UpstreamConnection> acquire(Reuse reuse);
+  // Keeps the connection for another request.
+  void release(UpstreamConnection connection);
+  // The program that it leads to still runs.
+  bool runs(const UpstreamConnection& connection) const noexcept;
+  // At least a second.
+  std::chrono::seconds retry_after() const noexcept;
+
+ private:
+  enum class State : std::uint8_t { kStarting, kReady, kDown };
+  // One run, from its start to its end. Yields why it ended.
+  io::Task<std::string> run_once();
+  io::Task<> wait_until_it_listens();
+  io::Task<> kill();
+  base::Duration next_delay();
+  void set_state(State state) noexcept;
+
+  io::Reactor& reactor_;
+  UpstreamInstance& instance_;
+  base::Random& random_;
+  const ProxyLimits& limits_;
+  ProxyMetrics& metrics_;
+  UpstreamPool pool_;
+  State state_ = State::kStarting;
+  std::uint64_t run_ = 0;
+  std::uint32_t failures_ = 0;  // runs in a row that were not good
+  std::optional<base::MonotonicTime> ready_since_;
+  base::MonotonicTime retry_at_;
+  io::Event state_changed_;  // notified
+  io::Event stopping_;
+};
+
+}  // namespace selvedge::app::internal
