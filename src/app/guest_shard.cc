@@ -5,6 +5,7 @@ namespace selvedge::app {
 GuestShard::GuestShard(io::Reactor& reactor, engine::Engine& engine, const base::Clock& clock,
                        base::Random& random, io::HelperPool* helpers)
     : reactor_(reactor),
+      engine_(engine),
       scheduler_(engine.ticker(), clock),
       background_(reactor, scheduler_),
       process_shard_{.reactor = reactor,

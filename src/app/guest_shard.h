@@ -24,12 +24,14 @@ class GuestShard {
              base::Random& random [[clang::lifetimebound]], io::HelperPool* helpers);
 
   io::Reactor& reactor() noexcept [[clang::lifetimebound]] { return reactor_; }
+  engine::Engine& engine() noexcept [[clang::lifetimebound]] { return engine_; }
   const wasix::ProcessShard& process_shard() const noexcept [[clang::lifetimebound]] {
     return process_shard_;
   }
 
  private:
   io::Reactor& reactor_;
+  engine::Engine& engine_;
   engine::Scheduler scheduler_;
   wasix::GuestBackground background_;
   wasix::ProcessShard process_shard_;

@@ -27,11 +27,18 @@ bool is_component(base::ByteSpan bytes) {
          reader.ok();
 }
 
-Result<std::shared_ptr<const engine::LinkedModule>> load_module(
-    engine::Engine& engine, const engine::HostFunctions& functions, const std::string& path,
+bool imports_any(const engine::Module& module, std::initializer_list<std::string_view> names) {
+  return std::ranges::any_of(module.imports(), [names](const auto& import) {
+    return std::ranges::any_of(
+        names, [&](std::string_view name) { return import.name.starts_with(name); });
+  });
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const engine::LinkedModule>> link_program(
+    engine::Engine& engine, const engine::HostFunctions& functions, base::ByteSpan binary,
     const engine::CompileOptions& compile) {
-  SELVEDGE_TRY(auto bytes, read_module(path));
-  SELVEDGE_TRY(const auto binary, binary_of(std::move(bytes), path));
   if (is_component(binary)) {
     return fail(ErrorKind::kUnsupported,
                 "this is a WebAssembly component, of which the version stands at byte 4; only core "
@@ -56,14 +63,20 @@ Result<std::shared_ptr<const engine::LinkedModule>> load_module(
   return functions.link(std::move(module));
 }
 
-}  // namespace
+Result<std::shared_ptr<const engine::LinkedModule>> load_program_module(
+    engine::Engine& engine, const engine::HostFunctions& functions, const std::string& path,
+    const engine::CompileOptions& compile) {
+  SELVEDGE_TRY(auto bytes, read_module(path));
+  SELVEDGE_TRY(const auto binary, binary_of(std::move(bytes), path));
+  return link_program(engine, functions, binary, compile);
+}
 
 Result<std::shared_ptr<const Program>> Program::load(engine::Engine& engine,
                                                      const engine::HostFunctions& functions,
                                                      const std::string& module_path,
                                                      ProgramOptions options,
                                                      const engine::CompileOptions& compile) {
-  auto module = load_module(engine, functions, module_path, compile);
+  auto module = load_program_module(engine, functions, module_path, compile);
   if (!module.has_value()) {
     Error error = std::move(module).error();
     // File errors name the path already.
@@ -72,16 +85,29 @@ Result<std::shared_ptr<const Program>> Program::load(engine::Engine& engine,
                     : std::move(error).with_context(module_path));
   }
   return std::shared_ptr<const Program>(
-      std::make_unique<Program>(Program(*std::move(module), std::move(options))));
+      std::make_unique<Program>(Program(*std::move(module), functions, std::move(options))));
 }
 
 Program::Program(std::shared_ptr<const engine::LinkedModule> module,
-                 ProgramOptions options) noexcept
-    : module_(std::move(module)),
-      options_(std::move(options)),
-      uses_files_(std::ranges::any_of(module_->module().imports(), [](const auto& import) {
-        return import.name.starts_with("path_");
-      })) {}
+                 const engine::HostFunctions& functions, ProgramOptions options) noexcept
+    : module_(std::move(module)), functions_(functions), options_(std::move(options)) {
+  const engine::Module& code = module_->module();
+  uses_programs_ = imports_any(code, {"proc_spawn", "proc_exec"});
+  // A program is found by its path.
+  uses_files_ = uses_programs_ || imports_any(code, {"path_", "chdir", "getcwd"});
+  uses_sockets_ = imports_any(code, {"sock_open", "sock_pair"});
+  listens_ = imports_any(code, {"sock_listen"});
+}
+
+ShardProgram::ShardProgram(GuestShard& shard, std::shared_ptr<const Program> program)
+    : shard_(shard), program_(std::move(program)) {
+  io::HelperPool* const helpers = shard_.process_shard().helpers;
+  if (program_->uses_programs() && helpers != nullptr) {
+    loader_ = std::make_unique<GuestProgramLoader>(shard_.reactor(), shard_.engine(),
+                                                   program_->functions(), *helpers,
+                                                   program_->options().commands);
+  }
+}
 
 Result<std::unique_ptr<ShardProgram>> ShardProgram::create(GuestShard& shard,
                                                            std::shared_ptr<const Program> program) {
@@ -137,16 +163,24 @@ Result<std::shared_ptr<wasix::Directory>> ShardProgram::open_root() const {
   return table->open_root();
 }
 
-Result<std::unique_ptr<wasix::Process>> ShardProgram::start(RunStreams streams,
+Result<std::unique_ptr<wasix::Process>> ShardProgram::start(RunAttachments attachments,
                                                             EnvironmentBlock environment) const {
   const ProgramOptions& options = program_->options();
   wasix::ProcessOptions process_options{.arguments = options.arguments,
                                         .environment = std::move(environment),
-                                        .standard_input = std::move(streams.input),
-                                        .standard_output = std::move(streams.output),
-                                        .standard_error = std::move(streams.error),
+                                        .standard_input = std::move(attachments.input),
+                                        .standard_output = std::move(attachments.output),
+                                        .standard_error = std::move(attachments.error),
                                         .limits = options.limits,
                                         .tenant = options.tenant};
+  if (loader_ != nullptr) {
+    process_options.workload = std::make_shared<wasix::Workload>(
+        shard_.reactor(), wasix::WorkloadOptions{.loader = loader_.get()});
+  }
+  process_options.network = std::move(attachments.network);
+  if (process_options.network == nullptr && program_->uses_sockets()) {
+    process_options.network = std::make_shared<wasix::LoopbackNetwork>(shard_.reactor());
+  }
   if (program_->uses_files()) {
     SELVEDGE_TRY(auto root, open_root());
     process_options.preopens.push_back({.guest_path = "/", .directory = std::move(root)});

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/environment.h"
+#include "app/guest_program_loader.h"
 #include "app/guest_shard.h"
 #include "app/package.h"
 #include "base/result.h"
@@ -18,6 +19,7 @@
 #include "engine/module.h"
 #include "wasix/file_system.h"
 #include "wasix/fs_mounts.h"
+#include "wasix/loopback_network.h"
 #include "wasix/process.h"
 
 namespace selvedge::app {
@@ -31,11 +33,22 @@ struct ProgramMount {
   bool layered = false;
 };
 
+// A Wasm binary as a program that can run: compiled, or taken from the cache, and linked. Invalid
+// or Unsupported, in one sentence. Blocks: on a helper thread.
+Result<std::shared_ptr<const engine::LinkedModule>> link_program(
+    engine::Engine& engine, const engine::HostFunctions& functions, base::ByteSpan binary,
+    const engine::CompileOptions& compile = {});
+// The same for a file, which may also be a text module (.wat).
+Result<std::shared_ptr<const engine::LinkedModule>> load_program_module(
+    engine::Engine& engine, const engine::HostFunctions& functions, const std::string& path,
+    const engine::CompileOptions& compile = {});
+
 struct ProgramOptions {
   std::string name;                    // for log lines
   std::vector<std::string> arguments;  // with the program's name
   Environment environment;             // a later entry of one name wins
   std::vector<ProgramMount> mounts;    // a later one of one path wins
+  CommandModules commands;             // what its processes find in /bin
   wasix::ProcessLimits limits;
   engine::TenantId tenant;
   // What one process may write into memory as files.
@@ -61,20 +74,35 @@ class Program {
   }
   // The module imports a function that takes a path.
   bool uses_files() const noexcept { return uses_files_; }
+  // It imports functions of sockets, or of other programs.
+  bool uses_sockets() const noexcept { return uses_sockets_; }
+  bool uses_programs() const noexcept { return uses_programs_; }
+  // It can listen, so that a gateway may pass connections on to it.
+  bool listens() const noexcept { return listens_; }
+  const engine::HostFunctions& functions() const noexcept [[clang::lifetimebound]] {
+    return functions_;
+  }
 
  private:
-  Program(std::shared_ptr<const engine::LinkedModule> module, ProgramOptions options) noexcept;
+  Program(std::shared_ptr<const engine::LinkedModule> module,
+          const engine::HostFunctions& functions, ProgramOptions options) noexcept;
 
   std::shared_ptr<const engine::LinkedModule> module_;
+  const engine::HostFunctions& functions_;
   ProgramOptions options_;
-  bool uses_files_;
+  bool uses_files_ = false;
+  bool uses_sockets_ = false;
+  bool uses_programs_ = false;
+  bool listens_ = false;
 };
 
 // What differs from one run to the next. Null handles: empty input, swallowed output.
-struct RunStreams {
-  std::shared_ptr<wasix::Handle> input;
-  std::shared_ptr<wasix::Handle> output;
-  std::shared_ptr<wasix::Handle> error;
+struct RunAttachments {
+  std::shared_ptr<wasix::Handle> input = nullptr;
+  std::shared_ptr<wasix::Handle> output = nullptr;
+  std::shared_ptr<wasix::Handle> error = nullptr;
+  // nullptr: one of its own, when the program uses sockets.
+  std::shared_ptr<wasix::LoopbackNetwork> network = nullptr;
 };
 
 // What a guest sees as "/": an empty /tmp and the package's folders under an in-memory layer of its
@@ -90,20 +118,21 @@ class ShardProgram {
                                                       std::shared_ptr<const Program> program);
 
   // A new process, started. `environment` replaces the program's.
-  Result<std::unique_ptr<wasix::Process>> start(RunStreams streams,
+  Result<std::unique_ptr<wasix::Process>> start(RunAttachments attachments,
                                                 EnvironmentBlock environment) const;
 
   GuestShard& shard() const noexcept [[clang::lifetimebound]] { return shard_; }
   const Program& program() const noexcept [[clang::lifetimebound]] { return *program_; }
 
  private:
-  ShardProgram(GuestShard& shard, std::shared_ptr<const Program> program) noexcept
-      : shard_(shard), program_(std::move(program)) {}
+  ShardProgram(GuestShard& shard, std::shared_ptr<const Program> program);
   Result<> open_mounts();
   Result<std::shared_ptr<wasix::Directory>> open_root() const;
 
   GuestShard& shard_;
   std::shared_ptr<const Program> program_;
+  // Null when the program starts no others.
+  std::unique_ptr<GuestProgramLoader> loader_;
   // What lies below the layer of each process; null when a folder of the host is mounted on "/".
   std::shared_ptr<wasix::FileSystem> base_;
   // Not below it.

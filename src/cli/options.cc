@@ -16,6 +16,7 @@ constexpr std::uint64_t kMemoryBytesMin = 65'536;  // one page
 constexpr std::uint64_t kMemoryBytesMax = std::uint64_t{4} << 30;
 constexpr std::size_t kShardsMax = 1024;
 constexpr std::size_t kConcurrencyMax = 10'000;
+constexpr std::size_t kThreadsMax = 20'000;
 
 constexpr std::string_view kTopFooter = R"(Examples:
   selvedge run hello.wasm
@@ -51,6 +52,7 @@ struct RawRun {
   std::string log_level;
   std::size_t shards = 0;
   std::size_t concurrency = 0;
+  std::size_t threads = kThreadsDefault;
   bool access_log = false;
   bool quiet = false;
   bool json = false;
@@ -73,6 +75,8 @@ void declare_run(CLI::App& run, RawRun& raw) {
       ->option_text("ADDR");
   run.add_option("--memory-limit", raw.memory_limit, "of one instance, e.g. 64MiB")
       ->option_text("SIZE");
+  run.add_option("--thread-limit", raw.threads, "threads of one process (default 64)")
+      ->option_text("N");
   run.add_option("--time-limit", raw.time_limit, "of the run, or of each request, e.g. 30s")
       ->option_text("TIME");
   run.add_option("--concurrency", raw.concurrency, "requests at once on each shard")
@@ -164,6 +168,11 @@ Result<> add_limits(const RawRun& raw, RunOptions& options) {
     return fail_format(ErrorKind::kInvalid, "--concurrency {}: at most {}", raw.concurrency,
                        kConcurrencyMax);
   }
+  if (raw.threads < 1 || raw.threads > kThreadsMax) {
+    return fail_format(ErrorKind::kInvalid, "--thread-limit {}: must be from 1 to {}", raw.threads,
+                       kThreadsMax);
+  }
+  options.threads_max = raw.threads;
   options.shards = raw.shards;
   options.concurrency_max = raw.concurrency;
   return {};

@@ -44,6 +44,8 @@ struct ListenAddress {
   bool every_interface = false;  // then only the port counts
 };
 
+inline constexpr std::size_t kThreadsDefault = 64;
+
 struct RunOptions {
   std::string target;
   std::vector<std::string> arguments;
@@ -53,8 +55,9 @@ struct RunOptions {
   std::optional<ListenAddress> http;
   std::optional<std::uint64_t> memory_bytes_max;
   std::optional<base::Duration> time_max;
-  std::size_t concurrency_max = 0;  // requests at once on each shard; 0: the default
-  std::size_t shards = 0;           // 0: one per core
+  std::size_t concurrency_max = 0;            // requests at once on each shard; 0: the default
+  std::size_t shards = 0;                     // 0: one per core
+  std::size_t threads_max = kThreadsDefault;  // of one process of the guest
   std::optional<std::string> cache_folder;
   std::optional<log::Level> log_level;
   bool access_log = false;

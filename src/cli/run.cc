@@ -21,14 +21,10 @@ constexpr std::string_view kVersion = SELVEDGE_VERSION;
 // Instances beside those that run requests: one that ends while its successor begins, on each
 // shard.
 constexpr std::size_t kInstancesSpare = 8;
+// For the processes that a program starts.
+constexpr std::size_t kChildrenInstances = 64;
 
 Result<> check_runner(const app::PackageCommand& command, const RunOptions& options) {
-  if (options.http.has_value() && command.runner == app::RunnerKind::kWasi) {
-    return fail_format(ErrorKind::kUnsupported,
-                       "the command \"{}\" is a program for a terminal (runner wasi): run it "
-                       "without --http, or give it runner = \"wcgi\"",
-                       command.name);
-  }
   if (!options.http.has_value() && command.runner == app::RunnerKind::kWcgi) {
     return fail_format(ErrorKind::kInvalid,
                        "the command \"{}\" answers HTTP requests (runner wcgi): serve it with "
@@ -55,12 +51,24 @@ Result<> check_directories(const RunOptions& options) {
 
 std::uint32_t instances_max(const RunOptions& options) {
   if (!options.http.has_value()) {
-    return kInstancesSpare;
+    return static_cast<std::uint32_t>(kInstancesSpare + kChildrenInstances + options.threads_max);
   }
   const std::size_t each =
       options.concurrency_max != 0 ? options.concurrency_max : kConcurrencyDefault;
-  const std::size_t wanted = shard_count(options) * (each + kInstancesSpare);
+  const std::size_t wanted = shard_count(options) * (each + kInstancesSpare + options.threads_max);
   return static_cast<std::uint32_t>(std::min<std::size_t>(wanted, engine::kInstancesMax));
+}
+
+// A program of the runner wasi can be served when it listens itself.
+Result<> check_listens(const app::PackageCommand& command, const app::Program& program) {
+  if (command.runner == app::RunnerKind::kWasi && !program.listens()) {
+    return fail_format(ErrorKind::kUnsupported,
+                       "the command \"{}\" (runner wasi) neither answers requests nor listens: it "
+                       "imports no \"sock_listen\"; run it without --http, or give it runner = "
+                       "\"wcgi\"",
+                       command.name);
+  }
+  return {};
 }
 
 Result<int> run_target(const RunOptions& options, MessageStyle style) {
@@ -77,6 +85,7 @@ Result<int> run_target(const RunOptions& options, MessageStyle style) {
   }
   SELVEDGE_TRY(auto program, runtime->load(package, *command, options));
   if (options.http.has_value()) {
+    SELVEDGE_TRY_VOID(check_listens(*command, *program));
     SELVEDGE_TRY_VOID(run_server(*runtime, std::move(program), options));
     return static_cast<int>(ExitCode::kSuccess);
   }

@@ -7,6 +7,8 @@
 #include <thread>
 
 #include "app/guest_shard.h"
+#include "app/listening_program.h"
+#include "app/proxy_runner.h"
 #include "app/wcgi_runner.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -46,6 +48,18 @@ app::WcgiLimits wcgi_limits(const RunOptions& options) {
   return limits;
 }
 
+app::ProxyLimits proxy_limits(const RunOptions& options) {
+  app::ProxyLimits limits;
+  if (options.concurrency_max != 0) {
+    limits.concurrency_max = options.concurrency_max;
+  }
+  if (options.time_max.has_value()) {
+    limits.head_time_max = *options.time_max;
+    limits.request_time_max = *options.time_max;
+  }
+  return limits;
+}
+
 // Tells the main thread that a shard's task is over, however it ended.
 class EndNotice {
  public:
@@ -63,17 +77,13 @@ class EndNotice {
   Service& service_;
 };
 
-io::Task<> serve_shard(Service& service, io::Shard& shard) {
-  const EndNotice notice(service);
+// Listens, and answers with `handler` until the shard is asked to stop and its requests have ended.
+io::Task<> serve_http(Service& service, io::Shard& shard, app::HttpHandler& handler) {
   Runtime& runtime = service.runtime;
-  app::GuestShard guests(shard.reactor(), runtime.engine(), runtime.clock(), runtime.random(),
-                         &runtime.helpers());
-  SELVEDGE_CO_TRY(const auto program, app::ShardProgram::create(guests, service.program));
-  app::WcgiRunner runner(*program, wcgi_limits(service.options));
   SELVEDGE_CO_TRY(
       const auto listener,
       shard.network().listen(service.address, {.reuse_port = true, .ipv6_only = false}));
-  gateway::HttpServer server(shard.reactor(), runner, runtime.random(), service.metrics,
+  gateway::HttpServer server(shard.reactor(), handler, runtime.random(), service.metrics,
                              {.access_log = service.options.access_log});
   io::TaskScope scope(shard.reactor());
   scope.spawn(server.serve(*listener));
@@ -85,6 +95,35 @@ io::Task<> serve_shard(Service& service, io::Shard& shard) {
   const io::Deadline deadline = shard.reactor().deadline_after(kDrainTimeMax);
   SELVEDGE_CO_TRY_VOID(co_await server.stop(deadline));
   co_return co_await scope.close(deadline);
+}
+
+// A program that listens: one process, which the requests are passed on to.
+io::Task<> serve_listening(Service& service, io::Shard& shard, app::ShardProgram& program) {
+  app::ListeningProgram instance(program);
+  app::ProxyRunner runner(shard.reactor(), instance, service.runtime.random(),
+                          proxy_limits(service.options));
+  runner.start();
+  const Result<> served = co_await serve_http(service, shard, runner);
+  [[maybe_unused]] const auto stopped =
+      co_await runner.stop(shard.reactor().deadline_after(kDrainTimeMax));
+  [[maybe_unused]] const auto closed = co_await instance.close();
+  if (!served.has_value()) {
+    co_return fail(served.error().clone());
+  }
+  co_return {};
+}
+
+io::Task<> serve_shard(Service& service, io::Shard& shard) {
+  const EndNotice notice(service);
+  Runtime& runtime = service.runtime;
+  app::GuestShard guests(shard.reactor(), runtime.engine(), runtime.clock(), runtime.random(),
+                         &runtime.helpers());
+  SELVEDGE_CO_TRY(const auto program, app::ShardProgram::create(guests, service.program));
+  if (service.program->listens()) {
+    co_return co_await serve_listening(service, shard, *program);
+  }
+  app::WcgiRunner runner(*program, wcgi_limits(service.options));
+  co_return co_await serve_http(service, shard, runner);
 }
 
 void announce(const Service& service, const ListenAddress& asked, std::size_t shards) {
@@ -182,9 +221,10 @@ std::size_t shard_count(const RunOptions& options) noexcept {
 
 Result<> run_server(Runtime& runtime, std::shared_ptr<const app::Program> program,
                     const RunOptions& options) {
+  // Each shard has a process of its own: a program that listens would not expect to be several.
+  const std::size_t shards = program->listens() && options.shards == 0 ? 1 : shard_count(options);
   SELVEDGE_TRY(const io::SocketAddress address, check_address(runtime, *options.http));
-  SELVEDGE_TRY(const auto group,
-               io::ShardGroup::create(runtime.clock(), {.shards = shard_count(options)}));
+  SELVEDGE_TRY(const auto group, io::ShardGroup::create(runtime.clock(), {.shards = shards}));
   base::Registry registry;
   gateway::HttpMetrics metrics(registry);
   Service service{.runtime = runtime,

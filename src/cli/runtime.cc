@@ -123,6 +123,10 @@ app::ProgramOptions program_options(const app::Package& package, const app::Pack
   if (options.memory_bytes_max.has_value()) {
     made.limits.instance.memory_bytes_max = *options.memory_bytes_max;
   }
+  made.limits.threads_max = static_cast<std::uint32_t>(options.threads_max);
+  for (const app::PackageCommand& other : package.commands) {
+    made.commands.emplace(other.name, other.module_path);
+  }
   if (!options.http.has_value()) {
     made.limits.wall_time_max = options.time_max;
   }

@@ -55,6 +55,11 @@ Result<> check(const ProcessOptions& options) {
   return {};
 }
 
+std::shared_ptr<Workload> workload_of(const ProcessShard& shard, const ProcessOptions& options) {
+  return options.workload != nullptr ? options.workload
+                                     : std::make_shared<Workload>(shard.reactor, WorkloadOptions{});
+}
+
 engine::Outcome killed() {
   engine::Outcome outcome;
   outcome.reason = engine::EndReason::kKilled;
@@ -80,20 +85,29 @@ int ExitStatus::shell_code() const noexcept {
 }
 
 Process::Process(Key, const ProcessShard& shard, std::shared_ptr<const engine::LinkedModule> module,
-                 ProcessOptions options)
+                 ProcessOptions options, Process* parent)
     : shard_(shard),
+      owned_workload_(parent != nullptr ? nullptr : workload_of(shard, options)),
+      workload_(parent != nullptr ? parent->workload_ : *owned_workload_),
+      id_(workload_.enter(*this, parent != nullptr ? parent->id_ : 0)),
+      original_parent_(parent != nullptr ? parent->id_ : 0),
       module_(std::move(module)),
       options_(std::move(options)),
       handles_(options_.limits.open_handles_max),
       start_time_(shard.clock.now()),
       ended_(shard.reactor),
       threads_(*this, shard_.reactor, shard_.scheduler,
-               [this](const engine::Outcome& outcome) { finish(status_of(outcome)); }) {
+               [this](const engine::Outcome& outcome) { main_ended(outcome); }) {
   options_.working_directory = absolute_path("/", options_.working_directory);
 }
 
 Process::~Process() {
   threads_.clear();
+  if (owned_workload_ != nullptr) {
+    workload_.clear();
+  } else {
+    workload_.ended(id_);
+  }
   // Whoever waits must have been told; only an owner that drops a running process finds nobody.
   SELVEDGE_DCHECK(!ended_.has_waiters());
 }
@@ -102,10 +116,73 @@ Result<std::unique_ptr<Process>> Process::create(const ProcessShard& shard,
                                                  std::shared_ptr<const engine::LinkedModule> module,
                                                  ProcessOptions options) {
   SELVEDGE_TRY_VOID(check(options));
-  auto process = std::make_unique<Process>(Key{}, shard, std::move(module), std::move(options));
+  auto process =
+      std::make_unique<Process>(Key{}, shard, std::move(module), std::move(options), nullptr);
   SELVEDGE_TRY_VOID(process->open_descriptors());
   SELVEDGE_TRY_VOID(process->make_main_thread());
   return process;
+}
+
+ErrnoResult<Process*> Process::create_child(ProgramImage image, HandleTable handles,
+                                            std::string working_directory) {
+  ProcessOptions options{.arguments = std::move(image.arguments),
+                         .environment = std::move(image.environment),
+                         .working_directory = std::move(working_directory),
+                         .handles = std::move(handles),
+                         .limits = options_.limits,
+                         .tenant = options_.tenant,
+                         .tenant_weight = options_.tenant_weight};
+  if (const Result<> checked = check(options); !checked) {
+    return refuse(Errno::kTooBig);
+  }
+  SELVEDGE_TRY_ERRNO_VOID(workload_.check_room());
+  auto child =
+      std::make_unique<Process>(Key{}, shard_, std::move(image.module), std::move(options), this);
+  if (!child->open_descriptors() || !child->make_main_thread()) {
+    return refuse(Errno::kNomem);
+  }
+  Process* const made = child.get();
+  workload_.adopt(std::move(child));
+  return made;
+}
+
+Errno Process::exec(Thread& thread, ProgramImage image) {
+  if (!check({.arguments = image.arguments, .environment = image.environment})) {
+    return Errno::kTooBig;
+  }
+  next_image_ = std::make_unique<ProgramImage>(std::move(image));
+  thread.end(killed());
+  return Errno::kSuccess;
+}
+
+void Process::main_ended(const engine::Outcome& outcome) {
+  const bool executes = next_image_ != nullptr && outcome.reason == engine::EndReason::kKilled &&
+                        !ending_signal_ && !output_limit_hit_;
+  if (!executes) {
+    finish(status_of(outcome));
+    return;
+  }
+  if (const Result<> started = become(std::move(*std::exchange(next_image_, nullptr))); !started) {
+    finish({.kind = ExitStatus::Kind::kFailed, .message = started.error().message()});
+  }
+}
+
+Result<> Process::become(ProgramImage image) {
+  threads_.reset();
+  shared_memory_.reset();
+  handles_.close_marked_for_exec();
+  module_ = std::move(image.module);
+  options_.arguments = std::move(image.arguments);
+  options_.environment = std::move(image.environment);
+  SELVEDGE_TRY_VOID(make_main_thread());
+  return threads_.start_main("_start", deadline());
+}
+
+std::optional<base::MonotonicTime> Process::deadline() const noexcept {
+  if (!options_.limits.wall_time_max) {
+    return std::nullopt;
+  }
+  return start_time_ + *options_.limits.wall_time_max;
 }
 
 Result<> Process::make_main_thread() {
@@ -121,6 +198,10 @@ Result<> Process::make_main_thread() {
 }
 
 Result<> Process::open_descriptors() {
+  if (options_.handles) {
+    handles_ = *std::exchange(options_.handles, std::nullopt);
+    return {};
+  }
   const auto open = [this](Descriptor descriptor) -> Result<> {
     descriptor.rights_base &= descriptor.handle->rights_base();
     descriptor.rights_inheriting &= descriptor.handle->rights_inheriting();
@@ -152,11 +233,7 @@ Result<> Process::start(std::string_view entry) {
   SELVEDGE_ASSERT(!started_);
   started_ = true;
   start_time_ = shard_.clock.now();
-  std::optional<base::MonotonicTime> deadline;
-  if (options_.limits.wall_time_max) {
-    deadline = start_time_ + *options_.limits.wall_time_max;
-  }
-  auto running = threads_.start_main(entry, deadline);
+  auto running = threads_.start_main(entry, deadline());
   if (!running) {
     finish({.kind = ExitStatus::Kind::kFailed, .message = running.error().message()});
   }
@@ -235,9 +312,13 @@ ExitStatus Process::status_of(const engine::Outcome& outcome) const {
 // end arrive together; the instances' slots go back to the pool.
 void Process::finish(ExitStatus status) {
   threads_.clear();
+  if (owned_workload_ != nullptr) {
+    workload_.clear();  // what children still hold goes before the end is told
+  }
   handles_.clear();
   status_ = std::move(status);
   ended_.set();
+  workload_.ended(id_);
 }
 
 }  // namespace selvedge::wasix

@@ -38,6 +38,7 @@
 #include "wasix/handle_table.h"
 #include "wasix/loopback_network.h"
 #include "wasix/thread_group.h"
+#include "wasix/workload.h"
 
 namespace selvedge::wasix {
 
@@ -85,6 +86,11 @@ struct ProcessOptions {
   std::vector<Preopen> preopens = {};
   // Where the guest begins: an absolute path of its own.
   std::string working_directory = "/";
+  // The process table that it belongs to; nullptr: a table of its own, without a loader, so that it
+  // cannot start others.
+  std::shared_ptr<Workload> workload = nullptr;
+  // What a child begins with instead of the directories above and the streams below.
+  std::optional<HandleTable> handles = std::nullopt;
   // nullptr: an empty input, an output that swallows everything (NullHandle).
   std::shared_ptr<Handle> standard_input = nullptr;
   std::shared_ptr<Handle> standard_output = nullptr;
@@ -120,6 +126,13 @@ struct ExitStatus {
   int shell_code() const noexcept;
 };
 
+// A program that a process is to become (proc_exec).
+struct ProgramImage {
+  std::shared_ptr<const engine::LinkedModule> module;
+  std::vector<std::string> arguments;
+  std::vector<std::string> environment;
+};
+
 // One shard's thread.
 class Process final {
   // Only create() can name it.
@@ -127,12 +140,17 @@ class Process final {
 
  public:
   Process(Key key, const ProcessShard& shard, std::shared_ptr<const engine::LinkedModule> module,
-          ProcessOptions options);
+          ProcessOptions options, Process* parent);
   // Invalid: an argument, variable or path with a NUL in it; more or longer ones than the maxima
   // above; a working directory that is not absolute.
   static Result<std::unique_ptr<Process>> create(const ProcessShard& shard,
                                                  std::shared_ptr<const engine::LinkedModule> module,
                                                  ProcessOptions options);
+  // A process of this one's workload, with its limits, tenant and working directory, which the
+  // workload owns. It does not run yet. kAgain: the process table is full; kTooBig, kInval: as
+  // create().
+  ErrnoResult<Process*> create_child(ProgramImage image, HandleTable handles,
+                                     std::string working_directory);
   // Ends the guest if it still runs. Not from inside one of its host calls.
   ~Process();
 
@@ -159,6 +177,13 @@ class Process final {
   const std::vector<std::string>& environment() const noexcept [[clang::lifetimebound]] {
     return options_.environment;
   }
+  ProcessId id() const noexcept { return id_; }
+  // Who made it; it may be gone.
+  ProcessId original_parent() const noexcept { return original_parent_; }
+  Workload& workload() const noexcept [[clang::lifetimebound]] { return workload_; }
+  // The process becomes another program, with its descriptors (but those marked close-on-exec),
+  // when the host call of `thread` returns. kTooBig, kInval: the arguments.
+  Errno exec(Thread& thread, ProgramImage image);
   HandleTable& handles() noexcept [[clang::lifetimebound]] { return handles_; }
   ThreadGroup& threads() noexcept [[clang::lifetimebound]] { return threads_; }
   FutexTable& futexes() noexcept [[clang::lifetimebound]] { return futexes_; }
@@ -193,10 +218,18 @@ class Process final {
  private:
   Result<> open_descriptors();
   Result<> make_main_thread();
+  std::optional<base::MonotonicTime> deadline() const noexcept;
+  void main_ended(const engine::Outcome& outcome);
+  Result<> become(ProgramImage image);
   ExitStatus status_of(const engine::Outcome& outcome) const;
   void finish(ExitStatus status);
 
   ProcessShard shard_;
+  // Of the first process; its children must not keep alive what owns them.
+  std::shared_ptr<Workload> owned_workload_;
+  Workload& workload_;
+  ProcessId id_;
+  ProcessId original_parent_;
   std::shared_ptr<const engine::LinkedModule> module_;
   ProcessOptions options_;
   HandleTable handles_;
@@ -206,6 +239,7 @@ class Process final {
   bool started_ = false;
   bool output_limit_hit_ = false;
   std::optional<Signal> ending_signal_;
+  std::unique_ptr<ProgramImage> next_image_;
   std::optional<ExitStatus> status_;
   io::Event ended_;
   std::unique_ptr<engine::SharedMemory> shared_memory_;

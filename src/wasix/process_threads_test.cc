@@ -179,7 +179,8 @@ TEST_F(ThreadsTest, ThreadExit_OfTheMainThread_LetsTheOthersFinish) {
     (func (export "wasi_thread_start") (param i32 i32)
       (drop (call $sleep (i64.const 1000000)))
       (call $exit (i32.const 8)))
-    (func (export "_start") (drop (call $spawn (i32.const 0))) (call $thread_exit (i32.const 1))))");
+    (func (export "_start") (drop (call $spawn (i32.const 0)))
+      (call $thread_exit (i32.const 1))))");
   EXPECT_EQ(status.kind, Kind::kExited);
   EXPECT_EQ(status.code, 8U);
 }

@@ -36,6 +36,12 @@ void ThreadGroup::clear() noexcept {
   const auto ending = std::exchange(threads_, {});
 }
 
+void ThreadGroup::reset() noexcept {
+  clear();
+  over_ = false;
+  next_id_ = kMainThread;
+}
+
 Result<std::unique_ptr<ThreadGroup::GuestThread>> ThreadGroup::make(ThreadId id) {
   auto thread = std::make_unique<GuestThread>(process_, id);
   SELVEDGE_TRY(thread->instance,

@@ -44,6 +44,8 @@ class ThreadGroup final : private engine::FiberOwner {
   // Another thread, in the module's `wasi_thread_start(id, start_argument)`. kAgain: the maximum is
   // reached; kNotsup: the module has no such function or no shared memory.
   ErrnoResult<ThreadId> spawn(std::uint32_t start_argument);
+  // Destroys them all, so that another program can begin with create_main(). From `ended` only.
+  void reset() noexcept;
   // Ends all of them soon, through `ended` with kKilled. No effect before start_main().
   void kill() noexcept;
   // Destroys them now. Not from inside one of their host calls.

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "app/internal/exit_description.h"
 #include "app/internal/plain_answer.h"
 #include "base/format.h"
 #include "base/log.h"
@@ -17,21 +18,6 @@ struct Chunk {
   std::unique_ptr<std::byte[]> bytes = std::make_unique_for_overwrite<std::byte[]>(kChunkBytes);
   base::MutableByteSpan span() noexcept { return {bytes.get(), kChunkBytes}; }
 };
-
-std::string describe(const wasix::ExitStatus& status) {
-  using Kind = wasix::ExitStatus::Kind;
-  switch (status.kind) {
-    case Kind::kExited:
-      return fmt::format("exited with code {}", status.code);
-    case Kind::kSignaled:
-      return fmt::format("was ended by signal {}", static_cast<int>(status.signal));
-    case Kind::kTrapped:
-    case Kind::kLimit:
-    case Kind::kFailed:
-      break;
-  }
-  return fmt::format("ended: {}", status.message);
-}
 
 }  // namespace
 
@@ -106,7 +92,7 @@ io::Task<bool> WcgiRequest::buffer_content() {
 }
 
 Result<> WcgiRequest::start(EnvironmentBlock environment) {
-  RunStreams streams;
+  RunAttachments streams;
   if (exchange_.request().has_content()) {
     wasix::PipeEnds input = wasix::make_pipe(reactor_);
     streams.input = std::move(input.reader);
@@ -199,7 +185,7 @@ io::Task<> WcgiRequest::relay_content(base::MutableByteSpan buffer, io::Deadline
   }
   if (!status.success()) {
     log::warning("request={} program={} {}", exchange_.request_id(),
-                 program_.program().options().name, describe(status));
+                 program_.program().options().name, describe_exit(status));
   }
   if (status.kind != wasix::ExitStatus::Kind::kExited) {
     ++metrics_.failed_after_head;
@@ -223,7 +209,7 @@ io::Task<> WcgiRequest::answer_without_head(io::Deadline deadline) {
     co_return co_await answer_input_error();
   }
   log::warning("request={} program={} {} before it sent a complete head", exchange_.request_id(),
-               program_.program().options().name, describe(status));
+               program_.program().options().name, describe_exit(status));
   if (status.timed_out) {
     ++metrics_.timed_out;
     co_return co_await answer_plainly(exchange_, wire::StatusCode(504),

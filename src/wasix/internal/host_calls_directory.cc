@@ -10,57 +10,21 @@
 #include "wasix/guest_path.h"
 #include "wasix/internal/handle_calls.h"
 #include "wasix/internal/lookup.h"
+#include "wasix/internal/preopen_lookup.h"
 
 namespace selvedge::wasix::internal {
 
 namespace {
 
-// The preopened directory that `path` lies in, the innermost when they are nested, and the rest of
-// the path.
-struct Location {
-  const Descriptor* preopen = nullptr;
-  std::string name;
-  std::string rest;
-  // Some preopened directory lies beneath `path`.
-  bool leads_to_preopen = false;
-};
-
-Location locate(const HandleTable& handles, std::string_view path) {
-  Location location;
-  for (const Descriptor& descriptor : handles.descriptors()) {
-    if (descriptor.handle == nullptr || !descriptor.preopen_name) {
-      continue;
-    }
-    std::string name = absolute_path("/", *descriptor.preopen_name);
-    if (const auto rest = path_beneath(name, path)) {
-      if (location.preopen == nullptr || name.size() > location.name.size()) {
-        location.preopen = &descriptor;
-        location.rest = std::string(*rest);
-        location.name = std::move(name);
-      }
-    } else if (path_beneath(path, name)) {
-      location.leads_to_preopen = true;
-    }
-  }
-  return location;
-}
-
-ErrnoResult<> check_directory(const Location& location) {
-  if (location.preopen == nullptr) {
-    return refuse(Errno::kNoent);
-  }
-  DirectoryHandle* const directory = location.preopen->handle->as_directory();
-  if (directory == nullptr) {
-    return refuse(Errno::kNotdir);
-  }
-  if (location.rest.empty()) {
+ErrnoResult<> check_directory(const HandleTable& handles, std::string_view path) {
+  SELVEDGE_TRY_ERRNO(const PreopenPlace place, locate(handles, path));
+  if (place.rest.empty()) {
     return {};
   }
-  if (!has_all(location.preopen->rights_base, Rights::kPathFilestatGet)) {
+  if (!has_all(place.rights_base, Rights::kPathFilestatGet)) {
     return refuse(Errno::kNotcapable);
   }
-  SELVEDGE_TRY_ERRNO(const FileStat stat,
-                     directory->directory()->stat(location.rest, Follow::kYes));
+  SELVEDGE_TRY_ERRNO(const FileStat stat, place.directory->stat(place.rest, Follow::kYes));
   if (stat.filetype != Filetype::kDirectory) {
     return refuse(Errno::kNotdir);
   }
@@ -105,9 +69,9 @@ Errno chdir(Thread& thread, Ptr<std::uint8_t> path, std::uint32_t path_len) {
   if (target.size() > kPathBytesMax) {
     return Errno::kNametoolong;
   }
-  const Location location = locate(process.handles(), target);
-  const Errno error = errno_of(check_directory(location));
-  const bool made_up = error == Errno::kNoent && (location.leads_to_preopen || target == "/");
+  const Errno error = errno_of(check_directory(process.handles(), target));
+  const bool made_up =
+      error == Errno::kNoent && (target == "/" || leads_to_preopen(process.handles(), target));
   if (error != Errno::kSuccess && !made_up) {
     return error;
   }

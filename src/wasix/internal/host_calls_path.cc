@@ -10,6 +10,7 @@
 #include "wasix/internal/handle_calls.h"
 #include "wasix/internal/host_calls.h"
 #include "wasix/internal/lookup.h"
+#include "wasix/internal/open_descriptor.h"
 #include "wasix/internal/stat.h"
 
 namespace selvedge::wasix::internal {
@@ -68,6 +69,14 @@ Descriptor descriptor_of(Opened opened, Rights base, Rights inheriting) {
 }
 
 }  // namespace
+
+ErrnoResult<Descriptor> open_descriptor(Directory& directory, std::string_view path,
+                                        const OpenRequest& request) {
+  SELVEDGE_TRY_ERRNO(Opened opened,
+                     directory.open(path, open_options(request.base, follow_of(request.lookup),
+                                                       request.oflags, request.fdflags)));
+  return descriptor_of(std::move(opened), request.base, request.inheriting);
+}
 
 Errno path_create_directory(Thread& thread, GuestFd fd, Ptr<std::uint8_t> path,
                             std::uint32_t path_len) {
@@ -144,9 +153,12 @@ Errno open_path(Thread& thread, GuestFd fd, std::uint32_t dirflags, Ptr<std::uin
   if (handles.full()) {
     return Errno::kMfile;
   }
-  SELVEDGE_TRY_ERRNO(Opened opened, directory->open(name, open_options(base, follow_of(lookup),
-                                                                       open_flags, flags)));
-  Descriptor descriptor = descriptor_of(std::move(opened), base, inheriting);
+  SELVEDGE_TRY_ERRNO(Descriptor descriptor, open_descriptor(*directory, name,
+                                                            {.base = base,
+                                                             .inheriting = inheriting,
+                                                             .lookup = lookup,
+                                                             .oflags = open_flags,
+                                                             .fdflags = flags}));
   descriptor.close_on_exec = has_any(extension, Fdflagsext::kCloexec);
   SELVEDGE_TRY_ERRNO(const GuestFd new_fd, handles.insert(std::move(descriptor)));
   return memory.write(opened_fd, new_fd) ? Errno::kSuccess : Errno::kFault;

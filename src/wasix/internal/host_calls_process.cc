@@ -11,6 +11,7 @@
 #include "wasix/internal/handle_calls.h"
 #include "wasix/internal/host_calls.h"
 #include "wasix/internal/lookup.h"
+#include "wasix/internal/process_calls.h"
 
 namespace selvedge::wasix::internal {
 
@@ -149,27 +150,39 @@ BlockingErrno sched_yield(Thread& thread) {
 
 void proc_exit(Thread& thread, std::uint32_t code) { thread.exit(code); }
 
-// Preview 1 has no handlers, so every signal takes its default action. Stopping is not supported.
-Errno proc_raise(Thread& thread, std::uint32_t signal) {
-  if (signal > static_cast<std::uint32_t>(Signal::kSys)) {
-    return Errno::kInval;
-  }
-  switch (static_cast<Signal>(signal)) {
+SignalAction default_action(Signal signal) noexcept {
+  switch (signal) {
     case Signal::kNone:
     case Signal::kChld:
     case Signal::kCont:
     case Signal::kUrg:
     case Signal::kWinch:
-      return Errno::kSuccess;
+      return SignalAction::kIgnore;
     case Signal::kStop:
     case Signal::kTstp:
     case Signal::kTtin:
     case Signal::kTtou:
-      return Errno::kNotsup;
+      return SignalAction::kStop;
     default:
+      return SignalAction::kTerminate;
+  }
+}
+
+// There are no handlers, so every signal takes its default action. Stopping is not supported.
+Errno proc_raise(Thread& thread, std::uint32_t signal) {
+  if (signal > static_cast<std::uint32_t>(Signal::kSys)) {
+    return Errno::kInval;
+  }
+  switch (default_action(static_cast<Signal>(signal))) {
+    case SignalAction::kIgnore:
+      return Errno::kSuccess;
+    case SignalAction::kStop:
+      return Errno::kNotsup;
+    case SignalAction::kTerminate:
       thread.process().end_by_signal(thread, static_cast<Signal>(signal));
       return Errno::kSuccess;
   }
+  return Errno::kInval;
 }
 
 }  // namespace selvedge::wasix::internal

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string_view>
+
+#include "wasix/errno_result.h"
+#include "wasix/handle_table.h"
+
+namespace selvedge::wasix::internal {
+
+struct OpenRequest {
+  Rights base = Rights::kNone;
+  Rights inheriting = Rights::kNone;
+  Lookupflags lookup = Lookupflags::kNone;
+  Oflags oflags = Oflags::kNone;
+  Fdflags fdflags = Fdflags::kNone;
+};
+
+// What path_open does once it knows the directory; the rights are cut to what the opened thing can
+// have. Defined in host_calls_path.cc.
+ErrnoResult<Descriptor> open_descriptor(Directory& directory, std::string_view path,
+                                        const OpenRequest& request);
+
+}  // namespace selvedge::wasix::internal

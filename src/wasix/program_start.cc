@@ -1,0 +1,205 @@
+#include "wasix/program_start.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "engine/engine.h"
+#include "wasix/guest_path.h"
+#include "wasix/internal/preopen_lookup.h"
+#include "wasix/process.h"
+#include "wasix/workload.h"
+
+namespace selvedge::wasix {
+
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+// The part that is brought into memory before it is read.
+constexpr std::size_t kReadStepBytes = std::size_t{1} << 20;
+
+// An open regular file; kIsdir and others as opening says.
+ErrnoResult<std::shared_ptr<File>> open_file(Process& process, const std::string& path) {
+  SELVEDGE_TRY_ERRNO(const internal::PreopenPlace place, internal::locate(process.handles(), path));
+  SELVEDGE_TRY_ERRNO(Opened opened, place.directory->open(place.rest.empty() ? "." : place.rest,
+                                                          {.follow = Follow::kYes, .read = true}));
+  auto* const file = std::get_if<std::shared_ptr<File>>(&opened);
+  if (file == nullptr) {
+    return refuse(Errno::kAcces);
+  }
+  return std::move(*file);
+}
+
+// The whole file, at most engine::kModuleBytesMax.
+io::Task<ErrnoResult<Bytes>> read_file(Process& process, std::shared_ptr<File> file) {
+  const ErrnoResult<FileStat> stat = file->stat();
+  if (!stat) {
+    co_return refuse(stat.error());
+  }
+  if (stat->size > engine::kModuleBytesMax) {
+    co_return refuse(Errno::kNoexec);
+  }
+  const ProcessShard& shard = process.shard();
+  Bytes bytes(static_cast<std::size_t>(stat->size));
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    if (file->waits_for_disk() && shard.helpers != nullptr && done % kReadStepBytes == 0) {
+      const auto load = [file, done]() -> Result<bool> {
+        file->load(done, kReadStepBytes);
+        return true;
+      };
+      SELVEDGE_CO_TRY_VOID(co_await shard.helpers->run(shard.reactor, load));
+    }
+    const std::size_t step = std::min(kReadStepBytes - done % kReadStepBytes, bytes.size() - done);
+    const base::MutableByteSpan target = base::MutableByteSpan(bytes).subspan(done, step);
+    const ErrnoResult<std::size_t> count = file->read(std::span(&target, 1), Wait::kAllowed);
+    if (!count) {
+      co_return refuse(count.error());
+    }
+    if (*count == 0) {
+      break;  // it has become shorter
+    }
+    done += *count;
+    co_await shard.reactor.yield();
+  }
+  bytes.resize(done);
+  co_return bytes;
+}
+
+// The words of a "#!" line, one or two; empty: the file is no script.
+std::vector<std::string> interpreter_of(base::ByteSpan file) {
+  std::string_view text =
+      base::as_text(file.first(std::min(file.size(), kInterpreterLineBytesMax)));
+  if (!text.starts_with("#!")) {
+    return {};
+  }
+  text = text.substr(2, text.find('\n') - 2);
+  const auto trim = [](std::string_view word) {
+    const std::size_t first = word.find_first_not_of(" \t\r");
+    const std::size_t last = word.find_last_not_of(" \t\r");
+    return first == std::string_view::npos ? std::string_view()
+                                           : word.substr(first, last - first + 1);
+  };
+  text = trim(text);
+  const std::size_t end = std::min(text.find_first_of(" \t"), text.size());
+  std::vector<std::string> words;
+  if (end != 0) {
+    words.emplace_back(text.substr(0, end));
+  }
+  // All that follows is one argument, as in Linux.
+  if (const std::string_view rest = trim(text.substr(end)); !rest.empty()) {
+    words.emplace_back(rest);
+  }
+  return words;
+}
+
+// Paths to try, in order.
+std::vector<std::string> candidates(const Process& process, const ProgramRequest& request) {
+  const std::string& working_directory = process.working_directory();
+  if (!request.search_path || request.name.find('/') != std::string::npos) {
+    return {absolute_path(working_directory, request.name)};
+  }
+  std::vector<std::string> paths;
+  std::string_view rest = *request.search_path;
+  while (paths.size() < kPathFoldersMax) {
+    const std::size_t end = std::min(rest.find(':'), rest.size());
+    const std::string folder = absolute_path(working_directory, rest.substr(0, end));
+    paths.push_back(absolute_path(folder, request.name));
+    if (end == rest.size()) {
+      break;
+    }
+    rest.remove_prefix(end + 1);
+  }
+  return paths;
+}
+
+// The command that a path in /bin stands for.
+std::optional<std::string> command_of(std::string_view path) {
+  for (const std::string_view folder : {"/bin", "/usr/bin"}) {
+    const auto rest = path_beneath(folder, path);
+    if (rest && !rest->empty() && rest->find('/') == std::string_view::npos) {
+      return std::string(*rest);
+    }
+  }
+  return std::nullopt;
+}
+
+struct Candidate {
+  std::string path;
+  std::shared_ptr<File> file;                           // or
+  std::shared_ptr<const engine::LinkedModule> command;  // of the package
+};
+
+// The first candidate that exists. A file that cannot be opened is only an answer when no other
+// candidate exists.
+io::Task<ErrnoResult<Candidate>> first_that_exists(Process& process, ProgramRequest request) {
+  Errno error = Errno::kNoent;
+  for (std::string& path : candidates(process, request)) {
+    ErrnoResult<std::shared_ptr<File>> file = open_file(process, path);
+    if (file) {
+      co_return Candidate{.path = std::move(path), .file = *std::move(file), .command = nullptr};
+    }
+    if (file.error() != Errno::kNoent && file.error() != Errno::kNotdir) {
+      error = file.error();
+    }
+    if (const auto command = command_of(path)) {
+      auto module = co_await process.workload().loader()->load_command(*command);
+      if (module.has_value()) {
+        co_return Candidate{
+            .path = std::move(path), .file = nullptr, .command = *std::move(module)};
+      }
+    }
+  }
+  co_return refuse(error);
+}
+
+}  // namespace
+
+io::Task<ErrnoResult<FoundProgram>> find_program(Process& process, ProgramRequest request) {
+  ProgramLoader* const loader = process.workload().loader();
+  if (loader == nullptr) {
+    co_return refuse(Errno::kNotsup);
+  }
+  for (int depth = 0; depth <= kInterpretersMax; ++depth) {
+    SELVEDGE_CO_TRY(ErrnoResult<Candidate> found, co_await first_that_exists(process, request));
+    if (!found) {
+      co_return refuse(found.error());
+    }
+    if (found->command != nullptr) {
+      co_return FoundProgram{.module = std::move(found->command),
+                             .arguments = std::move(request.arguments)};
+    }
+    SELVEDGE_CO_TRY(ErrnoResult<Bytes> bytes, co_await read_file(process, found->file));
+    if (!bytes) {
+      co_return refuse(bytes.error());
+    }
+    if (engine::looks_like_wasm(*bytes)) {
+      auto module = co_await loader->load(*std::move(bytes));
+      if (!module.has_value()) {
+        log::info("a program that a guest started cannot run: {}",
+                  log::escape(module.error().message(), 512));
+        co_return refuse(Errno::kNoexec);
+      }
+      co_return FoundProgram{.module = *std::move(module),
+                             .arguments = std::move(request.arguments)};
+    }
+    std::vector<std::string> words = interpreter_of(*bytes);
+    if (words.empty()) {
+      co_return refuse(Errno::kNoexec);
+    }
+    // interpreter, its argument, the script, the script's arguments without its name
+    request.name = words.front();
+    words.push_back(found->path);
+    if (!request.arguments.empty()) {
+      words.insert(words.end(), request.arguments.begin() + 1, request.arguments.end());
+    }
+    request.arguments = std::move(words);
+    request.search_path = std::nullopt;
+  }
+  co_return refuse(Errno::kLoop);
+}
+
+}  // namespace selvedge::wasix

@@ -1,0 +1,105 @@
+#pragma once
+
+// A workload: the processes that one program starts. Each has its own process table; nothing of one
+// workload is nameable from another.
+//
+// The first process is made and owned by the embedder; those that it and its children spawn are
+// owned here. A child that has ended stays as a zombie until its parent joins it. When a parent
+// ends before its children, the first process becomes their parent, as init does. When the first
+// process ends, all others end with it.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/module.h"
+#include "io/event.h"
+#include "io/reactor.h"
+#include "io/task.h"
+#include "wasix/errno_result.h"
+
+namespace selvedge::wasix {
+
+class Process;
+struct ExitStatus;
+
+// Within a workload; never used again in its life.
+using ProcessId = std::uint32_t;
+inline constexpr ProcessId kFirstProcess = 1;
+
+// Makes modules of what guests want to run. Implemented by the embedder; one shard's.
+class ProgramLoader {
+ public:
+  virtual ~ProgramLoader() = default;
+  // Compiles (or takes from a cache) and links a Wasm binary that came from a guest's file system.
+  // Errors are of the module: the guest sees kNoexec.
+  virtual io::Task<std::shared_ptr<const engine::LinkedModule>> load(
+      std::vector<std::byte> wasm) = 0;
+  // A command of the package or of its dependencies, which guests find in /bin; kNotFound.
+  virtual io::Task<std::shared_ptr<const engine::LinkedModule>> load_command(std::string name) = 0;
+};
+
+struct WorkloadOptions {
+  // nullptr: nothing can be spawned or executed (kNotsup). Outlives the workload.
+  ProgramLoader* loader = nullptr;
+  // Running ones and zombies.
+  std::uint32_t processes_max = 64;
+};
+
+// One shard's thread.
+class Workload {
+ public:
+  Workload(io::Reactor& reactor, WorkloadOptions options) noexcept;
+  ~Workload();
+  Workload(const Workload&) = delete;
+  Workload& operator=(const Workload&) = delete;
+
+  ProgramLoader* loader() const noexcept { return options_.loader; }
+
+  // For Process: its place in the table. `parent` 0: the first one.
+  ProcessId enter(Process& process, ProcessId parent);
+  // The process has ended, or is destroyed: everybody who joins is told.
+  void ended(ProcessId id) noexcept;
+  // The first process goes: all others are destroyed.
+  void clear() noexcept;
+
+  // kAgain: the table is full. Removes zombies that nobody will join first.
+  ErrnoResult<> check_room();
+  // Takes over a child that has entered.
+  void adopt(std::unique_ptr<Process> child);
+
+  // nullptr: there is none of that number, or it has been joined.
+  Process* find(ProcessId id) const noexcept;
+  std::optional<ProcessId> parent_of(ProcessId id) const noexcept;
+  bool has_children(ProcessId parent) const noexcept;
+  // A child of `parent` that has ended: `wanted`, or any when 0.
+  std::optional<ProcessId> ended_child(ProcessId parent, ProcessId wanted) const noexcept;
+  bool is_child(ProcessId parent, ProcessId child) const noexcept;
+  // Forgets a child that has ended.
+  void reap(ProcessId child) noexcept;
+  // Notified when a process has ended.
+  io::Event& process_ended() noexcept [[clang::lifetimebound]] { return process_ended_; }
+  std::size_t process_count() const noexcept { return entries_.size(); }
+
+ private:
+  struct Entry {
+    ProcessId parent = 0;
+    Process* process = nullptr;
+    std::unique_ptr<Process> owned;
+    bool ended = false;
+  };
+  void reap_orphans() noexcept;
+
+  WorkloadOptions options_;
+  io::Event process_ended_;
+  ProcessId next_id_ = kFirstProcess;
+  std::map<ProcessId, Entry> entries_;
+};
+
+}  // namespace selvedge::wasix
