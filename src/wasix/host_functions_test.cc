@@ -54,7 +54,7 @@ constexpr std::string_view kAbsent =
     "sock_leave_multicast_v6 sock_bind sock_listen sock_accept_v2 sock_connect sock_recv_from "
     "sock_send_to sock_send_file resolve port_bridge port_unbridge port_dhcp_acquire "
     "port_addr_add port_addr_remove port_addr_clear port_mac port_addr_list port_gateway_set "
-    "port_route_add port_route_remove port_route_clear port_route_list tty_get tty_set "
+    "port_route_add port_route_remove port_route_clear port_route_list "
     "dl_invalid_handle dlopen dlsym call_dynamic closure_prepare closure_allocate "
     "closure_free reflect_signature ";
 

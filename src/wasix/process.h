@@ -36,6 +36,7 @@
 #include "wasix/futex.h"
 #include "wasix/handle.h"
 #include "wasix/handle_table.h"
+#include "wasix/terminal.h"
 #include "wasix/thread_group.h"
 
 namespace selvedge::wasix {
@@ -88,6 +89,9 @@ struct ProcessOptions {
   std::shared_ptr<Handle> standard_input = nullptr;
   std::shared_ptr<Handle> standard_output = nullptr;
   std::shared_ptr<Handle> standard_error = nullptr;
+  // The one behind those of them that are terminals; shared with whoever else uses it. nullptr: the
+  // program has none (kNotty).
+  std::shared_ptr<Terminal> terminal = nullptr;
   ProcessLimits limits = {};
   engine::TenantId tenant = {};
   std::uint32_t tenant_weight = engine::kTenantWeightDefault;
@@ -162,6 +166,8 @@ class Process final {
   const engine::SharedMemory* shared_memory() const noexcept [[clang::lifetimebound]] {
     return shared_memory_.get();
   }
+  // nullptr: none.
+  Terminal* terminal() noexcept [[clang::lifetimebound]] { return options_.terminal.get(); }
   // Absolute, without empty components, `.` and `..`.
   const std::string& working_directory() const noexcept [[clang::lifetimebound]] {
     return options_.working_directory;
