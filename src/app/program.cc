@@ -145,6 +145,7 @@ Result<std::unique_ptr<wasix::Process>> ShardProgram::start(RunStreams streams,
                                         .standard_input = std::move(streams.input),
                                         .standard_output = std::move(streams.output),
                                         .standard_error = std::move(streams.error),
+                                        .terminal = std::move(streams.terminal),
                                         .limits = options.limits,
                                         .tenant = options.tenant};
   if (program_->uses_files()) {

@@ -75,6 +75,8 @@ struct RunStreams {
   std::shared_ptr<wasix::Handle> input;
   std::shared_ptr<wasix::Handle> output;
   std::shared_ptr<wasix::Handle> error;
+  // The one that they lead to, if any.
+  std::shared_ptr<wasix::Terminal> terminal;
 };
 
 // What a guest sees as "/": an empty /tmp and the package's folders under an in-memory layer of its
