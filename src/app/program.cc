@@ -171,6 +171,7 @@ Result<std::unique_ptr<wasix::Process>> ShardProgram::start(RunAttachments attac
                                         .standard_input = std::move(attachments.input),
                                         .standard_output = std::move(attachments.output),
                                         .standard_error = std::move(attachments.error),
+                                        .terminal = std::move(attachments.terminal),
                                         .limits = options.limits,
                                         .tenant = options.tenant};
   if (loader_ != nullptr) {

@@ -103,6 +103,8 @@ struct RunAttachments {
   std::shared_ptr<wasix::Handle> error = nullptr;
   // nullptr: one of its own, when the program uses sockets.
   std::shared_ptr<wasix::LoopbackNetwork> network = nullptr;
+  // The one that they lead to, if any.
+  std::shared_ptr<wasix::Terminal> terminal = nullptr;
 };
 
 // What a guest sees as "/": an empty /tmp and the package's folders under an in-memory layer of its

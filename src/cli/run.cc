@@ -71,6 +71,18 @@ Result<> check_listens(const app::PackageCommand& command, const app::Program& p
   return {};
 }
 
+// Of a terminal: without an orderly end, ^\ would leave its modes as the program has set them.
+// What our parent ignores (nohup) stays ignored; blocked, it would reach us all the same.
+void block_terminal_signals() noexcept {
+  io::block_signals({SIGWINCH});
+  for (const int signal : {SIGQUIT, SIGHUP}) {
+    struct sigaction action{};
+    if (::sigaction(signal, nullptr, &action) == 0 && action.sa_handler != SIG_IGN) {
+      io::block_signals({signal});
+    }
+  }
+}
+
 Result<int> run_target(const RunOptions& options, MessageStyle style) {
   SELVEDGE_TRY(const app::Package package, app::open_package(options.target));
   for (const std::string& warning : package.warnings) {
@@ -113,6 +125,9 @@ int run(const RunOptions& options) {
   log::set_level(options.log_level.value_or(options.http.has_value() ? log::Level::kInfo
                                                                      : log::Level::kWarning));
   io::block_signals({SIGINT, SIGTERM});
+  if (!options.http.has_value()) {
+    block_terminal_signals();
+  }
   io::ignore_broken_pipe_signal();
   const auto code = run_target(options, style);
   if (!code.has_value()) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "app/guest_shard.h"
+#include "cli/host_terminal.h"
 #include "cli/messages.h"
 #include "io/signal_source.h"
 #include "io/standard_stream.h"
@@ -33,11 +34,28 @@ std::shared_ptr<wasix::Handle> standard_handle(io::KernelReactor& reactor, int f
                                    .writable = !reads});
 }
 
+wasix::Signal guest_signal(int signal) noexcept {
+  switch (signal) {
+    case SIGINT:
+      return wasix::Signal::kInt;
+    case SIGQUIT:
+      return wasix::Signal::kQuit;
+    case SIGHUP:
+      return wasix::Signal::kHup;
+    default:
+      return wasix::Signal::kTerm;
+  }
+}
+
 // The first signal ends the guest, the second one does not wait for anything.
-io::Task<> watch_signals(io::SignalSource& signals, wasix::Process& process, int& received) {
+io::Task<> watch_signals(io::SignalSource& signals, wasix::Process& process, HostTerminal* terminal,
+                         int& received) {
   SELVEDGE_CO_TRY(received, co_await signals.next());
-  process.kill(received == SIGINT ? wasix::Signal::kInt : wasix::Signal::kTerm);
+  process.kill(guest_signal(received));
   SELVEDGE_CO_TRY(const int again, co_await signals.next());
+  if (terminal != nullptr) {
+    terminal->restore();
+  }
   std::_Exit(128 + again);
 }
 
@@ -67,7 +85,9 @@ int exit_code_of(const wasix::ExitStatus& status, int signal, MessageStyle style
 io::Task<int> run(Runtime& runtime, std::shared_ptr<const app::Program> program,
                   MessageStyle style) {
   io::KernelReactor& reactor = runtime.reactor();
-  SELVEDGE_CO_TRY(const auto signals, io::SignalSource::create(reactor, {SIGINT, SIGTERM}));
+  SELVEDGE_CO_TRY(const auto signals, io::SignalSource::create(reactor, kEndingSignals));
+  SELVEDGE_CO_TRY(const auto size_signals, io::SignalSource::create(reactor, {SIGWINCH}));
+  const auto terminal = HostTerminal::find(reactor, {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
   app::GuestShard shard(reactor, runtime.engine(), runtime.clock(), runtime.random(),
                         &runtime.helpers());
   SELVEDGE_CO_TRY(const auto shard_program, app::ShardProgram::create(shard, std::move(program)));
@@ -78,12 +98,19 @@ io::Task<int> run(Runtime& runtime, std::shared_ptr<const app::Program> program,
       shard_program->start(
           {.input = standard_handle(reactor, STDIN_FILENO, io::StandardDirection::kRead),
            .output = standard_handle(reactor, STDOUT_FILENO, io::StandardDirection::kWrite),
-           .error = standard_handle(reactor, STDERR_FILENO, io::StandardDirection::kWrite)},
+           .error = standard_handle(reactor, STDERR_FILENO, io::StandardDirection::kWrite),
+           .terminal = terminal},
           std::move(environment)));
   int signal = 0;
   io::TaskScope beside(reactor);
-  beside.spawn(watch_signals(*signals, *process, signal));
+  beside.spawn(watch_signals(*signals, *process, terminal.get(), signal));
+  if (terminal != nullptr) {
+    beside.spawn(terminal->watch_size(*size_signals));
+  }
   SELVEDGE_CO_TRY(const wasix::ExitStatus status, co_await process->wait());
+  if (terminal != nullptr) {
+    terminal->restore();
+  }
   beside.cancel();
   [[maybe_unused]] const auto closed = co_await beside.close();
   co_return exit_code_of(status, signal, style);

@@ -7,8 +7,9 @@
 
 namespace selvedge::cli {
 
-// Runs the program on our own standard descriptors and returns the process's exit code. SIGINT and
-// SIGTERM end the guest, a second one ends us at once. What ended it, if not itself, is said on
+// Runs the program on our own standard descriptors and terminal and returns the process's exit
+// code. kEndingSignals, which are blocked as SIGWINCH is, end the guest, a second one ends us at
+// once; either way the terminal's modes are put back. What ended it, if not itself, is said on
 // standard error in one sentence. Main thread.
 Result<int> run_command(Runtime& runtime, std::shared_ptr<const app::Program> program,
                         const RunOptions& options);

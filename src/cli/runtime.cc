@@ -48,7 +48,7 @@ io::Task<> redraw(io::Reactor& reactor, ProgressLine& progress) {
 template <class Load>
 io::Task<LoadResult> load_watched(io::KernelReactor& reactor, io::HelperPool& helpers,
                                   ProgressLine& progress, Load load) {
-  SELVEDGE_CO_TRY(const auto signals, io::SignalSource::create(reactor, {SIGINT, SIGTERM}));
+  SELVEDGE_CO_TRY(const auto signals, io::SignalSource::create(reactor, kEndingSignals));
   io::TaskScope beside(reactor);
   beside.spawn(exit_on_signal(*signals, progress));
   beside.spawn(redraw(reactor, progress));

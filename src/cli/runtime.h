@@ -3,7 +3,9 @@
 // The composition root of `run`: the real clock, randomness, engine, helper threads and host
 // functions, made once for the process.
 
+#include <csignal>
 #include <filesystem>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 
@@ -18,6 +20,10 @@
 #include "io/kernel_reactor.h"
 
 namespace selvedge::cli {
+
+// What ends a program on the terminal in order, and us while it is compiled. Those of them that are
+// not blocked end us as they always do.
+inline constexpr std::initializer_list<int> kEndingSignals{SIGINT, SIGTERM, SIGQUIT, SIGHUP};
 
 class Runtime {
   struct Private {};
@@ -35,8 +41,8 @@ class Runtime {
   // The main thread's.
   io::KernelReactor& reactor() noexcept [[clang::lifetimebound]] { return *reactor_; }
 
-  // Compiles the command on a helper thread, with a progress line on a terminal. SIGINT and SIGTERM
-  // end the process meanwhile. Main thread.
+  // Compiles the command on a helper thread, with a progress line on a terminal.
+  // kEndingSignals end the process meanwhile. Main thread.
   Result<std::shared_ptr<const app::Program>> load(const app::Package& package,
                                                    const app::PackageCommand& command,
                                                    const RunOptions& options);

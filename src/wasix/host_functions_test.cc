@@ -50,7 +50,7 @@ constexpr std::string_view kAbsent =
     "stack_checkpoint stack_restore context_create context_switch context_destroy resolve "
     "port_bridge port_unbridge port_dhcp_acquire port_addr_add port_addr_remove "
     "port_addr_clear port_mac port_addr_list port_gateway_set port_route_add "
-    "port_route_remove port_route_clear port_route_list tty_get tty_set dl_invalid_handle "
+    "port_route_remove port_route_clear port_route_list dl_invalid_handle "
     "dlopen dlsym call_dynamic closure_prepare closure_allocate closure_free "
     "reflect_signature ";
 

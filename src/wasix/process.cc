@@ -129,6 +129,8 @@ ErrnoResult<Process*> Process::create_child(ProgramImage image, HandleTable hand
                          .environment = std::move(image.environment),
                          .working_directory = std::move(working_directory),
                          .handles = std::move(handles),
+                         .network = options_.network,
+                         .terminal = options_.terminal,
                          .limits = options_.limits,
                          .tenant = options_.tenant,
                          .tenant_weight = options_.tenant_weight};

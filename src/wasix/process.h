@@ -37,6 +37,7 @@
 #include "wasix/handle.h"
 #include "wasix/handle_table.h"
 #include "wasix/loopback_network.h"
+#include "wasix/terminal.h"
 #include "wasix/thread_group.h"
 #include "wasix/workload.h"
 
@@ -98,6 +99,9 @@ struct ProcessOptions {
   // Where its sockets live; shared by the processes of a workload, on one shard. nullptr: it can
   // open none.
   std::shared_ptr<LoopbackNetwork> network = nullptr;
+  // The one behind those of them that are terminals; shared with whoever else uses it. nullptr: the
+  // program has none (kNotty).
+  std::shared_ptr<Terminal> terminal = nullptr;
   ProcessLimits limits = {};
   engine::TenantId tenant = {};
   std::uint32_t tenant_weight = engine::kTenantWeightDefault;
@@ -191,6 +195,8 @@ class Process final {
   const engine::SharedMemory* shared_memory() const noexcept [[clang::lifetimebound]] {
     return shared_memory_.get();
   }
+  // nullptr: none.
+  Terminal* terminal() noexcept [[clang::lifetimebound]] { return options_.terminal.get(); }
   // Absolute, without empty components, `.` and `..`.
   const std::string& working_directory() const noexcept [[clang::lifetimebound]] {
     return options_.working_directory;

@@ -14,5 +14,7 @@ void register_wasix_sockets(engine::HostFunctions& functions);
 void register_wasix_threads(engine::HostFunctions& functions);
 // host_calls_child.cc: processes and signals.
 void register_wasix_processes(engine::HostFunctions& functions);
+// host_calls_terminal.cc
+void register_wasix_terminal(engine::HostFunctions& functions);
 
 }  // namespace selvedge::wasix::internal

@@ -1,0 +1,88 @@
+/* The functions of WASIX that Selvedge offers to programs beyond WASI preview 1, for C and C++ (module wasix_32v1,
+ * wasm32). Every function returns 0 or a WASI errno. For programs built with clang and wasi-libc, whose headers know
+ * preview 1 only; a toolchain with its own WASIX library does not need this file.
+ *
+ * What is declared here exists. A module that imports anything else is refused with the name of the import.
+ */
+#ifndef WASIX_H
+#define WASIX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WASIX_IMPORT(name) __attribute__((import_module("wasix_32v1"), import_name(#name)))
+
+/* ---- Addresses ---- */
+#define WASIX_AF_INET4 1
+#define WASIX_AF_INET6 2
+#define WASIX_AF_UNIX 3
+#define WASIX_SOCK_STREAM 1
+#define WASIX_SOCK_DGRAM 2
+#define WASIX_PROTO_TCP 6
+#define WASIX_PROTO_UDP 17
+
+/* `data`: for IPv4 and IPv6 the port in host order, then the address in network order (IPv6: then 8 bytes of flow and
+ * scope); for unix sockets the path. */
+typedef struct {
+  uint8_t tag; /* WASIX_AF_* */
+  uint8_t padding;
+  uint8_t data[108];
+} wasix_addr_port;
+_Static_assert(sizeof(wasix_addr_port) == 110, "layout of addr_port");
+
+/* 127.0.0.1 and the like; the bytes in the usual order. */
+static inline wasix_addr_port wasix_inet4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port) {
+  wasix_addr_port address = {WASIX_AF_INET4, 0, {(uint8_t)port, (uint8_t)(port >> 8), a, b, c, d}};
+  return address;
+}
+
+/* ---- Sockets. Reading and writing also work by read(2) and write(2). ---- */
+int32_t wasix_sock_open(uint8_t family, uint8_t type, uint32_t protocol, int32_t *fd) WASIX_IMPORT(sock_open);
+int32_t wasix_sock_pair(uint8_t family, uint8_t type, uint32_t protocol, int32_t *first, int32_t *second)
+    WASIX_IMPORT(sock_pair);
+int32_t wasix_sock_bind(int32_t fd, const wasix_addr_port *address) WASIX_IMPORT(sock_bind);
+int32_t wasix_sock_listen(int32_t fd, uint32_t backlog) WASIX_IMPORT(sock_listen);
+/* flags: 4 makes the new descriptor nonblocking (fdflags). */
+int32_t wasix_sock_accept(int32_t fd, uint32_t flags, int32_t *accepted, wasix_addr_port *peer)
+    WASIX_IMPORT(sock_accept_v2);
+int32_t wasix_sock_connect(int32_t fd, const wasix_addr_port *address) WASIX_IMPORT(sock_connect);
+int32_t wasix_sock_addr_local(int32_t fd, wasix_addr_port *address) WASIX_IMPORT(sock_addr_local);
+int32_t wasix_sock_addr_peer(int32_t fd, wasix_addr_port *address) WASIX_IMPORT(sock_addr_peer);
+
+/* ---- Descriptors ---- */
+int32_t wasix_fd_pipe(int32_t *reader, int32_t *writer) WASIX_IMPORT(fd_pipe);
+int32_t wasix_fd_dup(int32_t fd, int32_t *duplicate) WASIX_IMPORT(fd_dup);
+
+#define WASIX_EPOLLIN 1
+#define WASIX_EPOLLOUT 2
+#define WASIX_EPOLLRDHUP 4
+#define WASIX_EPOLLERR 16
+#define WASIX_EPOLLHUP 32
+#define WASIX_EPOLLET 64
+#define WASIX_EPOLLONESHOT 128
+#define WASIX_EPOLL_ADD 0
+#define WASIX_EPOLL_MOD 1
+#define WASIX_EPOLL_DEL 2
+#define WASIX_EPOLL_FOREVER UINT64_MAX
+
+typedef struct {
+  uint32_t events;
+  uint32_t padding;
+  uint32_t pointer; /* from here on: given back as it was */
+  int32_t fd;
+  uint32_t data1;
+  uint32_t padding2;
+  uint64_t data2;
+} wasix_epoll_event;
+_Static_assert(sizeof(wasix_epoll_event) == 32, "layout of epoll_event");
+
+int32_t wasix_epoll_create(int32_t *fd) WASIX_IMPORT(epoll_create);
+int32_t wasix_epoll_ctl(int32_t epoll, uint32_t operation, int32_t fd, const wasix_epoll_event *event)
+    WASIX_IMPORT(epoll_ctl);
+/* timeout: nanoseconds, or WASIX_EPOLL_FOREVER. */
+int32_t wasix_epoll_wait(int32_t epoll, wasix_epoll_event *events, uint32_t events_max, uint64_t timeout,
+                         uint32_t *count) WASIX_IMPORT(epoll_wait);
