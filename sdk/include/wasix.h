@@ -1,8 +1,10 @@
-/* The functions of WASIX that Selvedge offers to programs beyond WASI preview 1, for C and C++ (module wasix_32v1,
- * wasm32). Every function returns 0 or a WASI errno. For programs built with clang and wasi-libc, whose headers know
- * preview 1 only; a toolchain with its own WASIX library does not need this file.
+/* The functions of WASIX that Selvedge offers to programs beyond WASI preview 1, for C and C++
+ * (module wasix_32v1, wasm32). Every function returns 0 or a WASI errno. For programs built with
+ * clang and wasi-libc, whose headers know preview 1 only; a toolchain with its own WASIX library
+ * does not need this file.
  *
- * What is declared here exists. A module that imports anything else is refused with the name of the import.
+ * What is declared here exists. A module that imports anything else is refused with the name of the
+ * import.
  */
 #ifndef WASIX_H
 #define WASIX_H
@@ -25,8 +27,8 @@ extern "C" {
 #define WASIX_PROTO_TCP 6
 #define WASIX_PROTO_UDP 17
 
-/* `data`: for IPv4 and IPv6 the port in host order, then the address in network order (IPv6: then 8 bytes of flow and
- * scope); for unix sockets the path. */
+/* `data`: for IPv4 and IPv6 the port in host order, then the address in network order (IPv6: then 8
+ * bytes of flow and scope); for unix sockets the path. */
 typedef struct {
   uint8_t tag; /* WASIX_AF_* */
   uint8_t padding;
@@ -35,27 +37,29 @@ typedef struct {
 _Static_assert(sizeof(wasix_addr_port) == 110, "layout of addr_port");
 
 /* 127.0.0.1 and the like; the bytes in the usual order. */
-static inline wasix_addr_port wasix_inet4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port) {
+static inline wasix_addr_port wasix_inet4(uint8_t a, uint8_t b, uint8_t c, uint8_t d,
+                                          uint16_t port) {
   wasix_addr_port address = {WASIX_AF_INET4, 0, {(uint8_t)port, (uint8_t)(port >> 8), a, b, c, d}};
   return address;
 }
 
 /* ---- Sockets. Reading and writing also work by read(2) and write(2). ---- */
-int32_t wasix_sock_open(uint8_t family, uint8_t type, uint32_t protocol, int32_t *fd) WASIX_IMPORT(sock_open);
-int32_t wasix_sock_pair(uint8_t family, uint8_t type, uint32_t protocol, int32_t *first, int32_t *second)
-    WASIX_IMPORT(sock_pair);
-int32_t wasix_sock_bind(int32_t fd, const wasix_addr_port *address) WASIX_IMPORT(sock_bind);
+int32_t wasix_sock_open(uint8_t family, uint8_t type, uint32_t protocol, int32_t* fd)
+    WASIX_IMPORT(sock_open);
+int32_t wasix_sock_pair(uint8_t family, uint8_t type, uint32_t protocol, int32_t* first,
+                        int32_t* second) WASIX_IMPORT(sock_pair);
+int32_t wasix_sock_bind(int32_t fd, const wasix_addr_port* address) WASIX_IMPORT(sock_bind);
 int32_t wasix_sock_listen(int32_t fd, uint32_t backlog) WASIX_IMPORT(sock_listen);
 /* flags: 4 makes the new descriptor nonblocking (fdflags). */
-int32_t wasix_sock_accept(int32_t fd, uint32_t flags, int32_t *accepted, wasix_addr_port *peer)
+int32_t wasix_sock_accept(int32_t fd, uint32_t flags, int32_t* accepted, wasix_addr_port* peer)
     WASIX_IMPORT(sock_accept_v2);
-int32_t wasix_sock_connect(int32_t fd, const wasix_addr_port *address) WASIX_IMPORT(sock_connect);
-int32_t wasix_sock_addr_local(int32_t fd, wasix_addr_port *address) WASIX_IMPORT(sock_addr_local);
-int32_t wasix_sock_addr_peer(int32_t fd, wasix_addr_port *address) WASIX_IMPORT(sock_addr_peer);
+int32_t wasix_sock_connect(int32_t fd, const wasix_addr_port* address) WASIX_IMPORT(sock_connect);
+int32_t wasix_sock_addr_local(int32_t fd, wasix_addr_port* address) WASIX_IMPORT(sock_addr_local);
+int32_t wasix_sock_addr_peer(int32_t fd, wasix_addr_port* address) WASIX_IMPORT(sock_addr_peer);
 
 /* ---- Descriptors ---- */
-int32_t wasix_fd_pipe(int32_t *reader, int32_t *writer) WASIX_IMPORT(fd_pipe);
-int32_t wasix_fd_dup(int32_t fd, int32_t *duplicate) WASIX_IMPORT(fd_dup);
+int32_t wasix_fd_pipe(int32_t* reader, int32_t* writer) WASIX_IMPORT(fd_pipe);
+int32_t wasix_fd_dup(int32_t fd, int32_t* duplicate) WASIX_IMPORT(fd_dup);
 
 #define WASIX_EPOLLIN 1
 #define WASIX_EPOLLOUT 2
@@ -80,9 +84,95 @@ typedef struct {
 } wasix_epoll_event;
 _Static_assert(sizeof(wasix_epoll_event) == 32, "layout of epoll_event");
 
-int32_t wasix_epoll_create(int32_t *fd) WASIX_IMPORT(epoll_create);
-int32_t wasix_epoll_ctl(int32_t epoll, uint32_t operation, int32_t fd, const wasix_epoll_event *event)
-    WASIX_IMPORT(epoll_ctl);
+int32_t wasix_epoll_create(int32_t* fd) WASIX_IMPORT(epoll_create);
+int32_t wasix_epoll_ctl(int32_t epoll, uint32_t operation, int32_t fd,
+                        const wasix_epoll_event* event) WASIX_IMPORT(epoll_ctl);
 /* timeout: nanoseconds, or WASIX_EPOLL_FOREVER. */
-int32_t wasix_epoll_wait(int32_t epoll, wasix_epoll_event *events, uint32_t events_max, uint64_t timeout,
-                         uint32_t *count) WASIX_IMPORT(epoll_wait);
+int32_t wasix_epoll_wait(int32_t epoll, wasix_epoll_event* events, uint32_t events_max,
+                         uint64_t timeout, uint32_t* count) WASIX_IMPORT(epoll_wait);
+
+/* ---- Processes. Lists of strings are texts with '\n' between their items. ---- */
+int32_t wasix_proc_id(int32_t* pid) WASIX_IMPORT(proc_id);
+
+#define WASIX_SPAWN_CLOSE 0
+#define WASIX_SPAWN_DUP2 1
+#define WASIX_SPAWN_OPEN 2
+#define WASIX_SPAWN_CHDIR 3
+
+/* Something to do with the descriptors of a child before it begins. */
+typedef struct {
+  uint8_t command; /* WASIX_SPAWN_* */
+  uint8_t padding[3];
+  int32_t fd;
+  int32_t source_fd; /* of WASIX_SPAWN_DUP2 */
+  const char* path;
+  uint32_t path_length;
+  uint32_t dirflags; /* these as for path_open */
+  uint16_t oflags;
+  uint16_t padding2[3];
+  uint64_t rights_base;
+  uint64_t rights_inheriting;
+  uint16_t fdflags;
+  uint16_t fdflagsext;
+  uint32_t padding3;
+} wasix_spawn_operation;
+_Static_assert(sizeof(wasix_spawn_operation) == 56, "layout of proc_spawn_fd_op");
+
+/* env NULL: that of the caller. search_path 1: a name without a slash is looked for in `path`, or
+ * in PATH. Signal dispositions have no effect. */
+int32_t wasix_proc_spawn(const char* name, size_t name_length, const char* arguments,
+                         size_t arguments_length, const char* environment,
+                         size_t environment_length, const wasix_spawn_operation* operations,
+                         size_t operation_count, const void* dispositions, size_t disposition_count,
+                         uint32_t search_path, const char* path, size_t path_length, int32_t* pid)
+    WASIX_IMPORT(proc_spawn2);
+/* Returns only when it fails. */
+int32_t wasix_proc_exec(const char* name, size_t name_length, const char* arguments,
+                        size_t arguments_length, const char* environment, size_t environment_length,
+                        uint32_t search_path, const char* path, size_t path_length)
+    WASIX_IMPORT(proc_exec3);
+
+typedef struct {
+  uint8_t tag; /* 0: any child; 1: the one of this number */
+  uint8_t padding[3];
+  int32_t pid;
+} wasix_option_pid;
+
+typedef struct {
+  uint8_t tag; /* 0: none has ended (WASIX_JOIN_NONBLOCK); 1: it exited; 2: a signal ended it */
+  uint8_t padding;
+  uint16_t exit_code;
+  uint8_t signal;
+  uint8_t padding2;
+} wasix_join_status;
+_Static_assert(sizeof(wasix_join_status) == 6, "layout of join_status");
+
+#define WASIX_JOIN_NONBLOCK 1
+/* Waits for a child, and leaves its number in `pid`. */
+int32_t wasix_proc_join(wasix_option_pid* pid, uint32_t flags, wasix_join_status* status)
+    WASIX_IMPORT(proc_join);
+int32_t wasix_proc_signal(int32_t pid, uint8_t signal) WASIX_IMPORT(proc_signal);
+
+/* ---- Threads and futexes: for modules with a shared memory ---- */
+typedef struct {
+  uint8_t tag; /* 0: no limit; 1: nanoseconds */
+  uint8_t padding[7];
+  uint64_t nanoseconds;
+} wasix_option_timestamp;
+
+int32_t wasix_thread_sleep(uint64_t nanoseconds) WASIX_IMPORT(thread_sleep);
+int32_t wasix_thread_join(int32_t thread) WASIX_IMPORT(thread_join);
+int32_t wasix_futex_wait(const uint32_t* futex, uint32_t expected,
+                         const wasix_option_timestamp* timeout, uint8_t* woken)
+    WASIX_IMPORT(futex_wait);
+int32_t wasix_futex_wake(const uint32_t* futex, uint8_t* woken) WASIX_IMPORT(futex_wake);
+/* Begins the exported function `wasi_thread_start(int32_t id, void *argument)`; the thread's id, or
+ * a negative errno. */
+int32_t wasi_thread_spawn(void* argument)
+    __attribute__((import_module("wasi"), import_name("thread-spawn")));
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -6,6 +6,7 @@ demo_examples=(
   'php-site|/api.php?text=one+two+three|"words":3'
   'python-wcgi|/sum?n=1&n=2&n=39|"sum": 42'
   'c-hello|/?name=Ada|Hello, Ada'
+  'http-server|/hello|GET /hello'
 )
 demo_pids=()
 
