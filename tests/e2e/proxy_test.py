@@ -94,7 +94,8 @@ class BrokenProgramTest(unittest.TestCase):
 
     def test_clients_cannot_forge_forwarding_headers(self):
         self.until_answered()
-        _, _, body = self.server.request("GET", "/x", headers={"X-Forwarded-For": "6.6.6.6", "Forwarded": "for=6.6.6.6"})
+        forged = {"X-Forwarded-For": "6.6.6.6", "Forwarded": "for=6.6.6.6"}
+        _, _, body = self.server.request("GET", "/x", headers=forged)
         self.assertNotIn(b"6.6.6.6", body)
 
     def test_exit_before_the_answer_is_502_and_the_program_starts_again(self):
