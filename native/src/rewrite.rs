@@ -12,6 +12,8 @@
 //! The host computes the effective address as the 33-bit sum of address and offset, and traps as
 //! the instruction would: out of bounds, unaligned, a wait on a memory that is not shared. The
 //! memory is exported as "selvedge.memory" for that.
+//! * In a module that handles signals, imported functions get wrappers (rewrite_signals.rs) that ask
+//! "selvedge" for the next one: `next_signal () -> i32`, 0 for none.
 //! * Every mutable global that the module defines is exported as "selvedge.global.<index>" (its
 //! index in the module as it came), so that fork and snapshots can copy its value.
 //! * The maximum of a shared memory is lowered to what the platform allows: a shared memory
@@ -25,14 +27,15 @@ use std::convert::Infallible;
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{Encode, ExportKind, Instruction, Section as _};
 use wasmparser::{
-    BinaryReader, CodeSectionReader, ExportSectionReader, FunctionBody, GlobalSectionReader,
-    ImportSectionReader, KnownCustom, MemorySectionReader, MemoryType, Operator, SectionLimited,
-    TypeRef, TypeSectionReader,
+    BinaryReader, CodeSectionReader, ExportSectionReader, FunctionBody, FunctionSectionReader,
+    GlobalSectionReader, ImportSectionReader, KnownCustom, MemorySectionReader, MemoryType,
+    Operator, SectionLimited, TypeRef, TypeSectionReader,
 };
 
 use crate::buffer::{Buffer, Bytes};
 use crate::error::{NativeError, NativeErrorKind};
 use crate::inspect::{FEATURES, shown};
+use crate::rewrite_signals::SignalSurvey;
 use crate::sections::{self, Section, id};
 
 /// Module of the host functions that replace instructions.
@@ -53,8 +56,8 @@ struct HostFunction {
     parameters: &'static [u8],
 }
 
-/// All return an i32. The positions are those of `Survey::waits`.
-const HOST_FUNCTIONS: [HostFunction; 3] = [
+/// All return an i32. The positions are those of `Survey::uses`.
+const HOST_FUNCTIONS: [HostFunction; 4] = [
     HostFunction {
         name: "memory_atomic_wait32",
         parameters: &[TYPE_I32, TYPE_I32, TYPE_I64, TYPE_I32],
@@ -64,7 +67,9 @@ const HOST_FUNCTIONS: [HostFunction; 3] = [
         parameters: &[TYPE_I32, TYPE_I64, TYPE_I64, TYPE_I32],
     },
     HostFunction { name: "memory_atomic_notify", parameters: &[TYPE_I32, TYPE_I32, TYPE_I32] },
+    HostFunction { name: "next_signal", parameters: &[] },
 ];
+const NEXT_SIGNAL: usize = 3;
 
 /// Limits that the rewriter writes into modules.
 #[repr(C)]
@@ -120,8 +125,9 @@ struct Survey {
     mutable_globals: Vec<u32>,
     clamps_imported_memory: bool,
     clamps_defined_memory: bool,
-    /// Which of HOST_FUNCTIONS the code needs.
-    waits: [bool; 3],
+    /// Which of HOST_FUNCTIONS the module needs.
+    uses: [bool; 4],
+    signals: SignalSurvey,
 }
 
 impl Survey {
@@ -133,6 +139,7 @@ impl Survey {
             survey.look_at(wasm, &section, options)?;
             survey.sections.push(section);
         }
+        survey.uses[NEXT_SIGNAL] = survey.signals.handler().is_some();
         Ok(survey)
     }
 
@@ -148,7 +155,9 @@ impl Survey {
                 for group in TypeSectionReader::new(reader)? {
                     self.types += group?.types().len() as u32;
                 }
+                self.signals.types(TypeSectionReader::new(self::reader(wasm, section))?)?;
             }
+            id::FUNCTION => self.signals.functions(FunctionSectionReader::new(reader)?)?,
             id::IMPORT => self.look_at_imports(ImportSectionReader::new(reader)?, options)?,
             id::MEMORY => {
                 for memory in MemorySectionReader::new(reader)? {
@@ -166,7 +175,9 @@ impl Survey {
             }
             id::EXPORT => {
                 for export in ExportSectionReader::new(reader)? {
-                    let name = export?.name;
+                    let export = export?;
+                    self.signals.export(&export);
+                    let name = export.name;
                     if name.starts_with(RESERVED_PREFIX) {
                         return Err(invalid(format!(
                             "the module exports {}, and names that begin with \
@@ -176,7 +187,10 @@ impl Survey {
                     }
                 }
             }
-            id::CODE => self.waits = find_waits(&wasm[section.content.clone()], reader)?,
+            id::CODE => {
+                let waits = find_waits(&wasm[section.content.clone()], reader)?;
+                self.uses[..NEXT_SIGNAL].copy_from_slice(&waits);
+            }
             _ => {}
         }
         Ok(())
@@ -197,7 +211,10 @@ impl Survey {
                 )));
             }
             match import.ty {
-                TypeRef::Func(_) | TypeRef::FuncExact(_) => self.imported_functions += 1,
+                TypeRef::Func(kind) | TypeRef::FuncExact(kind) => {
+                    self.imported_functions += 1;
+                    self.signals.imported_function(kind);
+                }
                 TypeRef::Global(_) => self.imported_globals += 1,
                 TypeRef::Memory(memory) => {
                     self.has_memory = true;
@@ -210,7 +227,7 @@ impl Survey {
     }
 
     fn adds_imports(&self) -> bool {
-        self.waits.contains(&true)
+        self.uses.contains(&true)
     }
 
     fn adds_exports(&self) -> bool {
@@ -274,6 +291,8 @@ fn find_waits(content: &[u8], reader: BinaryReader<'_>) -> Result<[bool; 3], Fai
 struct Reencoder {
     first_moved: u32,
     moved_by: u32,
+    /// The wrapper of the first imported function; the others follow it.
+    first_wrapper: Option<u32>,
     shared_memory_pages_max: u64,
 }
 
@@ -282,7 +301,11 @@ impl Reencode for Reencoder {
 
     fn function_index(&mut self, index: u32) -> Result<u32, reencode::Error<Infallible>> {
         // Wraps only for names of functions that do not exist.
-        Ok(if index < self.first_moved { index } else { index.wrapping_add(self.moved_by) })
+        Ok(match self.first_wrapper {
+            _ if index >= self.first_moved => index.wrapping_add(self.moved_by),
+            Some(first) => first + index,
+            None => index,
+        })
     }
 
     fn memory_type(
@@ -304,22 +327,26 @@ struct Writer<'a> {
     survey: Survey,
     reencoder: Reencoder,
     /// The function index of each host function that is used.
-    host_functions: [u32; 3],
+    host_functions: [u32; 4],
     out: Vec<u8>,
 }
 
 impl<'a> Writer<'a> {
     fn new(wasm: &'a [u8], survey: Survey, options: &RewriteOptions) -> Writer<'a> {
         let first = survey.imported_functions;
-        let mut host_functions = [0; 3];
+        let mut host_functions = [0; 4];
         let mut next = first;
-        for (function, _) in host_functions.iter_mut().zip(survey.waits).filter(|(_, used)| *used) {
+        for (function, _) in host_functions.iter_mut().zip(survey.uses).filter(|(_, used)| *used) {
             *function = next;
             next += 1;
         }
         let reencoder = Reencoder {
             first_moved: first,
             moved_by: next - first,
+            first_wrapper: survey
+                .signals
+                .handler()
+                .map(|_| survey.signals.function_count() + (next - first)),
             shared_memory_pages_max: options.shared_memory_pages_max,
         };
         let out = Vec::with_capacity(wasm.len() + wasm.len() / 64 + 1024);
@@ -377,6 +404,9 @@ impl<'a> Writer<'a> {
         let moves = self.survey.adds_imports();
         match section.id {
             id::TYPE if moves => self.append_to(section, id::TYPE),
+            id::FUNCTION if self.reencoder.first_wrapper.is_some() => {
+                self.append_to(section, id::FUNCTION)
+            }
             id::IMPORT if self.survey.clamps_imported_memory => self.write_imports(section),
             id::IMPORT if moves => self.append_to(section, id::IMPORT),
             id::MEMORY if self.survey.clamps_defined_memory => {
@@ -398,7 +428,7 @@ impl<'a> Writer<'a> {
 
     /// The added imports, with the type of each.
     fn added_imports(&self) -> impl Iterator<Item = (&'static HostFunction, u32)> {
-        let used = HOST_FUNCTIONS.iter().zip(self.survey.waits).filter(|(_, used)| *used);
+        let used = HOST_FUNCTIONS.iter().zip(self.survey.uses).filter(|(_, used)| *used);
         used.map(|(function, _)| function).zip(self.survey.types..)
     }
 
@@ -433,6 +463,12 @@ impl<'a> Writer<'a> {
                     function.name.encode(&mut items);
                     items.push(ExportKind::Func as u8);
                     ty.encode(&mut items);
+                    count += 1;
+                }
+            }
+            id::FUNCTION => {
+                for kind in self.survey.signals.wrapper_types() {
+                    kind.encode(&mut items);
                     count += 1;
                 }
             }
@@ -515,9 +551,16 @@ impl<'a> Writer<'a> {
             id::CODE => {
                 let bodies = CodeSectionReader::new(reader)?;
                 let mut content = Vec::with_capacity(section.content.len());
-                bodies.count().encode(&mut content);
+                let handler = self.survey.signals.handler();
+                let wrappers = handler.map_or(0, |_| self.survey.imported_functions);
+                (bodies.count() + wrappers).encode(&mut content);
                 for body in bodies {
                     self.write_body(&body?, &mut content)?;
+                }
+                for import in 0..wrappers {
+                    let handler = self.reencoder.function_index(handler.unwrap_or_default())?;
+                    let next_signal = self.host_functions[NEXT_SIGNAL];
+                    self.survey.signals.write_wrapper(import, next_signal, handler, &mut content);
                 }
                 self.put(id::CODE, &content);
             }
@@ -557,7 +600,9 @@ impl<'a> Writer<'a> {
         let mut operators = body.get_operators_reader()?;
         while !operators.eof() {
             let (operator, start) = operators.read_with_offset()?;
-            let moved = |index| index >= self.reencoder.first_moved;
+            let moved = |index| {
+                index >= self.reencoder.first_moved || self.reencoder.first_wrapper.is_some()
+            };
             let instruction = match operator {
                 Operator::Call { function_index } if moved(function_index) => {
                     Instruction::Call(self.reencoder.function_index(function_index)?)
@@ -618,7 +663,7 @@ pub(crate) fn rewrite(
 #[cfg(test)]
 pub(crate) fn rewrite_all(wasm: &[u8], options: &RewriteOptions) -> Option<Vec<u8>> {
     let mut survey = Survey::new(wasm, options).ok()?;
-    survey.waits = [true; 3];
+    survey.uses[..NEXT_SIGNAL].fill(true);
     Writer::new(wasm, survey, options).write().ok()
 }
 

@@ -187,6 +187,73 @@ fn waits_become_host_calls_and_indices_move_everywhere() {
 }
 
 #[test]
+fn imports_of_a_module_that_handles_signals_get_wrappers() {
+    assert_becomes(
+        r#"(module
+            (type $f (func (param i32 i64) (result i32)))
+            (type $h (func (param i32)))
+            (type $v (func))
+            (import "m" "f" (func $f (type $f)))
+            (import "m" "v" (func $v (type $v)))
+            (table 1 funcref)
+            (export "__wasm_signal" (func $handler))
+            (export "f" (func $f))
+            (elem (i32.const 0) func $v)
+            (func $handler (type $h) (call $v))
+            (func (type $v) (drop (call $f (i32.const 1) (i64.const 2)))))"#,
+        r#"(module
+            (type $f (func (param i32 i64) (result i32)))
+            (type $h (func (param i32)))
+            (type $v (func))
+            (type $next (func (result i32)))
+            (import "m" "f" (func $import_f (type $f)))
+            (import "m" "v" (func $import_v (type $v)))
+            (import "selvedge" "next_signal" (func $next (type $next)))
+            (table 1 funcref)
+            (export "__wasm_signal" (func $handler))
+            (export "f" (func $f))
+            (elem (i32.const 0) func $v)
+            (func $handler (type $h) (call $v))
+            (func (type $v) (drop (call $f (i32.const 1) (i64.const 2))))
+            (func $f (type $f) (local i32)
+                local.get 0
+                local.get 1
+                call $import_f
+                loop
+                    call $next
+                    local.tee 2
+                    if
+                        local.get 2
+                        call $handler
+                        br 1
+                    end
+                end)
+            (func $v (type $v) (local i32)
+                call $import_v
+                loop
+                    call $next
+                    local.tee 0
+                    if
+                        local.get 0
+                        call $handler
+                        br 1
+                    end
+                end))"#,
+    );
+}
+
+#[test]
+fn a_handler_of_another_type_or_an_imported_one_changes_nothing() {
+    assert_unchanged(&module(
+        r#"(module (import "m" "f" (func)) (func (export "__wasm_signal") (param i64)))"#,
+    ));
+    assert_unchanged(&module(
+        r#"(module (import "m" "f" (func $f (param i32))) (export "__wasm_signal" (func $f)))"#,
+    ));
+    assert_unchanged(&module(r#"(module (func (export "__wasm_signal") (param i32)))"#));
+}
+
+#[test]
 fn missing_import_section_is_added_in_order() {
     assert_becomes(
         "(module (memory 1) (func (export \"f\") (result i32)

@@ -66,7 +66,7 @@ io::Task<std::unique_ptr<io::Stream>> ListeningProgram::connect(io::Deadline dea
 
 void ListeningProgram::request_stop() noexcept {
   if (process_ != nullptr) {
-    process_->kill(wasix::Signal::kTerm);
+    process_->signal(wasix::Signal::kTerm);
   }
 }
 

@@ -47,10 +47,15 @@ wasix::Signal guest_signal(int signal) noexcept {
   }
 }
 
-// The first signal ends the guest, the second one does not wait for anything.
+// A guest that handles signals gets them all. Else the first one ends it, and the second one does
+// not wait for anything.
 io::Task<> watch_signals(io::SignalSource& signals, wasix::Process& process, HostTerminal* terminal,
                          int& received) {
   SELVEDGE_CO_TRY(received, co_await signals.next());
+  while (process.handles_signals()) {
+    process.signal(guest_signal(std::exchange(received, 0)));
+    SELVEDGE_CO_TRY(received, co_await signals.next());
+  }
   process.kill(guest_signal(received));
   SELVEDGE_CO_TRY(const int again, co_await signals.next());
   if (terminal != nullptr) {

@@ -41,7 +41,12 @@ FiberStatus Fiber::poll() {
     }
     woken_ = false;
     std::uint64_t bits = 0;
-    const bool ready = context.pending_->poll_bits(bits);
+    // What has happened already is not lost to an interruption.
+    bool ready = context.pending_->poll_bits(bits);
+    if (!ready && interrupted_ && !context.ending()) {
+      ready = context.pending_->interrupt_bits(bits);
+    }
+    interrupted_ = false;
     if (context.ending()) {
       return finish(std::move(context.ending_));
     }
@@ -111,6 +116,13 @@ void Fiber::wake() noexcept {
   woken_ = true;
   if (scheduler_ != nullptr) {
     scheduler_->make_ready(*this);
+  }
+}
+
+void Fiber::interrupt() noexcept {
+  if (!done_ && instance_.context().pending_ != nullptr) {
+    interrupted_ = true;
+    wake();
   }
 }
 

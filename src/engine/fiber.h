@@ -41,6 +41,9 @@ class Fiber {
   // The PendingCall in progress may have advanced. Cheap, from the fiber's own thread only: other
   // threads post to the shard first. Hands the fiber to its scheduler, if it has one.
   void wake() noexcept;
+  // The PendingCall in progress, if there is one and it can be, ends early with its own result for
+  // that. Own thread only.
+  void interrupt() noexcept;
   // Ends the guest for this reason, at the next poll; a fiber that a scheduler holds is polled
   // soon. Own thread only. The first reason counts; no effect when done.
   void kill(EndReason reason, std::string message = {}) noexcept;
@@ -72,6 +75,7 @@ class Fiber {
   Outcome outcome_;
   std::unique_ptr<Outcome> kill_;
   bool woken_ = false;
+  bool interrupted_ = false;
   bool done_ = false;
 };
 

@@ -43,6 +43,7 @@ class HostContext {
 
   // The fiber that runs on this guest thread. Only while one exists.
   Fiber& fiber() const noexcept;
+  bool runs() const noexcept { return fiber_ != nullptr; }
 
   // Ends the guest as soon as the current host function (or PendingCall::poll) returns; whatever
   // it returns is ignored. Only from a host call or a poll; the first request counts.

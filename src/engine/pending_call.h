@@ -21,6 +21,8 @@ class ErasedCall {
   virtual ~ErasedCall() = default;
   // True when done; `bits` is then the result as a Wasm value.
   virtual bool poll_bits(std::uint64_t& bits) = 0;
+  // The result when the wait is interrupted; false: this wait cannot be.
+  virtual bool interrupt_bits(std::uint64_t& bits) = 0;
 };
 
 }  // namespace internal
@@ -37,8 +39,17 @@ class PendingCall : public internal::ErasedCall {
   // The call's result, or nullopt to keep waiting for the next wake. May end the guest
   // (HostContext::exit, trap): the returned value is then ignored.
   virtual std::optional<R> poll() = 0;
+  // The call's result when Fiber::interrupt() ends its wait; nullopt (the default): it goes on.
+  virtual std::optional<R> interrupted() { return std::nullopt; }
 
  private:
+  bool interrupt_bits(std::uint64_t& bits) final {
+    const std::optional<R> value = interrupted();
+    if (value) {
+      bits = internal::WasmValue<R>::to_bits(*value);
+    }
+    return value.has_value();
+  }
   bool poll_bits(std::uint64_t& bits) final {
     const std::optional<R> value = poll();
     if (!value) {

@@ -45,8 +45,8 @@ TEST(HostFunctions_Snapshot0, AllImports_LinkWithExactSignatures) {
 // shrinks.
 constexpr std::string_view kAbsent =
     " proc_fork proc_fork_env proc_exec proc_exec2 proc_spawn "
-    "proc_snapshot callback_signal "
-    "proc_raise_interval proc_signals_get proc_signals_sizes_get thread_signal "
+    "proc_snapshot "
+    "proc_raise_interval "
     "stack_checkpoint stack_restore context_create context_switch context_destroy resolve "
     "port_bridge port_unbridge port_dhcp_acquire port_addr_add port_addr_remove "
     "port_addr_clear port_mac port_addr_list port_gateway_set port_route_add "

@@ -173,6 +173,7 @@ Result<> Process::become(ProgramImage image) {
   threads_.reset();
   shared_memory_.reset();
   handles_.close_marked_for_exec();
+  signal_delivery_ = SignalDelivery::kDefault;
   module_ = std::move(image.module);
   options_.arguments = std::move(image.arguments);
   options_.environment = std::move(image.environment);

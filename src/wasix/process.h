@@ -137,6 +137,13 @@ struct ProgramImage {
   std::vector<std::string> environment;
 };
 
+// Who deals with a process's signals.
+enum class SignalDelivery : unsigned char {
+  kDefault,   // the host, by each signal's default action: the program has said nothing
+  kHandlers,  // the program's runtime, after its host calls (callback_signal)
+  kBlocked,   // nobody for now: they stay pending
+};
+
 // One shard's thread.
 class Process final {
   // Only create() can name it.
@@ -167,6 +174,13 @@ class Process final {
   // Ends the process: with kSignaled, soon. No effect before start() and when it has ended.
   void kill(Signal signal = Signal::kKill) noexcept;
 
+  // As kill(2): a program that handles signals gets it, after its present host call, which is
+  // interrupted when it waits; for others the default action is taken. kNotsup: that is stopping.
+  Errno signal(Signal signal) noexcept;
+  // The same for one thread; kSrch.
+  Errno signal_thread(ThreadId id, Signal signal) noexcept;
+  bool handles_signals() const noexcept { return signal_delivery_ != SignalDelivery::kDefault; }
+
   bool running() const noexcept { return started_ && !status_.has_value(); }
   const std::optional<ExitStatus>& status() const noexcept [[clang::lifetimebound]] {
     return status_;
@@ -188,6 +202,9 @@ class Process final {
   // The process becomes another program, with its descriptors (but those marked close-on-exec),
   // when the host call of `thread` returns. kTooBig, kInval: the arguments.
   Errno exec(Thread& thread, ProgramImage image);
+  void set_signal_delivery(SignalDelivery delivery) noexcept;
+  // The next signal for `thread` to handle; kNone: there is none.
+  Signal take_signal(Thread& thread) noexcept;
   HandleTable& handles() noexcept [[clang::lifetimebound]] { return handles_; }
   ThreadGroup& threads() noexcept [[clang::lifetimebound]] { return threads_; }
   FutexTable& futexes() noexcept [[clang::lifetimebound]] { return futexes_; }
@@ -245,6 +262,8 @@ class Process final {
   bool started_ = false;
   bool output_limit_hit_ = false;
   std::optional<Signal> ending_signal_;
+  SignalDelivery signal_delivery_ = SignalDelivery::kDefault;
+  std::uint32_t pending_signals_ = 0;  // a bit for each
   std::unique_ptr<ProgramImage> next_image_;
   std::optional<ExitStatus> status_;
   io::Event ended_;

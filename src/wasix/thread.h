@@ -26,11 +26,19 @@ class Thread final : public engine::HostContext {
     exits_alone_ = true;
     end({.reason = engine::EndReason::kFinished});
   }
+  // Signals for this thread that it has not handled yet, a bit for each.
+  std::uint32_t pending_signals() const noexcept { return pending_signals_; }
+  void add_pending_signals(std::uint32_t signals) noexcept { pending_signals_ |= signals; }
+  void remove_pending_signals(std::uint32_t signals) noexcept { pending_signals_ &= ~signals; }
+  // Ends a wait of its host call, if it is in one that can be interrupted.
+  void interrupt() noexcept;
+
   bool exits_alone() const noexcept { return exits_alone_; }
 
  private:
   Process& process_;
   ThreadId id_;
+  std::uint32_t pending_signals_ = 0;
   bool exits_alone_ = false;
 };
 

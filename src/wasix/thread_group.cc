@@ -7,6 +7,12 @@
 
 namespace selvedge::wasix {
 
+void Thread::interrupt() noexcept {
+  if (runs()) {
+    fiber().interrupt();
+  }
+}
+
 namespace {
 
 // wasi-threads: identifiers are positive and leave three bits to the guest.
@@ -101,6 +107,17 @@ void ThreadGroup::kill() noexcept {
       thread->fiber->kill(engine::EndReason::kKilled);
       return;  // the first that ends this way ends the process
     }
+  }
+}
+
+Thread* ThreadGroup::find(ThreadId id) noexcept {
+  const auto found = threads_.find(id);
+  return found != threads_.end() ? &found->second->context : nullptr;
+}
+
+void ThreadGroup::interrupt_any() noexcept {
+  if (!threads_.empty()) {
+    threads_.begin()->second->context.interrupt();
   }
 }
 

@@ -51,6 +51,11 @@ class ThreadGroup final : private engine::FiberOwner {
   // Destroys them now. Not from inside one of their host calls.
   void clear() noexcept;
 
+  // nullptr: it does not exist any more, or never did.
+  Thread* find(ThreadId id) noexcept;
+  // Interrupts the wait of one thread, so that it takes a signal of the process.
+  void interrupt_any() noexcept;
+
   bool running(ThreadId id) const noexcept { return threads_.contains(id); }
   // The thread exists or existed.
   bool known(ThreadId id) const noexcept { return id >= kMainThread && id < next_id_; }

@@ -30,6 +30,9 @@ void Workload::ended(ProcessId id) noexcept {
       entry.parent = kFirstProcess;
     }
   }
+  if (Process* const parent = find(found->second.parent)) {
+    parent->signal(Signal::kChld);
+  }
   process_ended_.notify();
 }
 

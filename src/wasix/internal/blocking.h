@@ -84,6 +84,7 @@ class EventCall final : public engine::PendingCall<Errno> {
     event_.call_when_set(wake_);
   }
 
+  std::optional<Errno> interrupted() override { return Errno::kIntr; }
   std::optional<Errno> poll() override {
     const Errno result = attempt_(thread_, *handle_);
     if (result != Errno::kAgain) {

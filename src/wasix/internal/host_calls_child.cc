@@ -88,6 +88,7 @@ class JoinProcessCall final : public engine::PendingCall<Errno> {
     listen();
   }
 
+  std::optional<Errno> interrupted() override { return Errno::kIntr; }
   std::optional<Errno> poll() override {
     std::optional<Errno> result = try_join(thread_, pid_, wanted_, status_);
     if (!result) {
@@ -135,8 +136,7 @@ BlockingErrno proc_join(Thread& thread, Ptr<abi::OptionPid> pid, std::uint32_t f
 
 void proc_exit2(Thread& thread, std::uint32_t code) { thread.exit(code); }
 
-// To a process of the same workload, with the signal's default action. kSrch: there is none. Signal
-// 0 only looks.
+// To a process of the same workload. kSrch: there is none. Signal 0 only looks.
 Errno proc_signal(Thread& thread, ProcessId pid, std::uint32_t signal) {
   if (signal > static_cast<std::uint32_t>(Signal::kSys)) {
     return Errno::kInval;
@@ -148,16 +148,7 @@ Errno proc_signal(Thread& thread, ProcessId pid, std::uint32_t signal) {
   if (target == &thread.process()) {
     return proc_raise(thread, signal);
   }
-  switch (default_action(static_cast<Signal>(signal))) {
-    case SignalAction::kIgnore:
-      return Errno::kSuccess;
-    case SignalAction::kStop:
-      return Errno::kNotsup;
-    case SignalAction::kTerminate:
-      target->kill(static_cast<Signal>(signal));
-      return Errno::kSuccess;
-  }
-  return Errno::kInval;
+  return target->signal(static_cast<Signal>(signal));
 }
 
 }  // namespace

@@ -71,6 +71,7 @@ class EpollWaitCall final : public engine::PendingCall<Errno> {
     listen();
   }
 
+  std::optional<Errno> interrupted() override { return Errno::kIntr; }
   std::optional<Errno> poll() override {
     const Errno result = report_events(thread_, *epoll_->as_epoll(), output_);
     if (result != Errno::kAgain) {

@@ -168,18 +168,24 @@ SignalAction default_action(Signal signal) noexcept {
   }
 }
 
-// There are no handlers, so every signal takes its default action. Stopping is not supported.
+// Handlers run when this call returns; without them the signal's default action is taken. Stopping
+// is not supported.
 Errno proc_raise(Thread& thread, std::uint32_t signal) {
   if (signal > static_cast<std::uint32_t>(Signal::kSys)) {
     return Errno::kInval;
   }
-  switch (default_action(static_cast<Signal>(signal))) {
+  const auto raised = static_cast<Signal>(signal);
+  Process& process = thread.process();
+  if (process.handles_signals()) {
+    return process.signal_thread(thread.id(), raised);
+  }
+  switch (default_action(raised)) {
     case SignalAction::kIgnore:
       return Errno::kSuccess;
     case SignalAction::kStop:
       return Errno::kNotsup;
     case SignalAction::kTerminate:
-      thread.process().end_by_signal(thread, static_cast<Signal>(signal));
+      process.end_by_signal(thread, raised);
       return Errno::kSuccess;
   }
   return Errno::kInval;

@@ -21,31 +21,10 @@ namespace selvedge::wasix::internal {
 
 namespace {
 
-// What a longer wait cannot be told from: some 146 years.
-constexpr std::uint64_t kTimeoutMax = std::uint64_t{1} << 62;
-
-// Fires into a host call that waits.
-class WakeTimer final : public io::Timer {
- public:
-  explicit WakeTimer(Thread& thread) noexcept : Timer(&WakeTimer::on_time), thread_(thread) {}
-
-  void start(std::uint64_t nanoseconds) noexcept {
-    const ProcessShard& shard = thread_.process().shard();
-    const base::Duration wait{static_cast<std::int64_t>(std::min(nanoseconds, kTimeoutMax))};
-    shard.reactor.timers().arm(*this, shard.clock.now() + wait);
-  }
-  bool fired() const noexcept { return fired_; }
-
- private:
-  static void on_time(io::Timer& timer) noexcept {
-    auto& self = static_cast<WakeTimer&>(timer);
-    self.fired_ = true;
-    self.thread_.fiber().wake();
-  }
-
-  Thread& thread_;
-  bool fired_ = false;
-};
+void arm(Thread& thread, WakeTimer& timer, std::uint64_t nanoseconds) noexcept {
+  const ProcessShard& shard = thread.process().shard();
+  shard.reactor.timers().arm(timer, later_by(shard.clock.now(), nanoseconds));
+}
 
 // A wait for a word of memory. `Finish`: R(Thread&, bool woken); woken is false after the timeout.
 template <class R, class Finish>
@@ -53,15 +32,21 @@ class FutexCall final : public engine::PendingCall<R>, private FutexWaiter {
  public:
   FutexCall(Thread& thread, std::uint64_t address, std::optional<std::uint64_t> timeout,
             Finish finish)
-      : thread_(thread), timer_(thread), finish_(std::move(finish)) {
+      : thread_(thread),
+        timer_(thread),
+        has_timeout_(timeout.has_value()),
+        finish_(std::move(finish)) {
     thread.process().futexes().wait(address, *this);
     if (timeout) {
-      timer_.start(*timeout);
+      arm(thread, timer_, *timeout);
     }
   }
 
+  // A waiter cannot be told of a signal: wasix-libc traps on errors. It wakes for nothing instead,
+  // as waits on futexes may.
+  std::optional<R> interrupted() override { return finish_(thread_, true); }
   std::optional<R> poll() override {
-    if (waiting() && !timer_.fired()) {
+    if (waiting() && !(has_timeout_ && !timer_.armed())) {
       return std::nullopt;
     }
     const bool was_woken = !waiting();
@@ -74,6 +59,7 @@ class FutexCall final : public engine::PendingCall<R>, private FutexWaiter {
 
   Thread& thread_;
   WakeTimer timer_;
+  bool has_timeout_;
   Finish finish_;
 };
 
@@ -225,10 +211,11 @@ Errno thread_spawn_v2(Thread& thread, std::uint32_t start_argument, Ptr<ThreadId
 class SleepCall final : public engine::PendingCall<Errno> {
  public:
   SleepCall(Thread& thread, std::uint64_t nanoseconds) : timer_(thread) {
-    timer_.start(nanoseconds);
+    arm(thread, timer_, nanoseconds);
   }
+  std::optional<Errno> interrupted() override { return Errno::kIntr; }
   std::optional<Errno> poll() override {
-    return timer_.fired() ? std::optional(Errno::kSuccess) : std::nullopt;
+    return !timer_.armed() ? std::optional(Errno::kSuccess) : std::nullopt;
   }
 
  private:
@@ -247,6 +234,7 @@ class JoinCall final : public engine::PendingCall<Errno> {
  public:
   JoinCall(Thread& thread, ThreadId id) : thread_(thread), id_(id), wake_(thread) { listen(); }
 
+  std::optional<Errno> interrupted() override { return Errno::kIntr; }
   std::optional<Errno> poll() override {
     if (!thread_.process().threads().running(id_)) {
       return Errno::kSuccess;
@@ -286,6 +274,14 @@ Errno thread_parallelism(Thread& thread, Ptr<std::uint32_t> number) {
 // The code is lost: wasix-libc keeps its threads' results in memory.
 void thread_exit(Thread& thread, std::uint32_t /*code*/) { thread.exit_thread(); }
 
+// kSrch: there is no such thread.
+Errno thread_signal(Thread& thread, ThreadId id, std::uint32_t signal) {
+  if (signal > static_cast<std::uint32_t>(Signal::kSys)) {
+    return Errno::kInval;
+  }
+  return thread.process().signal_thread(id, static_cast<Signal>(signal));
+}
+
 }  // namespace
 
 void register_wasix_threads(engine::HostFunctions& functions) {
@@ -299,6 +295,7 @@ void register_wasix_threads(engine::HostFunctions& functions) {
   functions.define<&thread_join>(kWasixModule, "thread_join");
   functions.define<&thread_parallelism>(kWasixModule, "thread_parallelism");
   functions.define<&thread_exit>(kWasixModule, "thread_exit");
+  functions.define<&thread_signal>(kWasixModule, "thread_signal");
   functions.define<&thread_spawn>("wasi", "thread-spawn");
   functions.define<&memory_atomic_wait32>(engine::kRewriteHostModule, "memory_atomic_wait32");
   functions.define<&memory_atomic_wait64>(engine::kRewriteHostModule, "memory_atomic_wait64");

@@ -12,7 +12,9 @@ void register_wasix_handles(engine::HostFunctions& functions);
 void register_wasix_sockets(engine::HostFunctions& functions);
 // host_calls_thread.cc: threads and futexes; also the module "wasi".
 void register_wasix_threads(engine::HostFunctions& functions);
-// host_calls_child.cc: processes and signals.
+// host_calls_signal.cc
+void register_wasix_signals(engine::HostFunctions& functions);
+// host_calls_child.cc
 void register_wasix_processes(engine::HostFunctions& functions);
 // host_calls_terminal.cc
 void register_wasix_terminal(engine::HostFunctions& functions);

@@ -1,0 +1,80 @@
+// Signals to a process: what arrives, and which thread takes it.
+
+#include <bit>
+
+#include "wasix/internal/process_calls.h"
+#include "wasix/process.h"
+
+namespace selvedge::wasix {
+
+namespace {
+
+std::uint32_t bit_of(Signal signal) noexcept {
+  return std::uint32_t{1} << static_cast<std::uint32_t>(signal);
+}
+
+// What no program can handle.
+bool is_forced(Signal signal) noexcept {
+  return signal == Signal::kKill || signal == Signal::kStop;
+}
+
+}  // namespace
+
+Errno Process::signal(Signal signal) noexcept {
+  if (signal == Signal::kNone || !running()) {
+    return Errno::kSuccess;
+  }
+  if (signal_delivery_ != SignalDelivery::kDefault && !is_forced(signal)) {
+    pending_signals_ |= bit_of(signal);
+    if (signal_delivery_ == SignalDelivery::kHandlers) {
+      threads_.interrupt_any();
+    }
+    return Errno::kSuccess;
+  }
+  switch (internal::default_action(signal)) {
+    case internal::SignalAction::kIgnore:
+      return Errno::kSuccess;
+    case internal::SignalAction::kStop:
+      return Errno::kNotsup;
+    case internal::SignalAction::kTerminate:
+      kill(signal);
+      return Errno::kSuccess;
+  }
+  return Errno::kInval;
+}
+
+Errno Process::signal_thread(ThreadId id, Signal signal) noexcept {
+  Thread* const thread = threads_.find(id);
+  if (thread == nullptr) {
+    return Errno::kSrch;
+  }
+  if (signal == Signal::kNone) {
+    return Errno::kSuccess;
+  }
+  if (signal_delivery_ == SignalDelivery::kDefault || is_forced(signal)) {
+    return this->signal(signal);
+  }
+  thread->add_pending_signals(bit_of(signal));
+  if (signal_delivery_ == SignalDelivery::kHandlers) {
+    thread->interrupt();
+  }
+  return Errno::kSuccess;
+}
+
+void Process::set_signal_delivery(SignalDelivery delivery) noexcept { signal_delivery_ = delivery; }
+
+Signal Process::take_signal(Thread& thread) noexcept {
+  if (signal_delivery_ != SignalDelivery::kHandlers || thread.ending()) {
+    return Signal::kNone;
+  }
+  const std::uint32_t pending = pending_signals_ | thread.pending_signals();
+  if (pending == 0) {
+    return Signal::kNone;
+  }
+  const auto lowest = static_cast<std::uint32_t>(std::countr_zero(pending));
+  pending_signals_ &= ~(std::uint32_t{1} << lowest);
+  thread.remove_pending_signals(std::uint32_t{1} << lowest);
+  return static_cast<Signal>(lowest);
+}
+
+}  // namespace selvedge::wasix

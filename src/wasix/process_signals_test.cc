@@ -1,0 +1,146 @@
+// Signals and their handlers, by whole programs.
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "io/task_scope.h"
+#include "wasix/pipe.h"
+#include "wasix/process.h"
+#include "wasix/testing/machine.h"
+
+namespace selvedge::wasix {
+namespace {
+
+using testing::Machine;
+using Kind = ExitStatus::Kind;
+
+// A program whose handler adds each signal to the word at 0 and counts at 4; $handle registers it.
+std::string program(std::string_view body) {
+  return R"((module
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (import "wasi_snapshot_preview1" "proc_raise" (func $raise (param i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasix_32v1" "callback_signal" (func $callback (param i32 i32)))
+  (import "wasix_32v1" "thread_sleep" (func $sleep (param i64) (result i32)))
+  (import "wasix_32v1" "thread_signal" (func $thread_signal (param i32 i32) (result i32)))
+  (import "wasix_32v1" "proc_signals_sizes_get" (func $sizes (param i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 100) "__wasm_signal")
+  (data (i32.const 120) "__wasm_signal_blocked")
+  (data (i32.const 200) "\00\02\00\00\10\00\00\00")
+  (func (export "__wasm_signal") (param $signal i32)
+    (i32.store (i32.const 0) (i32.add (i32.load (i32.const 0)) (local.get $signal)))
+    (i32.store (i32.const 4) (i32.add (i32.load (i32.const 4)) (i32.const 1))))
+  (func $handle (call $callback (i32.const 100) (i32.const 13)))
+  (func $block (call $callback (i32.const 120) (i32.const 21)))
+)" + std::string(body) +
+         ")";
+}
+
+class SignalsTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Process> start(std::string_view body, ProcessOptions options = {}) {
+    auto linked = machine_.link_wat(program(body));
+    EXPECT_TRUE(linked) << linked.error().message();
+    auto process = Process::create(machine_.shard(), *linked, std::move(options));
+    EXPECT_TRUE((*process)->start());
+    return *std::move(process);
+  }
+  ExitStatus wait(Process& process) { return *machine_.reactor().run(process.wait()); }
+  ExitStatus run(std::string_view body) {
+    const auto process = start(body);
+    return wait(*process);
+  }
+
+  Machine machine_;
+};
+
+TEST_F(SignalsTest, Raise_WithHandler_RunsItBeforeTheCallReturns) {
+  const ExitStatus status = run(R"((func (export "_start")
+    (call $handle)
+    (if (call $raise (i32.const 15)) (then unreachable))
+    (call $exit (i32.load (i32.const 0)))))");
+  EXPECT_EQ(status.kind, Kind::kExited) << status.message;
+  EXPECT_EQ(status.code, 15U);
+}
+
+TEST_F(SignalsTest, Raise_WithoutHandler_TakesTheDefaultAction) {
+  const ExitStatus status = run(R"((func (export "_start") (drop (call $raise (i32.const 15)))))");
+  EXPECT_EQ(status.kind, Kind::kSignaled);
+  EXPECT_EQ(status.signal, Signal::kTerm);
+}
+
+TEST_F(SignalsTest, Kill_CannotBeHandled) {
+  const ExitStatus status = run(R"((func (export "_start") (call $handle)
+    (drop (call $raise (i32.const 9))) (loop (drop (call $sleep (i64.const 0))) (br 0))))");
+  EXPECT_EQ(status.kind, Kind::kSignaled);
+  EXPECT_EQ(status.signal, Signal::kKill);
+}
+
+TEST_F(SignalsTest, Blocked_StaysPendingUntilHandlersAreBack) {
+  const ExitStatus status = run(R"((func (export "_start")
+    (call $handle) (call $block)
+    (drop (call $raise (i32.const 10))) (drop (call $raise (i32.const 10)))
+    (drop (call $raise (i32.const 12)))
+    (if (i32.load (i32.const 4)) (then unreachable))
+    (call $handle)
+    ;; Two of a kind are one.
+    (if (i32.ne (i32.load (i32.const 4)) (i32.const 2)) (then unreachable))
+    (call $exit (i32.load (i32.const 0)))))");
+  EXPECT_EQ(status.kind, Kind::kExited) << status.message;
+  EXPECT_EQ(status.code, 22U);
+}
+
+TEST_F(SignalsTest, FromOutside_InterruptsAWaitingRead) {
+  const PipeEnds input = make_pipe(machine_.reactor());
+  const auto process = start(R"((func (export "_start")
+    (call $handle)
+    ;; 27 is EINTR; the handler has run by then.
+    (if (i32.ne (call $read (i32.const 0) (i32.const 200) (i32.const 1) (i32.const 8))
+                (i32.const 27)) (then unreachable))
+    (call $exit (i32.load (i32.const 0)))))",
+                             {.standard_input = input.reader});
+  // Until the guest waits.
+  while (machine_.scheduler().has_work()) {
+    machine_.scheduler().run_slice();
+  }
+  EXPECT_TRUE(process->handles_signals());
+  EXPECT_EQ(process->signal(Signal::kInt), Errno::kSuccess);
+  const ExitStatus status = wait(*process);
+  EXPECT_EQ(status.kind, Kind::kExited) << status.message;
+  EXPECT_EQ(status.code, 2U);
+}
+
+TEST_F(SignalsTest, ThreadSignal_ReachesTheThread_AndOthersAreUnknown) {
+  const ExitStatus status = run(R"((func (export "_start")
+    (call $handle)
+    (if (call $sizes (i32.const 16)) (then unreachable))
+    (if (i32.load (i32.const 16)) (then unreachable))
+    (if (i32.ne (call $thread_signal (i32.const 5) (i32.const 10)) (i32.const 71))
+      (then unreachable))
+    (if (i32.ne (call $thread_signal (i32.const 1) (i32.const 99)) (i32.const 28))
+      (then unreachable))
+    (if (call $thread_signal (i32.const 1) (i32.const 10)) (then unreachable))
+    (call $exit (i32.load (i32.const 0)))))");
+  EXPECT_EQ(status.kind, Kind::kExited) << status.message;
+  EXPECT_EQ(status.code, 10U);
+}
+
+TEST_F(SignalsTest, StormFromOutside_IsOneOfEachKind) {
+  const auto process = start(R"((func (export "_start")
+    (call $handle)
+    (drop (call $sleep (i64.const 100000000000)))
+    (call $exit (i32.load (i32.const 4)))))");
+  while (machine_.scheduler().has_work()) {
+    machine_.scheduler().run_slice();
+  }
+  for (int i = 0; i < 100'000; ++i) {
+    process->signal(Signal::kUsr1);
+  }
+  const ExitStatus status = wait(*process);
+  EXPECT_EQ(status.code, 1U) << status.message;
+}
+
+}  // namespace
+}  // namespace selvedge::wasix
