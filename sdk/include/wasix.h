@@ -60,6 +60,15 @@ int32_t wasix_sock_addr_peer(int32_t fd, wasix_addr_port* address) WASIX_IMPORT(
 /* ---- Descriptors ---- */
 int32_t wasix_fd_pipe(int32_t* reader, int32_t* writer) WASIX_IMPORT(fd_pipe);
 int32_t wasix_fd_dup(int32_t fd, int32_t* duplicate) WASIX_IMPORT(fd_dup);
+/* Children do not get a descriptor with this flag; WASIX_SPAWN_DUP2 makes copies without it. */
+#define WASIX_FD_CLOEXEC 1
+int32_t wasix_fd_flags_set(int32_t fd, uint32_t flags) WASIX_IMPORT(fd_fdflags_set);
+
+/* ---- The working directory, which children inherit ----
+ * wasi-libc keeps one of its own, "/" when a program begins: call both (examples/shell). */
+/* size: of the buffer; then the length without the '\0' at the end. */
+int32_t wasix_getcwd(char* path, uint32_t* size) WASIX_IMPORT(getcwd);
+int32_t wasix_chdir(const char* path, size_t length) WASIX_IMPORT(chdir);
 
 #define WASIX_EPOLLIN 1
 #define WASIX_EPOLLOUT 2

@@ -7,6 +7,7 @@ demo_examples=(
   'python-wcgi|/sum?n=1&n=2&n=39|"sum": 42'
   'c-hello|/?name=Ada|Hello, Ada'
   'http-server|/hello|GET /hello'
+  'chat|/|new WebSocket'
 )
 demo_pids=()
 

@@ -1,0 +1,28 @@
+#!/usr/bin/env python3
+"""The example with threads: the sum is right however many add it up."""
+
+import unittest
+
+import harness
+
+THREADS = harness.SOURCE / "examples/threads"
+harness.require(harness.BINARY, THREADS / "threads.wasm")
+
+
+class ThreadsTest(unittest.TestCase):
+    def test_sum_with_one_some_and_many_threads(self):
+        for count in (1, 4, 50):
+            done = harness.run(THREADS, "--", count)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stdout.decode(),
+                             f"{count} threads took 1000 blocks; the sum is 500000500000\n")
+
+    def test_what_is_no_number_of_threads(self):
+        for arguments in (("0",), ("65",), ("x",), ("1", "2"), ("99999999999999",)):
+            done = harness.run(THREADS, "--", *arguments)
+            self.assertEqual((done.returncode, done.stdout), (1, b""))
+            self.assertIn(b"usage: threads", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
