@@ -243,6 +243,23 @@ TEST_F(ChildrenTest, SpawnWithoutEnd_IsRefusedAtTheLimit) {
   EXPECT_EQ(status.code, 4U);
 }
 
+// An attack: the child cannot be made, and is joined and signalled nevertheless.
+TEST_F(ChildrenTest, ChildThatCannotBeMade_LeavesNothingBehind) {
+  loader_.commands["huge"] = R"((module (import "env" "memory" (memory 1000 1000 shared))
+    (func (export "_start"))))";
+  ProcessOptions made = options();
+  made.limits.instance.memory_bytes_max = 65'536;
+  const ExitStatus status = run(program("huge", R"(
+    (func (export "_start")
+      (if (i32.ne (call $start (i32.const 0)) (i32.const 48)) (then unreachable))
+      (if (i32.ne (call $join (i32.const 72) (i32.const 0) (i32.const 80)) (i32.const 12))
+        (then unreachable))
+      (if (i32.ne (call $signal (i32.const 2) (i32.const 9)) (i32.const 71))
+        (then unreachable))))"),
+                                std::move(made));
+  EXPECT_TRUE(status.success()) << status.message;
+}
+
 TEST_F(ChildrenTest, EndOfTheFirstProcess_EndsAllOthers) {
   loader_.commands["spin"] = program("", R"((func (export "_start") (loop (br 0))))");
   ProcessOptions made = options();
