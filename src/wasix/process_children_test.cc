@@ -260,6 +260,23 @@ TEST_F(ChildrenTest, ChildThatCannotBeMade_LeavesNothingBehind) {
   EXPECT_TRUE(status.success()) << status.message;
 }
 
+// An attack: a thousand operations, each of which would lengthen the working directory.
+TEST_F(ChildrenTest, Chdir_BeyondTheLongestPath_IsNametoolong) {
+  const ExitStatus status = run(program("seven", R"(
+    (func (export "_start") (local $at i32)
+      (memory.fill (i32.const 32768) (i32.const 100) (i32.const 3000))
+      (local.set $at (i32.const 1024))
+      (loop $more
+        (i32.store (local.get $at) (i32.const 3))
+        (i32.store offset=12 (local.get $at) (i32.const 32768))
+        (i32.store offset=16 (local.get $at) (i32.const 3000))
+        (local.set $at (i32.add (local.get $at) (i32.const 56)))
+        (br_if $more (i32.lt_u (local.get $at) (i32.const 1136))))
+      (if (call $start (i32.const 1)) (then unreachable))
+      (if (i32.ne (call $start (i32.const 2)) (i32.const 37)) (then unreachable))))"));
+  EXPECT_TRUE(status.success()) << status.message;
+}
+
 TEST_F(ChildrenTest, EndOfTheFirstProcess_EndsAllOthers) {
   loader_.commands["spin"] = program("", R"((func (export "_start") (loop (br 0))))");
   ProcessOptions made = options();
