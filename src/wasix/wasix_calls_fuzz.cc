@@ -40,10 +40,10 @@ using testing::Machine;
 
 constexpr std::size_t kCallsMax = 256;
 constexpr std::size_t kTurnsMax = 1024;
-constexpr int kSlicesMax = 8;  // in a turn
+constexpr int kSlicesMax = 4;  // in a turn
 constexpr std::size_t kStartsMax = 4;
 constexpr std::size_t kStreamsMax = 4;
-constexpr std::chrono::milliseconds kTimeMax{1000};
+constexpr std::chrono::milliseconds kTimeMax{100};
 constexpr std::chrono::microseconds kConnectTimeMax{100};
 
 // Decides what the guests call: all processes of a run ask the same one.
@@ -221,7 +221,7 @@ class Host {
     options.limits.open_handles_max = 32;
     options.limits.threads_max = 4;
     options.limits.instance.memory_bytes_max = 5 * 65'536;
-    options.limits.instance.cpu_time_max = std::chrono::milliseconds(50);
+    options.limits.instance.cpu_time_max = std::chrono::milliseconds(10);
     options.workload = std::make_shared<Workload>(
         reactor, WorkloadOptions{.loader = choice % 16 != 15 ? &fixture().loader : nullptr,
                                  .processes_max = 4});
