@@ -10,6 +10,7 @@
 
 #include "base/system.h"
 #include "io/kernel_reactor.h"
+#include "wasix/internal/datagram_socket.h"
 #include "wasix/loopback_network.h"
 
 namespace selvedge::wasix {
@@ -225,6 +226,20 @@ TEST_F(LoopbackDatagramTest, UnixDatagrams_GoByNameAndSendersWait) {
   EXPECT_EQ(send(*client, "x"), Errno::kNoent);
   const auto stream = *network_.open(AddressFamily::kUnix, SockType::kStream);
   EXPECT_EQ(stream->connect(unix_at("/run/client")), Errno::kPrototype);
+}
+
+// An attack: sockets that wait for room and are closed, again and again.
+TEST_F(LoopbackDatagramTest, UnixSendersThatAreGone_AreForgotten) {
+  const auto server = bound(unix_at("/run/log"));
+  const auto client = open(AddressFamily::kUnix);
+  while (send(*client, std::string(1000, 'x'), unix_at("/run/log")) == Errno::kSuccess) {
+  }
+  for (int count = 0; count < 100; ++count) {
+    EXPECT_EQ(send(*open(AddressFamily::kUnix), "x", unix_at("/run/log")), Errno::kAgain);
+  }
+  EXPECT_LE(static_cast<internal::DatagramSocket&>(*server).senders_waiting(), 2U);
+  EXPECT_EQ(receive(*server, 1), "x/1000");
+  EXPECT_TRUE(client->writable()->is_set());
 }
 
 TEST_F(LoopbackDatagramTest, DatagramPair_SendsToEachOtherUntilOneGoes) {

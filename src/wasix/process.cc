@@ -106,7 +106,7 @@ Process::~Process() {
   if (owned_workload_ != nullptr) {
     workload_.clear();
   } else {
-    workload_.ended(id_);
+    workload_.leave(id_);
   }
   // Whoever waits must have been told; only an owner that drops a running process finds nobody.
   SELVEDGE_DCHECK(!ended_.has_waiters());

@@ -243,6 +243,40 @@ TEST_F(ChildrenTest, SpawnWithoutEnd_IsRefusedAtTheLimit) {
   EXPECT_EQ(status.code, 4U);
 }
 
+// An attack: the child cannot be made, and is joined and signalled nevertheless.
+TEST_F(ChildrenTest, ChildThatCannotBeMade_LeavesNothingBehind) {
+  loader_.commands["huge"] = R"((module (import "env" "memory" (memory 1000 1000 shared))
+    (func (export "_start"))))";
+  ProcessOptions made = options();
+  made.limits.instance.memory_bytes_max = 65'536;
+  const ExitStatus status = run(program("huge", R"(
+    (func (export "_start")
+      (if (i32.ne (call $start (i32.const 0)) (i32.const 48)) (then unreachable))
+      (if (i32.ne (call $join (i32.const 72) (i32.const 0) (i32.const 80)) (i32.const 12))
+        (then unreachable))
+      (if (i32.ne (call $signal (i32.const 2) (i32.const 9)) (i32.const 71))
+        (then unreachable))))"),
+                                std::move(made));
+  EXPECT_TRUE(status.success()) << status.message;
+}
+
+// An attack: a thousand operations, each of which would lengthen the working directory.
+TEST_F(ChildrenTest, Chdir_BeyondTheLongestPath_IsNametoolong) {
+  const ExitStatus status = run(program("seven", R"(
+    (func (export "_start") (local $at i32)
+      (memory.fill (i32.const 32768) (i32.const 100) (i32.const 3000))
+      (local.set $at (i32.const 1024))
+      (loop $more
+        (i32.store (local.get $at) (i32.const 3))
+        (i32.store offset=12 (local.get $at) (i32.const 32768))
+        (i32.store offset=16 (local.get $at) (i32.const 3000))
+        (local.set $at (i32.add (local.get $at) (i32.const 56)))
+        (br_if $more (i32.lt_u (local.get $at) (i32.const 1136))))
+      (if (call $start (i32.const 1)) (then unreachable))
+      (if (i32.ne (call $start (i32.const 2)) (i32.const 37)) (then unreachable))))"));
+  EXPECT_TRUE(status.success()) << status.message;
+}
+
 TEST_F(ChildrenTest, EndOfTheFirstProcess_EndsAllOthers) {
   loader_.commands["spin"] = program("", R"((func (export "_start") (loop (br 0))))");
   ProcessOptions made = options();

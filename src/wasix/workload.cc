@@ -36,6 +36,17 @@ void Workload::ended(ProcessId id) noexcept {
   process_ended_.notify();
 }
 
+void Workload::leave(ProcessId id) noexcept {
+  const auto found = entries_.find(id);
+  if (found == entries_.end()) {
+    return;
+  }
+  SELVEDGE_DCHECK(found->second.owned == nullptr);
+  entries_.erase(found);
+  // Its parent may be waiting for any child, and have none now.
+  process_ended_.notify();
+}
+
 void Workload::clear() noexcept {
   // A process that is destroyed reports its end, which must not find the table half gone.
   auto ending = std::exchange(entries_, {});

@@ -64,8 +64,11 @@ class Workload {
 
   // For Process: its place in the table. `parent` 0: the first one.
   ProcessId enter(Process& process, ProcessId parent);
-  // The process has ended, or is destroyed: everybody who joins is told.
+  // The process has ended: everybody who joins is told.
   void ended(ProcessId id) noexcept;
+  // The process is destroyed: nothing here names it any more. One that could not be made has not
+  // been adopted; the others have left the table before.
+  void leave(ProcessId id) noexcept;
   // The first process goes: all others are destroyed.
   void clear() noexcept;
 

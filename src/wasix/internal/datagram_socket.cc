@@ -271,12 +271,11 @@ Errno DatagramSocket::send_unix(const io::SocketAddress* to, std::vector<std::by
       break;
   }
   events()->writable.reset();
-  const auto is_ours = [this](const std::weak_ptr<SocketEvents>& sender) {
-    return sender.lock() == events();
-  };
-  if (std::ranges::none_of(receiver->senders_, is_ours)) {
-    receiver->senders_.push_back(events());
-  }
+  // Those that are gone go first: the list is bounded by the sockets that exist.
+  std::erase_if(receiver->senders_, [this](const std::weak_ptr<SocketEvents>& sender) {
+    return sender.expired() || sender.lock() == events();
+  });
+  receiver->senders_.push_back(events());
   return Errno::kAgain;
 }
 

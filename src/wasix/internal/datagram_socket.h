@@ -42,6 +42,8 @@ class DatagramSocket final : public Socket {
   Errno leave_multicast(const io::IpAddress& group) override;
   Readiness read_readiness() override;
   Readiness write_readiness() override;
+  // Those that are told when there is room.
+  std::size_t senders_waiting() const noexcept { return senders_.size(); }
 
  private:
   struct Datagram {

@@ -179,6 +179,10 @@ ErrnoResult<> apply(ChildState& child, const Operation& operation) {
       return open_for(child, operation);
     case abi::SpawnOperation::kChdir:
       child.working_directory = absolute_path(child.working_directory, operation.path);
+      // Each one may lengthen it, and each takes time with its length.
+      if (child.working_directory.size() > kPathBytesMax) {
+        error = Errno::kNametoolong;
+      }
       break;
     case abi::SpawnOperation::kFchdir:
       error = Errno::kNotsup;  // a directory's path is not kept with its descriptor

@@ -35,6 +35,8 @@ class Machine {
   io::KernelReactor& reactor() noexcept { return *reactor_; }
   engine::Scheduler& scheduler() noexcept { return *scheduler_; }
   const base::Clock& clock() const noexcept { return clock_; }
+  // For a test's own imports, before it links.
+  engine::HostFunctions& functions() noexcept { return *functions_; }
   ProcessShard shard() noexcept;
 
   // Compiled and linked with WASI preview 1 and snapshot 0; the error's sentence as a string.

@@ -1,0 +1,208 @@
+#include "wasix/testing/hostile_guest.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/format.h"
+#include "engine/engine.h"
+#include "engine/module_info.h"
+#include "wasix/host_functions.h"
+
+namespace selvedge::wasix::testing {
+
+namespace {
+
+// What arguments mean: the letters of hostile_record().
+using Shape = std::pair<std::string_view, std::string_view>;
+constexpr std::array<Shape, 69> kShapes{{
+    {"fd_dup", "fr"},
+    {"fd_dup2", "fnmr"},
+    {"fd_event", "nnr"},
+    {"fd_pipe", "rr"},
+    {"fd_fdflags_get", "fr"},
+    {"fd_fdflags_set", "fm"},
+    {"chdir", "pl"},
+    {"path_open2", "fmplnAAnmr"},
+    {"epoll_create", "r"},
+    {"epoll_ctl", "fmfe"},
+    {"epoll_wait", "fenTr"},
+    {"proc_exec3", "plplplmpl"},
+    {"proc_spawn2", "plplplsmzzmplr"},
+    {"proc_id", "r"},
+    {"proc_parent", "nr"},
+    {"proc_join", "omr"},
+    {"proc_signal", "nn"},
+    {"proc_exit2", "n"},
+    {"thread_spawn_v2", "nr"},
+    {"thread_spawn", "nr"},
+    {"thread-spawn", "n"},
+    {"thread_sleep", "T"},
+    {"thread_join", "n"},
+    {"thread_exit", "n"},
+    {"futex_wait", "wmtr"},
+    {"futex_wake", "wr"},
+    {"futex_wake_all", "wr"},
+    {"sock_status", "fr"},
+    {"sock_addr_local", "fr"},
+    {"sock_addr_peer", "fr"},
+    {"sock_open", "mmzr"},
+    {"sock_pair", "mmzrr"},
+    {"sock_set_opt_flag", "fnm"},
+    {"sock_get_opt_flag", "fnr"},
+    {"sock_set_opt_time", "fnt"},
+    {"sock_get_opt_time", "fnr"},
+    {"sock_set_opt_size", "fnT"},
+    {"sock_get_opt_size", "fnr"},
+    {"sock_join_multicast_v4", "fii"},
+    {"sock_leave_multicast_v4", "fii"},
+    {"sock_join_multicast_v6", "fim"},
+    {"sock_leave_multicast_v6", "fim"},
+    {"sock_bind", "fa"},
+    {"sock_listen", "fn"},
+    {"sock_accept", "fzrr"},
+    {"sock_accept_v2", "fzrr"},
+    {"sock_connect", "fa"},
+    {"sock_recv_from", "fvmmrrr"},
+    {"sock_send_to", "fvmmar"},
+    {"sock_send_file", "ffTTr"},
+    {"sock_recv", "fvmmrr"},
+    {"sock_send", "fvmmr"},
+    {"sock_shutdown", "fm"},
+    {"tty_get", "c"},
+    {"tty_set", "c"},
+    {"fd_read", "fvmr"},
+    {"fd_write", "fvmr"},
+    {"fd_close", "f"},
+    {"fd_renumber", "ff"},
+    {"fd_fdstat_set_flags", "fn"},
+    {"fd_filestat_set_size", "fT"},
+    {"poll_oneoff", "urmr"},
+    {"path_open", "fmplnAAnr"},
+    {"path_create_directory", "fpl"},
+    {"path_unlink_file", "fpl"},
+    {"path_symlink", "plfpl"},
+    {"path_link", "fmplfpl"},
+    {"path_rename", "fplfpl"},
+    {"proc_raise", "n"},
+}};
+
+std::string_view type_of(char letter) noexcept { return letter == 'I' ? "i64" : "i32"; }
+
+std::string import_text(const HostileImport& import, std::size_t number) {
+  std::string text = fmt::format("  (import \"{}\" \"{}\" (func $import{}", import.module,
+                                 import.signature.name, number);
+  for (const char letter : import.signature.parameters) {
+    text += fmt::format(" (param {})", type_of(letter));
+  }
+  return text + (import.signature.has_result ? " (result i32)))\n" : "))\n");
+}
+
+bool is_offered(const engine::HostFunctions& functions, const HostileImport& import) {
+  const auto wasm = engine::wat_to_wasm("(module\n" + import_text(import, 0) + ")");
+  SELVEDGE_ASSERT(wasm.has_value());
+  const auto info = engine::inspect_module(*wasm);
+  return info.has_value() && functions.check_imports(*info).has_value();
+}
+
+}  // namespace
+
+std::vector<HostileImport> hostile_imports(const engine::HostFunctions& functions) {
+  std::vector<HostileImport> imports;
+  const auto add = [&](HostileImport import) {
+    const auto found = std::ranges::find(kShapes, import.signature.name, &Shape::first);
+    if (found != kShapes.end()) {
+      import.shape = found->second;
+      SELVEDGE_ASSERT(import.shape.size() == import.signature.parameters.size());
+    }
+    if (is_offered(functions, import)) {
+      imports.push_back(import);
+    }
+  };
+  for (const ImportSignature& signature : wasix_imports()) {
+    add({.module = kWasixModule, .signature = signature});
+  }
+  for (const ImportSignature& signature : preview1_imports()) {
+    if (signature.name != "sock_accept") {
+      add({.module = kWasixModule, .signature = signature});
+    }
+  }
+  add({.module = kWasixModule, .signature = {.name = "sock_accept", .parameters = "iiii"}});
+  add({.module = kWasixModule, .signature = {.name = "thread_spawn", .parameters = "ii"}});
+  add({.module = "wasi", .signature = {.name = "thread-spawn", .parameters = "i"}});
+  return imports;
+}
+
+std::string hostile_wat(std::span<const HostileImport> imports) {
+  std::string text =
+      "(module\n  (import \"env\" \"memory\" (memory 4 6 shared))\n"
+      "  (import \"fuzz\" \"next\" (func $next (param i32) (result i32)))\n";
+  for (std::size_t number = 0; number < imports.size(); ++number) {
+    text += import_text(imports[number], number);
+  }
+  text += "  (type $call (func (param i32) (result i32)))\n";
+  std::string elements;
+  const auto define = [&](std::size_t number, std::string_view body) {
+    text += fmt::format("  (func $call{} (type $call) {})\n", number, body);
+    elements += fmt::format(" $call{}", number);
+  };
+  for (std::size_t number = 0; number < imports.size(); ++number) {
+    std::string body = fmt::format("(call $import{}", number);
+    for (std::size_t index = 0; index < imports[number].signature.parameters.size(); ++index) {
+      body += fmt::format(" ({}.load offset={} (local.get 0))",
+                          type_of(imports[number].signature.parameters[index]), index * 8);
+    }
+    define(number, body + (imports[number].signature.has_result ? ")" : ") (i32.const 0)"));
+  }
+  const std::size_t first = imports.size();
+  define(first, "(memory.grow (i32.and (i32.load (local.get 0)) (i32.const 3)))");
+  define(first + 1,
+         "(memory.atomic.wait32 (i32.load (local.get 0)) (i32.load offset=8 "
+         "(local.get 0)) (i64.load offset=16 (local.get 0)))");
+  define(first + 2,
+         "(memory.atomic.wait64 (i32.load (local.get 0)) (i64.load offset=8 "
+         "(local.get 0)) (i64.load offset=16 (local.get 0)))");
+  define(first + 3,
+         "(memory.atomic.notify (i32.load (local.get 0)) (i32.load offset=8 "
+         "(local.get 0)))");
+  return text + fmt::format(R"(  (table {0} {0} funcref)
+  (elem (i32.const 0){1})
+  (func $follow (param $base i32) (local $number i32)
+    (loop $again
+      (local.set $number (call $next (local.get $base)))
+      (if (i32.ge_s (local.get $number) (i32.const 0)) (then
+        (drop (call_indirect (type $call) (local.get $base) (local.get $number)))
+        (br $again)))))
+  (func (export "_start") (call $follow (i32.const 0)))
+  (func (export "wasi_thread_start") (param i32 i32)
+    (call $follow (i32.mul (i32.and (local.get 0) (i32.const 15)) (i32.const 128))))
+)
+)",
+                            first + kHostileInstructions, elements);
+}
+
+std::vector<std::uint64_t> hostile_arguments(FuzzInput& input,
+                                             std::span<const HostileImport> imports,
+                                             std::size_t number) {
+  // The instructions': a word, a small number, a duration.
+  const bool is_import = number < imports.size();
+  const std::string_view parameters = is_import ? imports[number].signature.parameters : "iII";
+  const std::string_view shape = is_import ? imports[number].shape : "wmT";
+  constexpr std::uint8_t kUnshaped = 0xE0;
+  std::vector<std::uint64_t> arguments;
+  std::uint32_t text = 0;
+  for (std::size_t index = 0; index < parameters.size(); ++index) {
+    const bool is_long = parameters[index] == 'I';
+    if (shape.empty()) {
+      arguments.push_back(hostile_value(input, is_long));
+      continue;
+    }
+    const std::uint8_t choice = input.byte();
+    arguments.push_back(choice >= kUnshaped ? hostile_value(input, is_long)
+                                            : hostile_record(shape[index], choice, text));
+  }
+  return arguments;
+}
+
+}  // namespace selvedge::wasix::testing
