@@ -186,56 +186,57 @@ fn waits_become_host_calls_and_indices_move_everywhere() {
     );
 }
 
+// Without names, so that there is no name section to compare.
 #[test]
 fn imports_of_a_module_that_handles_signals_get_wrappers() {
     assert_becomes(
         r#"(module
-            (type $f (func (param i32 i64) (result i32)))
-            (type $h (func (param i32)))
-            (type $v (func))
-            (import "m" "f" (func $f (type $f)))
-            (import "m" "v" (func $v (type $v)))
+            (type (func (param i32 i64) (result i32)))
+            (type (func (param i32)))
+            (type (func))
+            (import "m" "f" (func (type 0)))
+            (import "m" "v" (func (type 2)))
             (table 1 funcref)
-            (export "__wasm_signal" (func $handler))
-            (export "f" (func $f))
-            (elem (i32.const 0) func $v)
-            (func $handler (type $h) (call $v))
-            (func (type $v) (drop (call $f (i32.const 1) (i64.const 2)))))"#,
+            (export "__wasm_signal" (func 2))
+            (export "f" (func 0))
+            (elem (i32.const 0) func 1)
+            (func (type 1) (call 1))
+            (func (type 2) (drop (call 0 (i32.const 1) (i64.const 2)))))"#,
         r#"(module
-            (type $f (func (param i32 i64) (result i32)))
-            (type $h (func (param i32)))
-            (type $v (func))
-            (type $next (func (result i32)))
-            (import "m" "f" (func $import_f (type $f)))
-            (import "m" "v" (func $import_v (type $v)))
-            (import "selvedge" "next_signal" (func $next (type $next)))
+            (type (func (param i32 i64) (result i32)))
+            (type (func (param i32)))
+            (type (func))
+            (type (func (result i32)))
+            (import "m" "f" (func (type 0)))
+            (import "m" "v" (func (type 2)))
+            (import "selvedge" "next_signal" (func (type 3)))
             (table 1 funcref)
-            (export "__wasm_signal" (func $handler))
-            (export "f" (func $f))
-            (elem (i32.const 0) func $v)
-            (func $handler (type $h) (call $v))
-            (func (type $v) (drop (call $f (i32.const 1) (i64.const 2))))
-            (func $f (type $f) (local i32)
+            (export "__wasm_signal" (func 3))
+            (export "f" (func 5))
+            (elem (i32.const 0) func 6)
+            (func (type 1) (call 6))
+            (func (type 2) (drop (call 5 (i32.const 1) (i64.const 2))))
+            (func (type 0) (local i32)
                 local.get 0
                 local.get 1
-                call $import_f
+                call 0
                 loop
-                    call $next
+                    call 2
                     local.tee 2
                     if
                         local.get 2
-                        call $handler
+                        call 3
                         br 1
                     end
                 end)
-            (func $v (type $v) (local i32)
-                call $import_v
+            (func (type 2) (local i32)
+                call 1
                 loop
-                    call $next
+                    call 2
                     local.tee 0
                     if
                         local.get 0
-                        call $handler
+                        call 3
                         br 1
                     end
                 end))"#,

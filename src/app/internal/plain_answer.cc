@@ -29,4 +29,18 @@ io::Task<> answer_plainly(HttpExchange& exchange, wire::StatusCode status,
   return send_whole(exchange, std::move(head), std::move(text));
 }
 
+io::Task<> answer_broken_content(HttpExchange& exchange, Error error, std::uint64_t& abandoned) {
+  switch (error.kind()) {
+    case ErrorKind::kOverloaded:
+      return answer_plainly(exchange, wire::StatusCode(413), "The content is too long.");
+    case ErrorKind::kTimeout:
+      return answer_plainly(exchange, wire::StatusCode(408), "The content came too slowly.");
+    case ErrorKind::kInvalid:
+      return answer_plainly(exchange, wire::StatusCode(400), "The content is malformed.");
+    default:
+      ++abandoned;
+      return io::Task<>::ready(fail(std::move(error)));
+  }
+}
+
 }  // namespace selvedge::app::internal

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string_view>
 
 #include "app/http_exchange.h"
+#include "base/result.h"
 #include "io/task.h"
 #include "wire/http_message.h"
 
@@ -14,5 +16,9 @@ namespace selvedge::app::internal {
 io::Task<> answer_plainly(HttpExchange& exchange, wire::StatusCode status,
                           std::string_view sentence,
                           std::chrono::seconds retry_after = std::chrono::seconds(1));
+
+// The answer when the client broke off or misbehaved while it sent the content: `error` is that of
+// HttpExchange::read_body. A client that left is counted in `abandoned`, and the error returned.
+io::Task<> answer_broken_content(HttpExchange& exchange, Error error, std::uint64_t& abandoned);
 
 }  // namespace selvedge::app::internal

@@ -233,23 +233,9 @@ io::Task<> WcgiRequest::answer_timeout() {
                                     "The application did not answer in time.");
 }
 
-// The client broke off or misbehaved while it sent the content.
 io::Task<> WcgiRequest::answer_input_error() {
-  Error error = *std::exchange(input_error_, std::nullopt);
-  switch (error.kind()) {
-    case ErrorKind::kOverloaded:
-      co_return co_await answer_plainly(exchange_, wire::StatusCode(413),
-                                        "The content is too long.");
-    case ErrorKind::kTimeout:
-      co_return co_await answer_plainly(exchange_, wire::StatusCode(408),
-                                        "The content came too slowly.");
-    case ErrorKind::kInvalid:
-      co_return co_await answer_plainly(exchange_, wire::StatusCode(400),
-                                        "The content is malformed.");
-    default:
-      ++metrics_.abandoned;
-      co_return fail(std::move(error));
-  }
+  return answer_broken_content(exchange_, *std::exchange(input_error_, std::nullopt),
+                               metrics_.abandoned);
 }
 
 io::Task<> WcgiRequest::answer_malformed(const Error& error) {
