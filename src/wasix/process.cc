@@ -18,6 +18,10 @@ constexpr int kShellSignalBase = 128;
 constexpr int kShellTimedOut = 124;
 
 Result<> check_strings(std::string_view what, const std::vector<std::string>& strings) {
+  if (strings.size() > ProcessOptions::kArgumentsMax) {
+    return fail_format(ErrorKind::kInvalid, "{} has {} entries, more than the {} allowed", what,
+                       strings.size(), ProcessOptions::kArgumentsMax);
+  }
   std::size_t total = 0;
   for (const std::string& text : strings) {
     if (text.find('\0') != std::string::npos) {

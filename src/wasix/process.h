@@ -77,6 +77,8 @@ struct ProcessLimits {
 struct ProcessOptions {
   // Bytes of all arguments, or of the whole environment, with their terminators.
   static constexpr std::size_t kArgumentBytesMax = std::size_t{1} << 20;
+  // Arguments, or variables: each takes memory of the host beyond its bytes.
+  static constexpr std::size_t kArgumentsMax = 16'384;
   static constexpr std::size_t kPreopensMax = 256;
 
   // The first one is the program's name.

@@ -157,6 +157,17 @@ TEST_F(ChildrenTest, Spawn_WhatCannotRun_IsAnErrno) {
   EXPECT_EQ(run(program("seven", kExitWithError), {}).code, static_cast<unsigned>(Errno::kNotsup));
 }
 
+TEST_F(ChildrenTest, Spawn_MoreArgumentsThanAllowed_IsTooBig) {
+  // A text of 20,000 newlines: as many empty arguments.
+  const ExitStatus status = run(program("seven", R"(
+    (func (export "_start")
+      (memory.fill (i32.const 2048) (i32.const 10) (i32.const 20000))
+      (call $exit (call $spawn (i32.const 512) (i32.const 5) (i32.const 2048) (i32.const 20000)
+        (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+        (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 64)))))"));
+  EXPECT_EQ(status.code, static_cast<unsigned>(Errno::kTooBig)) << status.message;
+}
+
 TEST_F(ChildrenTest, Spawn_PipeAsStandardOutput_IsReadByTheParent) {
   loader_.commands["hello"] = program("", R"(
     (data (i32.const 100) "\6c\00\00\00\05\00\00\00hello")

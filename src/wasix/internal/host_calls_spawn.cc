@@ -45,10 +45,13 @@ ErrnoResult<std::string> read_text(Thread& thread, Ptr<std::uint8_t> text, std::
   return *std::move(copied);
 }
 
-// Empty strings are kept; a newline behind the last one adds none.
-std::vector<std::string> split_lines(std::string_view text) {
+// Empty strings are kept; a newline behind the last one adds none. kTooBig: there are too many.
+ErrnoResult<std::vector<std::string>> split_lines(std::string_view text) {
   std::vector<std::string> lines;
   while (!text.empty()) {
+    if (lines.size() == ProcessOptions::kArgumentsMax) {
+      return refuse(Errno::kTooBig);
+    }
     const std::size_t end = std::min(text.find('\n'), text.size());
     lines.emplace_back(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
@@ -94,12 +97,16 @@ ErrnoResult<Start> read_start(Thread& thread, const StartAddresses& from) {
   if (start.program.name.find('\0') != std::string::npos) {
     return refuse(Errno::kInval);
   }
-  start.program.arguments = split_lines(arguments);
+  SELVEDGE_TRY_ERRNO(start.program.arguments, split_lines(arguments));
   if (start.program.arguments.empty()) {
     start.program.arguments.push_back(start.program.name);
   }
   const Process& process = thread.process();
-  start.environment = from.envs.is_null() ? process.environment() : split_lines(environment);
+  if (from.envs.is_null()) {
+    start.environment = process.environment();
+  } else {
+    SELVEDGE_TRY_ERRNO(start.environment, split_lines(environment));
+  }
   if (from.search_path == 1) {
     const std::string_view inherited = variable(process.environment(), "PATH");
     start.program.search_path = !path.empty()        ? path
