@@ -5,6 +5,7 @@ import concurrent.futures
 import http.client
 import signal
 import socket
+import threading
 import time
 import unittest
 
@@ -47,11 +48,11 @@ class ServerTest(unittest.TestCase):
 
     def test_sigterm_under_load_truncates_nothing(self):
         with harness.Server(SERVER) as server:
-            stopped = []
+            loaded = threading.Event()
 
             def client():
                 answered = 0
-                while not stopped:
+                while True:
                     try:
                         status, _, body = server.request("GET", "/x")
                     except (ConnectionError, http.client.RemoteDisconnected):
@@ -59,14 +60,15 @@ class ServerTest(unittest.TestCase):
                     self.assertEqual(status, 200)
                     self.assertTrue(body.startswith(b"GET /x, request "), body)
                     answered += 1
+                    if answered == 25:
+                        loaded.set()
                 return answered
 
             with concurrent.futures.ThreadPoolExecutor(max_workers=8) as pool:
                 clients = [pool.submit(client) for _ in range(8)]
-                time.sleep(0.5)
+                self.assertTrue(loaded.wait(timeout=30))
                 server.process.send_signal(signal.SIGTERM)
                 server.process.wait(timeout=40)
-                stopped.append(True)
                 self.assertGreater(sum(done.result() for done in clients), 0)
             self.assertEqual(server.process.returncode, 0, server.output())
 
