@@ -93,7 +93,7 @@ Result<int> run_target(const RunOptions& options, MessageStyle style) {
   SELVEDGE_TRY_VOID(check_directories(options));
   SELVEDGE_TRY(const auto runtime, Runtime::create(options, instances_max(options)));
   if (options.http.has_value()) {
-    SELVEDGE_TRY([[maybe_unused]] const auto address, check_address(*runtime, *options.http));
+    SELVEDGE_TRY([[maybe_unused]] const auto address, check_address(*options.http));
   }
   SELVEDGE_TRY(auto program, runtime->load(package, *command, options));
   if (options.http.has_value()) {

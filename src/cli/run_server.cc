@@ -175,14 +175,13 @@ io::Task<> supervise(Service& service, io::ShardGroup& group) {
   co_return {};
 }
 
-Result<io::SocketAddress> listen_alone(Runtime& runtime, const io::SocketAddress& address,
-                                       bool ipv6_only) {
-  io::KernelNetwork network(runtime.reactor());
-  auto listener = network.listen(address, {.ipv6_only = ipv6_only});
-  if (listener.has_value()) {
-    return (*listener)->local_address();
+// Without sharing the port, as the shards will: another program's port is an error.
+Result<io::SocketAddress> check_unshared(const io::SocketAddress& address, bool ipv6_only) {
+  auto free = io::KernelNetwork::check_free(address, {.ipv6_only = ipv6_only});
+  if (free.has_value()) {
+    return free;
   }
-  switch (listener.error().kind()) {
+  switch (free.error().kind()) {
     case ErrorKind::kOverloaded:
       return fail_format(ErrorKind::kOverloaded,
                          "port {} is in use by another program; choose another one with --http",
@@ -197,21 +196,21 @@ Result<io::SocketAddress> listen_alone(Runtime& runtime, const io::SocketAddress
                          "--http",
                          address.ip().to_string());
     default:
-      return fail(std::move(listener).error().with_context("--http"));
+      return fail(std::move(free).error().with_context("--http"));
   }
 }
 
 }  // namespace
 
-Result<io::SocketAddress> check_address(Runtime& runtime, const ListenAddress& address) {
+Result<io::SocketAddress> check_address(const ListenAddress& address) {
   if (!address.every_interface) {
-    return listen_alone(runtime, address.address, true);
+    return check_unshared(address.address, true);
   }
   const io::SocketAddress any(io::IpAddress::any_v6(), address.address.port());
-  auto both = listen_alone(runtime, any, false);
+  auto both = check_unshared(any, false);
   const bool no_ipv6 = !both.has_value() && both.error().kind() != ErrorKind::kOverloaded &&
                        both.error().kind() != ErrorKind::kDenied;
-  return no_ipv6 ? listen_alone(runtime, address.address, true) : std::move(both);
+  return no_ipv6 ? check_unshared(address.address, true) : std::move(both);
 }
 
 std::size_t shard_count(const RunOptions& options) noexcept {
@@ -223,7 +222,7 @@ Result<> run_server(Runtime& runtime, std::shared_ptr<const app::Program> progra
                     const RunOptions& options) {
   // Each shard has a process of its own: a program that listens would not expect to be several.
   const std::size_t shards = program->listens() && options.shards == 0 ? 1 : shard_count(options);
-  SELVEDGE_TRY(const io::SocketAddress address, check_address(runtime, *options.http));
+  SELVEDGE_TRY(const io::SocketAddress address, check_address(*options.http));
   SELVEDGE_TRY(const auto group, io::ShardGroup::create(runtime.clock(), {.shards = shards}));
   base::Registry registry;
   gateway::HttpMetrics metrics(registry);

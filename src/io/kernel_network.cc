@@ -56,10 +56,8 @@ Result<> bind_to(const base::UniqueFd& fd, const SocketAddress& address) {
   return {};
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Listener>> KernelNetwork::listen(const SocketAddress& address,
-                                                        const ListenOptions& options) {
+// A bound TCP or unix socket that does not listen yet.
+Result<base::UniqueFd> open_listener(const SocketAddress& address, const ListenOptions& options) {
   SELVEDGE_TRY(base::UniqueFd fd, open_socket(address, SOCK_STREAM));
   SELVEDGE_TRY_VOID(set_bind_options(fd, address, options.reuse_port, options.ipv6_only));
   if (!address.is_unix()) {
@@ -68,6 +66,20 @@ Result<std::unique_ptr<Listener>> KernelNetwork::listen(const SocketAddress& add
     SELVEDGE_TRY_VOID(set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY"));
   }
   SELVEDGE_TRY_VOID(bind_to(fd, address));
+  return fd;
+}
+
+}  // namespace
+
+Result<SocketAddress> KernelNetwork::check_free(const SocketAddress& address,
+                                                const ListenOptions& options) {
+  SELVEDGE_TRY(const base::UniqueFd fd, open_listener(address, options));
+  return internal::local_address_of(fd.get());
+}
+
+Result<std::unique_ptr<Listener>> KernelNetwork::listen(const SocketAddress& address,
+                                                        const ListenOptions& options) {
+  SELVEDGE_TRY(base::UniqueFd fd, open_listener(address, options));
   if (::listen(fd.get(), options.backlog) != 0) {
     return fail(error_from_errno(errno, "listen on " + address.to_string()));
   }

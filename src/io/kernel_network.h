@@ -13,6 +13,11 @@ class KernelNetwork final : public Network {
   explicit KernelNetwork(KernelReactor& reactor [[clang::lifetimebound]]) noexcept
       : reactor_(reactor) {}
 
+  // The address that listen() would get now; port 0 becomes a free port. It binds for a moment and
+  // does not listen, so nobody connects to what is not served yet. Errors as of listen(). For TCP.
+  static Result<SocketAddress> check_free(const SocketAddress& address,
+                                          const ListenOptions& options = {});
+
   using Network::bind_datagram;
   using Network::listen;
   Result<std::unique_ptr<Listener>> listen(const SocketAddress& address,

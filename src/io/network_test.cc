@@ -480,6 +480,31 @@ std::string name_of(const ::testing::TestParamInfo<Kind>& info) {
   return kNames[static_cast<std::size_t>(info.param)];
 }
 
+TEST(KernelNetworkTest, CheckFree_FreePort_IsNamedAndLeftUnserved) {
+  const base::SystemClock clock;
+  const auto reactor = KernelReactor::create(clock).value();
+  KernelNetwork network(*reactor);
+  const auto address = KernelNetwork::check_free({IpAddress::loopback_v4(), 0});
+  ASSERT_TRUE(address);
+  EXPECT_NE(address->port(), 0);
+  const auto body = [&](this auto /*self*/) -> Task<std::unique_ptr<Stream>> {
+    co_return co_await network.connect(*address, reactor->deadline_after(10s));
+  };
+  EXPECT_FALSE(reactor->run(body()));
+  EXPECT_TRUE(network.listen(*address));
+}
+
+TEST(KernelNetworkTest, CheckFree_OthersShareThePort_IsRefused) {
+  const base::SystemClock clock;
+  const auto reactor = KernelReactor::create(clock).value();
+  KernelNetwork network(*reactor);
+  const auto shared = network.listen({IpAddress::loopback_v4(), 0}, {.reuse_port = true});
+  ASSERT_TRUE(shared);
+  const auto address = KernelNetwork::check_free((*shared)->local_address());
+  ASSERT_FALSE(address);
+  EXPECT_EQ(address.error().kind(), ErrorKind::kOverloaded);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, NetworkTest,
                          ::testing::Values(Kind::kKernelV4, Kind::kKernelV6, Kind::kKernelUnix,
                                            Kind::kSimulatedV4, Kind::kSimulatedV6,

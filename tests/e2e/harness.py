@@ -65,7 +65,8 @@ class Server:
             if self.process.poll() is not None:
                 raise AssertionError(f"the server ended with {self.process.returncode}\n{self.output()}")
             try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                # From another address: a port that nobody serves yet could otherwise connect to itself.
+                socket.create_connection(("127.0.0.1", self.port), 1, ("127.0.0.2", 0)).close()
                 return self
             except OSError:
                 time.sleep(0.05)

@@ -46,6 +46,22 @@ class ServerTest(unittest.TestCase):
             for connection in idle:
                 connection.close()
 
+    def test_clients_that_are_too_early_are_refused_and_never_cut_off(self):
+        for _ in range(20):
+            server = harness.Server(SERVER)
+            answer = b""
+            while not answer and server.process.poll() is None:
+                try:
+                    connection = socket.create_connection(("127.0.0.1", server.port), 30, ("127.0.0.2", 0))
+                except ConnectionRefusedError:
+                    continue
+                with connection:
+                    connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                    answer = connection.recv(4096)
+                    self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer)
+            server.stop()
+            self.assertTrue(answer, server.output())
+
     def test_sigterm_under_load_truncates_nothing(self):
         with harness.Server(SERVER) as server:
             loaded = threading.Event()
