@@ -74,7 +74,8 @@ class GuideTest(unittest.TestCase):
         port = harness.free_port()
         folder = self.enterContext(tempfile.TemporaryDirectory())
         # What runs in the background must not outlive a failure: the test would wait for its output.
-        script = "set -em\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + "".join(blocks).replace("8080", str(port)).replace("/tmp/sdk", folder)
+        script = "set -em\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
+        script += "".join(blocks).replace("8080", str(port)).replace("/tmp/sdk", folder)
         # The program under test is not always the one that the guide names.
         script = script.replace("$PWD/build/release:", f"{pathlib.Path(harness.BINARY).resolve().parent}:")
         # Instead of a pause: the port answers.
