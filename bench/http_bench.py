@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""A fixed answer over HTTP/1.1, next to nginx and workerd.
+"""Answers over HTTP/1.1, next to nginx, workerd and Wasmer.
 
-usage: http_bench.py gateway|wcgi [--seconds N] [--rounds N] [--connections N] [--write]
+usage: http_bench.py gateway|wcgi|proxy [--seconds N] [--rounds N] [--connections N] [--wasmer PROGRAM] [--write]
 
 gateway   the health route: what the gateway itself costs, next to nginx `return 200`
 wcgi      a C program under WCGI, a fresh instance for each request, next to nginx and workerd
+proxy     examples/http-server behind the gateway, next to nginx before the same server built natively, and to the same
+          program under Wasmer without anything before it
 """
 
 import argparse
@@ -12,6 +14,7 @@ import contextlib
 import os
 import pathlib
 import shutil
+import subprocess
 import tempfile
 
 import peers
@@ -27,8 +30,24 @@ def selvedge(name, path):
     return peers.Server(name, command, path)
 
 
-def contestants(what, folder):
-    nginx = peers.nginx(pathlib.Path(folder), core=0)
+def proxied(folder, wasmer):
+    example = report.ROOT / "examples/http-server"
+    subprocess.run(["clang-22", "-O2", "-std=gnu17", "-I", report.ROOT / "bench/guests/linux", example / "server.c",
+                    "-o", folder / "server"], check=True)
+    native = peers.Server("native server", [folder / "server"], env={"PORT": "{port}"})
+    servers = [peers.nginx_before(folder, native),
+               peers.Server("selvedge, the same as a guest",
+                            [BINARY, "run", "--http", "127.0.0.1:{port}", example])]
+    if wasmer:
+        servers.append(peers.Server("Wasmer, the same guest alone",
+                                    [wasmer, "run", "--net", "--env", "PORT={port}", example / "server.wasm"]))
+    return servers
+
+
+def contestants(what, folder, wasmer):
+    if what == "proxy":
+        return proxied(folder, wasmer)
+    nginx = peers.nginx(folder)
     if what == "gateway":
         return [nginx, selvedge("selvedge, health route", HEALTH)]
     servers = [nginx, selvedge("selvedge, C hello, fresh instance", "/")]
@@ -42,14 +61,17 @@ def contestants(what, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["gateway", "wcgi"])
+    parser.add_argument("what", choices=["gateway", "wcgi", "proxy"])
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--wasmer", help="the wasmer program to compare with")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        servers = [stack.enter_context(server) for server in contestants(options.what, folder)]
+        servers = contestants(options.what, pathlib.Path(folder), options.wasmer)
+        for server in servers:
+            stack.enter_context(server)
         results = peers.compare(servers, options.connections, options.seconds, options.rounds)
     table = peers.comparison_table(results, servers[0].name)
     note = (f"servers pinned to core 0, wrk to core 1, {options.connections} connections, median of "

@@ -65,22 +65,31 @@ def resident_bytes(pid):
 
 
 class Server:
-    """A server on 127.0.0.1 as a context manager: `command` gets the port formatted in."""
+    """A server on 127.0.0.1 as a context manager: `command` gets the port formatted in. `behind` is a server that this
+    one passes requests on to; it runs as long, and its CPU time counts."""
 
-    def __init__(self, name, command, path="/", core=0):
+    def __init__(self, name, command, path="/", core=0, env=None, behind=None):
         self.name = name
         self.path = path
         self.port = free_port()
         self.command = pin(core, [str(word).replace("{port}", str(self.port)) for word in command])
+        self.env = {name: str(value).replace("{port}", str(self.port)) for name, value in (env or {}).items()}
+        self.behind = behind
         self.log = tempfile.TemporaryFile()
         self.process = None
+
+    def cpu_seconds(self):
+        return cpu_seconds(self.process.pid) + (self.behind.cpu_seconds() if self.behind else 0)
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}{self.path}"
 
     def __enter__(self):
-        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        if self.behind:
+            self.behind.__enter__()
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+                                        env={**os.environ, **self.env})
         deadline = time.monotonic() + START_SECONDS_MAX
         while time.monotonic() < deadline and self.process.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
@@ -99,11 +108,23 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        if self.behind:
+            self.behind.__exit__()
 
 
 def nginx(folder, core=0):
     """nginx with one worker that answers `return 200`."""
-    server = Server("nginx `return 200`", [], core=core)
+    return _nginx(folder, Server("nginx `return 200`", [], core=core), 'return 200 "Hello, world\\n";')
+
+
+def nginx_before(folder, behind, core=0):
+    """nginx with one worker that passes requests on to a server, on kept connections."""
+    server = Server(f"nginx → {behind.name}", [], core=core, behind=behind)
+    return _nginx(folder, server, 'proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection "";',
+                  f"upstream behind {{ server 127.0.0.1:{behind.port}; keepalive 128; }}")
+
+
+def _nginx(folder, server, answer, upstream=""):
     config = pathlib.Path(folder) / "nginx.conf"
     config.write_text(f"""
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr error;
@@ -112,11 +133,12 @@ http {{
   access_log off; keepalive_requests 1000000000; default_type text/plain;
   client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
   uwsgi_temp_path {folder}; scgi_temp_path {folder};
-  server {{ listen 127.0.0.1:{server.port}; location / {{ return 200 "Hello, world\\n"; }} }}
+  {upstream}
+  server {{ listen 127.0.0.1:{server.port}; location / {{ {answer} }} }}
 }}
 """)
     program = shutil.which("nginx") or "/usr/sbin/nginx"
-    server.command = pin(core, [program, "-p", str(folder), "-c", str(config)])
+    server.command += [program, "-p", str(folder), "-c", str(config)]
     return server
 
 
@@ -158,11 +180,11 @@ def _latency_ms(output, percentile):
 
 def load(server, connections, seconds, core=1):
     """One round of wrk. Any answer that is not 2xx, and any socket error, stops the benchmark."""
-    before = cpu_seconds(server.process.pid)
+    before = server.cpu_seconds()
     output = subprocess.run(
         pin(core, ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", server.url]),
         check=True, capture_output=True, text=True).stdout
-    used = cpu_seconds(server.process.pid) - before
+    used = server.cpu_seconds() - before
     if "Non-2xx" in output or "Socket errors" in output:
         raise RuntimeError(f"{server.name}: bad answers\n{output}")
     requests = int(re.search(r"(\d+) requests in", output).group(1))

@@ -3,6 +3,7 @@
 
 bench_workerd=workerd@1.20261117.1
 bench_wasmtime=48.0.8
+bench_wasmer=7.4.2
 
 bench_usage() {
   cat <<'TEXT'
@@ -10,6 +11,9 @@ usage: ./dev bench NAME [--write] [OPTION...]
 
   gateway   the gateway's own fixed answer, next to nginx `return 200`
   wcgi      a C program, a fresh instance per request, next to nginx and workerd
+  proxy     an HTTP server as a guest behind the gateway, next to nginx before the same server built natively
+  machine   threads, pipes, sockets and children of a guest, next to the same program built natively
+            (proxy and machine: --install-wasmer builds wasmer-cli with cargo, many minutes, once; it joins the table)
   start     php-cgi and CPython to their first byte, next to `wasmtime run` of their AOT files
             (--install-wasmtime builds wasmtime-cli with cargo: many minutes, once)
   engine    host calls, instances, suspension; and every other src/MODULE/*_bench.cc by module name
@@ -46,6 +50,24 @@ bench_start() {
   SELVEDGE_CACHE_GUESTS=$cache/guests python3 -B bench/start_bench.py "${options[@]}"
 }
 
+# Sets bench_options to the options, with the program to compare with when it is there.
+bench_with_wasmer() {
+  local option install= wasmer=$cache/wasmer-cli/bin/wasmer
+  bench_options=()
+  for option in "$@"; do
+    if [ "$option" = --install-wasmer ]; then install=yes; else bench_options+=("$option"); fi
+  done
+  if [ -n "$install" ] && [ ! -x "$wasmer" ]; then
+    step "wasmer-cli $bench_wasmer (cargo)" nice cargo install wasmer-cli --locked --version "$bench_wasmer" \
+      --features cranelift --root "$cache/wasmer-cli" --target-dir "$cache/cargo-wasmer-cli"
+  fi
+  if [ -x "$wasmer" ]; then
+    bench_options+=(--wasmer "$wasmer")
+  else
+    echo "  wasmer-cli is not installed (--install-wasmer): not in the table"
+  fi
+}
+
 verb_bench() {
   local name=${1:-}
   [ $# -gt 0 ] && shift
@@ -55,7 +77,7 @@ verb_bench() {
       [ -n "$name" ] || exit 2
       return
       ;;
-    gateway | wcgi | start) ;;
+    gateway | wcgi | proxy | machine | start) ;;
     *) [ -n "$(git ls-files -co --exclude-standard -- "src/$name/*_bench.cc")" ] || die "bench: there is no '$name'" ;;
   esac
   verb_setup
@@ -64,6 +86,16 @@ verb_bench() {
       build_preset release selvedge selvedge_guests
       [ "$name" = wcgi ] && bench_node
       python3 -B bench/http_bench.py "$name" "$@"
+      ;;
+    proxy)
+      build_preset release selvedge selvedge_examples
+      bench_with_wasmer "$@"
+      python3 -B bench/http_bench.py proxy "${bench_options[@]}"
+      ;;
+    machine)
+      build_preset release selvedge
+      bench_with_wasmer "$@"
+      python3 -B bench/machine_bench.py "${bench_options[@]}"
       ;;
     start)
       build_preset release selvedge
