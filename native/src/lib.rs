@@ -21,6 +21,7 @@ pub mod hash;
 pub mod http1;
 pub mod inspect;
 pub mod rewrite;
+mod rewrite_bulk;
 mod rewrite_signals;
 mod sections;
 

@@ -14,6 +14,8 @@
 //! memory is exported as "selvedge.memory" for that.
 //! * In a module that handles signals, imported functions get wrappers (rewrite_signals.rs) that ask
 //! "selvedge" for the next one: `next_signal () -> i32`, 0 for none.
+//! * `memory.fill` and `memory.copy` of more than a block become calls of added functions that the
+//! engine can interrupt (rewrite_bulk.rs).
 //! * Every mutable global that the module defines is exported as "selvedge.global.<index>" (its
 //! index in the module as it came), so that fork and snapshots can copy its value.
 //! * The maximum of a shared memory is lowered to what the platform allows: a shared memory
@@ -35,6 +37,7 @@ use wasmparser::{
 use crate::buffer::{Buffer, Bytes};
 use crate::error::{NativeError, NativeErrorKind};
 use crate::inspect::{FEATURES, shown};
+use crate::rewrite_bulk::{self, BulkFinder};
 use crate::rewrite_signals::SignalSurvey;
 use crate::sections::{self, Section, id};
 
@@ -127,6 +130,8 @@ struct Survey {
     clamps_defined_memory: bool,
     /// Which of HOST_FUNCTIONS the module needs.
     uses: [bool; 4],
+    /// Which functions of rewrite_bulk.rs the module needs.
+    uses_bulk: [bool; rewrite_bulk::FUNCTIONS],
     signals: SignalSurvey,
 }
 
@@ -188,8 +193,7 @@ impl Survey {
                 }
             }
             id::CODE => {
-                let waits = find_waits(&wasm[section.content.clone()], reader)?;
-                self.uses[..NEXT_SIGNAL].copy_from_slice(&waits);
+                self.find_instructions(&wasm[section.content.clone()], reader)?;
             }
             _ => {}
         }
@@ -226,6 +230,40 @@ impl Survey {
         Ok(())
     }
 
+    /// Which instructions that have to be replaced are in the code section.
+    fn find_instructions(
+        &mut self,
+        content: &[u8],
+        reader: BinaryReader<'_>,
+    ) -> Result<(), Failure> {
+        // Many modules have none: look for their first two bytes (waits: 0xfe, then 0, 1 or 2,
+        // perhaps in a longer LEB128 form) before decoding every instruction.
+        let may_begin =
+            |pair: &[u8]| pair[0] == 0xfe && pair[1] & 0x7f <= 2 || rewrite_bulk::may_begin(pair);
+        if !content.windows(2).any(may_begin) {
+            return Ok(());
+        }
+        for body in CodeSectionReader::new(reader)? {
+            let mut bulk = BulkFinder::default();
+            let mut operators = body?.get_operators_reader()?;
+            while !operators.eof() {
+                let operator = operators.read()?;
+                if let Some((position, _)) = replaced(&operator) {
+                    self.uses[position] = true;
+                }
+                if let Some(function) = bulk.replaced(&operator) {
+                    self.uses_bulk[function] = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the code changes, and with it the index of every function.
+    fn changes_code(&self) -> bool {
+        self.adds_imports() || self.uses_bulk.contains(&true)
+    }
+
     fn adds_imports(&self) -> bool {
         self.uses.contains(&true)
     }
@@ -235,7 +273,7 @@ impl Survey {
     }
 
     fn needs_nothing(&self) -> bool {
-        !self.adds_imports()
+        !self.changes_code()
             && !self.adds_exports()
             && !self.clamps_imported_memory
             && !self.clamps_defined_memory
@@ -265,26 +303,6 @@ fn replaced(operator: &Operator<'_>) -> Option<(usize, u64)> {
         Operator::MemoryAtomicNotify { memarg } => Some((2, memarg.offset)),
         _ => None,
     }
-}
-
-/// Which instructions that have to be replaced are in the code section.
-fn find_waits(content: &[u8], reader: BinaryReader<'_>) -> Result<[bool; 3], Failure> {
-    // Almost no module has any: look for their first two bytes (0xfe, then 0, 1 or 2, perhaps in a
-    // longer LEB128 form) before decoding every instruction.
-    let maybe = content.windows(2).any(|pair| pair[0] == 0xfe && pair[1] & 0x7f <= 2);
-    let mut waits = [false; 3];
-    if !maybe {
-        return Ok(waits);
-    }
-    for body in CodeSectionReader::new(reader)? {
-        let mut operators = body?.get_operators_reader()?;
-        while !operators.eof() {
-            if let Some((position, _)) = replaced(&operators.read()?) {
-                waits[position] = true;
-            }
-        }
-    }
-    Ok(waits)
 }
 
 /// Moves function indices past the added imports, and lowers the maximum of shared memories.
@@ -328,6 +346,8 @@ struct Writer<'a> {
     reencoder: Reencoder,
     /// The function index of each host function that is used.
     host_functions: [u32; 4],
+    /// The function index of each added function that is used.
+    bulk_functions: [u32; rewrite_bulk::FUNCTIONS],
     out: Vec<u8>,
 }
 
@@ -340,23 +360,32 @@ impl<'a> Writer<'a> {
             *function = next;
             next += 1;
         }
+        let handles_signals = survey.signals.handler().is_some();
+        let mut next_added = survey.signals.function_count() + (next - first);
+        if handles_signals {
+            next_added += survey.imported_functions;
+        }
+        let mut bulk_functions = [0; rewrite_bulk::FUNCTIONS];
+        let used = bulk_functions.iter_mut().zip(survey.uses_bulk).filter(|(_, used)| *used);
+        for (function, _) in used {
+            *function = next_added;
+            next_added += 1;
+        }
         let reencoder = Reencoder {
             first_moved: first,
             moved_by: next - first,
-            first_wrapper: survey
-                .signals
-                .handler()
-                .map(|_| survey.signals.function_count() + (next - first)),
+            first_wrapper: handles_signals
+                .then(|| survey.signals.function_count() + (next - first)),
             shared_memory_pages_max: options.shared_memory_pages_max,
         };
         let out = Vec::with_capacity(wasm.len() + wasm.len() / 64 + 1024);
-        Writer { wasm, survey, reencoder, host_functions, out }
+        Writer { wasm, survey, reencoder, host_functions, bulk_functions, out }
     }
 
     fn write(mut self) -> Result<Vec<u8>, Failure> {
         self.out.extend_from_slice(&self.wasm[..HEADER_SIZE]);
         let mut missing = [
-            (id::TYPE, self.survey.adds_imports()),
+            (id::TYPE, self.survey.changes_code()),
             (id::IMPORT, self.survey.adds_imports()),
             (id::EXPORT, self.survey.adds_exports()),
         ];
@@ -401,12 +430,10 @@ impl<'a> Writer<'a> {
     }
 
     fn write_section(&mut self, section: &Section) -> Result<(), Failure> {
-        let moves = self.survey.adds_imports();
+        let moves = self.survey.changes_code();
         match section.id {
             id::TYPE if moves => self.append_to(section, id::TYPE),
-            id::FUNCTION if self.reencoder.first_wrapper.is_some() => {
-                self.append_to(section, id::FUNCTION)
-            }
+            id::FUNCTION if moves => self.append_to(section, id::FUNCTION),
             id::IMPORT if self.survey.clamps_imported_memory => self.write_imports(section),
             id::IMPORT if moves => self.append_to(section, id::IMPORT),
             id::MEMORY if self.survey.clamps_defined_memory => {
@@ -456,6 +483,12 @@ impl<'a> Writer<'a> {
                     [TYPE_I32].as_slice().encode(&mut items);
                     count += 1;
                 }
+                if self.survey.uses_bulk.contains(&true) {
+                    items.push(TYPE_FUNCTION);
+                    [TYPE_I32; 3].as_slice().encode(&mut items);
+                    [0u8; 0].as_slice().encode(&mut items);
+                    count += 1;
+                }
             }
             id::IMPORT => {
                 for (function, ty) in self.added_imports() {
@@ -467,7 +500,13 @@ impl<'a> Writer<'a> {
                 }
             }
             id::FUNCTION => {
-                for kind in self.survey.signals.wrapper_types() {
+                let wrappers: &[u32] = match self.reencoder.first_wrapper {
+                    Some(_) => self.survey.signals.wrapper_types(),
+                    None => &[],
+                };
+                let bulk_type = self.survey.types + self.added_imports().count() as u32;
+                let bulk = self.survey.uses_bulk.iter().filter(|used| **used).map(|_| &bulk_type);
+                for kind in wrappers.iter().chain(bulk) {
                     kind.encode(&mut items);
                     count += 1;
                 }
@@ -553,7 +592,9 @@ impl<'a> Writer<'a> {
                 let mut content = Vec::with_capacity(section.content.len());
                 let handler = self.survey.signals.handler();
                 let wrappers = handler.map_or(0, |_| self.survey.imported_functions);
-                (bodies.count() + wrappers).encode(&mut content);
+                let uses_bulk = self.survey.uses_bulk;
+                let bulk = (0..rewrite_bulk::FUNCTIONS).filter(|&at| uses_bulk[at]);
+                (bodies.count() + wrappers + bulk.clone().count() as u32).encode(&mut content);
                 for body in bodies {
                     self.write_body(&body?, &mut content)?;
                 }
@@ -562,6 +603,7 @@ impl<'a> Writer<'a> {
                     let next_signal = self.host_functions[NEXT_SIGNAL];
                     self.survey.signals.write_wrapper(import, next_signal, handler, &mut content);
                 }
+                bulk.for_each(|function| rewrite_bulk::write_function(function, &mut content));
                 self.put(id::CODE, &content);
             }
             _ => self.copy(section),
@@ -597,9 +639,11 @@ impl<'a> Writer<'a> {
     ) -> Result<(), Failure> {
         let mut out = Vec::with_capacity(body.range().len() + 16);
         let mut copied = body.range().start;
+        let mut bulk = BulkFinder::default();
         let mut operators = body.get_operators_reader()?;
         while !operators.eof() {
             let (operator, start) = operators.read_with_offset()?;
+            let bulk_function = bulk.replaced(&operator);
             let moved = |index| {
                 index >= self.reencoder.first_moved || self.reencoder.first_wrapper.is_some()
             };
@@ -613,9 +657,10 @@ impl<'a> Writer<'a> {
                 Operator::RefFunc { function_index } if moved(function_index) => {
                     Instruction::RefFunc(self.reencoder.function_index(function_index)?)
                 }
-                _ => match replaced(&operator) {
-                    Some((position, _)) => Instruction::Call(self.host_functions[position]),
-                    None => continue,
+                _ => match (replaced(&operator), bulk_function) {
+                    (Some((position, _)), _) => Instruction::Call(self.host_functions[position]),
+                    (None, Some(function)) => Instruction::Call(self.bulk_functions[function]),
+                    (None, None) => continue,
                 },
             };
             out.extend_from_slice(&self.wasm[copied..start]);
@@ -664,6 +709,9 @@ pub(crate) fn rewrite(
 pub(crate) fn rewrite_all(wasm: &[u8], options: &RewriteOptions) -> Option<Vec<u8>> {
     let mut survey = Survey::new(wasm, options).ok()?;
     survey.uses[..NEXT_SIGNAL].fill(true);
+    if survey.has_memory && survey.signals.function_count() > survey.imported_functions {
+        survey.uses_bulk.fill(true);
+    }
     Writer::new(wasm, survey, options).write().ok()
 }
 

@@ -3,10 +3,11 @@
 namespace selvedge::app {
 
 GuestShard::GuestShard(io::Reactor& reactor, engine::Engine& engine, const base::Clock& clock,
-                       base::Random& random, io::HelperPool* helpers)
+                       base::Random& random, io::HelperPool* helpers,
+                       const engine::CpuClock* cpu_clock)
     : reactor_(reactor),
       engine_(engine),
-      scheduler_(engine.ticker(), clock),
+      scheduler_(engine.ticker(), clock, {}, cpu_clock),
       background_(reactor, scheduler_),
       process_shard_{.reactor = reactor,
                      .scheduler = scheduler_,

@@ -17,11 +17,12 @@ namespace selvedge::app {
 class GuestShard {
  public:
   // Everything outlives this. `clock` is what guests see. `helpers` may be null: disk waits then
-  // happen on the shard.
+  // happen on the shard. `cpu_clock` may be null: guests are then charged by `clock`.
   GuestShard(io::Reactor& reactor [[clang::lifetimebound]],
              engine::Engine& engine [[clang::lifetimebound]],
              const base::Clock& clock [[clang::lifetimebound]],
-             base::Random& random [[clang::lifetimebound]], io::HelperPool* helpers);
+             base::Random& random [[clang::lifetimebound]], io::HelperPool* helpers,
+             const engine::CpuClock* cpu_clock = nullptr);
 
   io::Reactor& reactor() noexcept [[clang::lifetimebound]] { return reactor_; }
   engine::Engine& engine() noexcept [[clang::lifetimebound]] { return engine_; }

@@ -94,7 +94,7 @@ io::Task<int> run(Runtime& runtime, std::shared_ptr<const app::Program> program,
   SELVEDGE_CO_TRY(const auto size_signals, io::SignalSource::create(reactor, {SIGWINCH}));
   const auto terminal = HostTerminal::find(reactor, {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
   app::GuestShard shard(reactor, runtime.engine(), runtime.clock(), runtime.random(),
-                        &runtime.helpers());
+                        &runtime.helpers(), &runtime.cpu_clock());
   SELVEDGE_CO_TRY(const auto shard_program, app::ShardProgram::create(shard, std::move(program)));
   app::EnvironmentBlock environment =
       app::environment_block(shard_program->program().options().environment);

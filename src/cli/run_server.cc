@@ -117,7 +117,7 @@ io::Task<> serve_shard(Service& service, io::Shard& shard) {
   const EndNotice notice(service);
   Runtime& runtime = service.runtime;
   app::GuestShard guests(shard.reactor(), runtime.engine(), runtime.clock(), runtime.random(),
-                         &runtime.helpers());
+                         &runtime.helpers(), &runtime.cpu_clock());
   SELVEDGE_CO_TRY(const auto program, app::ShardProgram::create(guests, service.program));
   if (service.program->listens()) {
     co_return co_await serve_listening(service, shard, *program);

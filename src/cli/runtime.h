@@ -35,6 +35,7 @@ class Runtime {
                                                  std::uint32_t instances_max);
 
   const base::Clock& clock() const noexcept [[clang::lifetimebound]] { return clock_; }
+  const engine::CpuClock& cpu_clock() const noexcept [[clang::lifetimebound]] { return cpu_clock_; }
   base::Random& random() noexcept [[clang::lifetimebound]] { return random_; }
   engine::Engine& engine() noexcept [[clang::lifetimebound]] { return *engine_; }
   io::HelperPool& helpers() noexcept [[clang::lifetimebound]] { return *helpers_; }
@@ -49,6 +50,7 @@ class Runtime {
 
  private:
   base::SystemClock clock_;
+  engine::SystemCpuClock cpu_clock_;
   base::SystemRandom random_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<engine::HostFunctions> functions_;

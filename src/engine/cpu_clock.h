@@ -5,7 +5,7 @@
 namespace selvedge::engine {
 
 // CPU time of the calling thread, for charging guests on a machine that is shared. A reading is a
-// system call: only guests that burn whole slices are measured with it.
+// system call: only workloads that take long turns are measured with it.
 class CpuClock {
  public:
   virtual ~CpuClock() = default;

@@ -36,7 +36,7 @@ class Fiber {
   Fiber& operator=(const Fiber&) = delete;
 
   // Runs the guest until it waits, its time slice ends, or it is done. Not from inside itself.
-  // Never blocks the thread for longer than a slice (and one bulk memory operation).
+  // Never blocks the thread for longer than a slice (and one block of a bulk memory operation).
   FiberStatus poll();
   // The PendingCall in progress may have advanced. Cheap, from the fiber's own thread only: other
   // threads post to the shard first. Hands the fiber to its scheduler, if it has one.

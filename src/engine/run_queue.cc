@@ -1,54 +1,57 @@
 #include "engine/run_queue.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
 
 namespace selvedge::engine {
-namespace {
-
-constexpr std::uint64_t kCreditNanoseconds =
-    static_cast<std::uint64_t>(std::chrono::nanoseconds(kWakeupCredit).count());
-
-}  // namespace
 
 RunQueue::RunQueue() = default;
 RunQueue::~RunQueue() = default;
 
-void RunQueue::attach(Entry& entry, TenantId tenant, std::uint32_t weight) {
+void RunQueue::attach(Entry& entry, Group& group) {
   SELVEDGE_ASSERT(!entry.attached());
-  SELVEDGE_ASSERT(weight >= 1 && weight <= kTenantWeightMax);
-  std::unique_ptr<Tenant>& slot = tenants_[tenant];
+  if (group.entry_count_++ == 0) {
+    enter(group);
+  }
+  entry.group_ = &group;
+  entry.burned_slices_ = 0;
+}
+
+void RunQueue::enter(Group& group) {
+  SELVEDGE_ASSERT(group.tenant_weight_ >= 1 && group.tenant_weight_ <= kTenantWeightMax);
+  std::unique_ptr<Tenant>& slot = tenants_[group.id_];
   if (slot == nullptr) {
     slot = std::make_unique<Tenant>();
-    slot->id = tenant;
-  } else if (slot->entry_count == 0) {
+    slot->id = group.id_;
+  } else if (slot->group_count == 0) {
     --idle_count_;
   }
-  slot->weight = weight;
-  ++slot->entry_count;
-  entry.tenant_ = slot.get();
-  entry.burned_slices_ = 0;
+  group.tenant_ = slot.get();
+  if (++slot->group_count == 1) {
+    slot->set_weight(group.tenant_weight_);
+  }
 }
 
 void RunQueue::detach(Entry& entry) noexcept {
   SELVEDGE_ASSERT(entry.attached());
-  Tenant& tenant = *entry.tenant_;
-  if (entry.queued_) {
-    unlink(entry.in_burners_ ? tenant.burners : tenant.ready, entry);
-    entry.queued_ = false;
-    --ready_count_;
-    if (tenant.ready.first == nullptr && tenant.burners.first == nullptr) {
-      heap_remove(tenant);
-    }
+  Group& group = *std::exchange(entry.group_, nullptr);
+  if (std::exchange(entry.queued_, false)) {
+    unlink(entry.in_burners_ ? group.burners_ : group.ready_, entry);
+    settle(group);
   }
-  entry.tenant_ = nullptr;
-  if (--tenant.entry_count > 0) {
+  if (--group.entry_count_ == 0) {
+    leave(group);
+  }
+}
+
+void RunQueue::leave(Group& group) noexcept {
+  Tenant& tenant = *std::exchange(group.tenant_, nullptr);
+  if (--tenant.group_count > 0) {
     return;
   }
   // Debt is remembered for a while, so that ending and coming back does not clear it.
-  if (tenant.virtual_runtime <= minimum_) {
+  if (!ready_.in_debt(tenant)) {
     tenants_.erase(tenant.id);
     return;
   }
@@ -63,42 +66,51 @@ void RunQueue::push(Entry& entry) {
   if (entry.queued_) {
     return;
   }
-  Tenant& tenant = *entry.tenant_;
+  Group& group = *entry.group_;
   entry.in_burners_ = entry.burner();
-  append(entry.in_burners_ ? tenant.burners : tenant.ready, entry);
+  append(entry.in_burners_ ? group.burners_ : group.ready_, entry);
   entry.queued_ = true;
   ++ready_count_;
-  if (tenant.heap_index == kNotInHeap) {
-    const std::uint64_t floor = minimum_ > kCreditNanoseconds ? minimum_ - kCreditNanoseconds : 0;
-    tenant.virtual_runtime = std::max(tenant.virtual_runtime, floor);
-    heap_insert(tenant);
+  Tenant& tenant = *group.tenant_;
+  if (!group.in_heap()) {
+    tenant.groups.insert(group);
+  }
+  if (!tenant.in_heap()) {
+    ready_.insert(tenant);
   }
 }
 
 RunQueue::Entry* RunQueue::pop() noexcept {
-  if (heap_.empty()) {
+  if (ready_.empty()) {
     return nullptr;
   }
-  Tenant& tenant = *heap_.front();
-  minimum_ = std::max(minimum_, tenant.virtual_runtime);
-  Entry* entry = take_next(tenant);
-  entry->queued_ = false;
-  --ready_count_;
-  if (tenant.ready.first == nullptr && tenant.burners.first == nullptr) {
-    heap_remove(tenant);
-  }
-  return entry;
+  auto& group = static_cast<Group&>(static_cast<Tenant&>(ready_.next()).groups.next());
+  Entry& entry = take_next(group);
+  entry.queued_ = false;
+  settle(group);
+  return &entry;
 }
 
-RunQueue::Entry* RunQueue::take_next(Tenant& tenant) noexcept {
-  ++tenant.turns;
-  const bool burners_turn = tenant.turns % kBurnerTurn == 0;
+void RunQueue::settle(Group& group) noexcept {
+  --ready_count_;
+  Tenant& tenant = *group.tenant_;
+  if (!group.ready()) {
+    tenant.groups.remove(group);
+  }
+  if (tenant.groups.empty()) {
+    ready_.remove(tenant);
+  }
+}
+
+RunQueue::Entry& RunQueue::take_next(Group& group) noexcept {
+  ++group.turns_;
+  const bool burners_turn = group.turns_ % kBurnerTurn == 0;
   const bool burner =
-      tenant.burners.first != nullptr && (tenant.ready.first == nullptr || burners_turn);
-  List& list = burner ? tenant.burners : tenant.ready;
+      group.burners_.first != nullptr && (group.ready_.first == nullptr || burners_turn);
+  List& list = burner ? group.burners_ : group.ready_;
   Entry* entry = list.first;
   unlink(list, *entry);
-  return entry;
+  return *entry;
 }
 
 void RunQueue::charge(Entry& entry, base::Duration used, bool burned) noexcept {
@@ -108,12 +120,9 @@ void RunQueue::charge(Entry& entry, base::Duration used, bool burned) noexcept {
   } else if (entry.burned_slices_ < kBurnedSlicesMax) {
     ++entry.burned_slices_;
   }
-  Tenant& tenant = *entry.tenant_;
-  const auto nanoseconds = static_cast<std::uint64_t>(std::max<std::int64_t>(used.count(), 0));
-  tenant.virtual_runtime += nanoseconds * kTenantWeightDefault / tenant.weight;
-  if (tenant.heap_index != kNotInHeap) {
-    heap_down(tenant.heap_index);
-  }
+  Group& group = *entry.group_;
+  group.tenant_->groups.charge(group, used);
+  ready_.charge(*group.tenant_, used);
 }
 
 void RunQueue::append(List& list, Entry& entry) noexcept {
@@ -133,63 +142,8 @@ void RunQueue::unlink(List& list, Entry& entry) noexcept {
 void RunQueue::forget_idle_tenants() noexcept {
   // Past the bound every idle tenant is forgiven: rare, linear, and no worse than a short debt
   // lost.
-  std::erase_if(tenants_, [](const auto& item) { return item.second->entry_count == 0; });
+  std::erase_if(tenants_, [](const auto& item) { return item.second->group_count == 0; });
   idle_count_ = 0;
-}
-
-bool RunQueue::before(const Tenant& a, const Tenant& b) const noexcept {
-  return a.virtual_runtime != b.virtual_runtime ? a.virtual_runtime < b.virtual_runtime
-                                                : a.id < b.id;
-}
-
-void RunQueue::heap_insert(Tenant& tenant) {
-  tenant.heap_index = heap_.size();
-  heap_.push_back(&tenant);
-  heap_up(tenant.heap_index);
-}
-
-void RunQueue::heap_remove(Tenant& tenant) noexcept {
-  const std::size_t index = tenant.heap_index;
-  Tenant* last = heap_.back();
-  heap_.pop_back();
-  tenant.heap_index = kNotInHeap;
-  if (last != &tenant) {
-    heap_[index] = last;
-    last->heap_index = index;
-    heap_up(index);
-    heap_down(last->heap_index);
-  }
-}
-
-void RunQueue::heap_up(std::size_t index) noexcept {
-  while (index > 0) {
-    const std::size_t parent = (index - 1) / 2;
-    if (!before(*heap_[index], *heap_[parent])) {
-      return;
-    }
-    std::swap(heap_[index], heap_[parent]);
-    heap_[index]->heap_index = index;
-    heap_[parent]->heap_index = parent;
-    index = parent;
-  }
-}
-
-void RunQueue::heap_down(std::size_t index) noexcept {
-  while (true) {
-    std::size_t least = index;
-    for (const std::size_t child : {2 * index + 1, 2 * index + 2}) {
-      if (child < heap_.size() && before(*heap_[child], *heap_[least])) {
-        least = child;
-      }
-    }
-    if (least == index) {
-      return;
-    }
-    std::swap(heap_[index], heap_[least]);
-    heap_[index]->heap_index = index;
-    heap_[least]->heap_index = least;
-    index = least;
-  }
 }
 
 }  // namespace selvedge::engine

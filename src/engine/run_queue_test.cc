@@ -1,5 +1,6 @@
-// Goal: the order in which entries run is fair between tenants and quick for those that use little.
-// Method: the queue as pure data; time is what the test charges.
+// Goal: the order in which entries run is fair between tenants and between the groups of a tenant,
+// and quick for those that use little. Method: the queue as pure data; time is what the test
+// charges.
 
 #include "engine/run_queue.h"
 
@@ -21,6 +22,19 @@ using std::chrono::milliseconds;
 constexpr TenantId kFirst{1};
 constexpr TenantId kSecond{2};
 
+// A group with one entry.
+struct Single {
+  explicit Single(TenantId tenant, std::uint32_t weight = kTenantWeightDefault)
+      : group(tenant, weight) {}
+  RunQueue::Group group;
+  RunQueue::Entry entry;
+};
+
+void attach_and_push(RunQueue& queue, Single& single) {
+  queue.attach(single.entry, single.group);
+  queue.push(single.entry);
+}
+
 // Runs `turns` turns in which each entry uses a whole slice and stays ready; counts them by entry.
 std::map<RunQueue::Entry*, int> spin(RunQueue& queue, int turns) {
   std::map<RunQueue::Entry*, int> counts;
@@ -39,11 +53,12 @@ TEST(RunQueue, Empty_PopsNothing) {
   EXPECT_EQ(queue.pop(), nullptr);
 }
 
-TEST(RunQueue, OneTenant_RunsInOrderOfReadiness) {
+TEST(RunQueue, OneGroup_RunsInOrderOfReadiness) {
   RunQueue queue;
+  RunQueue::Group group(kFirst);
   std::array<RunQueue::Entry, 3> entries;
   for (auto& entry : entries) {
-    queue.attach(entry, kFirst, kTenantWeightDefault);
+    queue.attach(entry, group);
     queue.push(entry);
   }
   queue.push(entries[0]);  // already queued: no effect
@@ -60,101 +75,145 @@ TEST(RunQueue, OneTenant_RunsInOrderOfReadiness) {
 
 TEST(RunQueue, TwoSpinningTenants_GetEqualTurns) {
   RunQueue queue;
-  RunQueue::Entry a;
-  RunQueue::Entry b;
-  queue.attach(a, kFirst, kTenantWeightDefault);
-  queue.attach(b, kSecond, kTenantWeightDefault);
-  queue.push(a);
-  queue.push(b);
+  Single a(kFirst);
+  Single b(kSecond);
+  attach_and_push(queue, a);
+  attach_and_push(queue, b);
   auto counts = spin(queue, 1000);
-  EXPECT_EQ(counts[&a], 500);
-  EXPECT_EQ(counts[&b], 500);
-  queue.detach(a);
-  queue.detach(b);
+  EXPECT_EQ(counts[&a.entry], 500);
+  EXPECT_EQ(counts[&b.entry], 500);
+  queue.detach(a.entry);
+  queue.detach(b.entry);
 }
 
-TEST(RunQueue, ManyEntriesOfOneTenant_DoNotCrowdOutAnother) {
+TEST(RunQueue, ManyGroupsOfOneTenant_DoNotCrowdOutAnother) {
   RunQueue queue;
+  std::deque<Single> crowd;
+  for (int index = 0; index < 50; ++index) {
+    attach_and_push(queue, crowd.emplace_back(kFirst));
+  }
+  Single single(kSecond);
+  attach_and_push(queue, single);
+  auto counts = spin(queue, 1000);
+  EXPECT_NEAR(counts[&single.entry], 500, 1);
+  for (Single& each : crowd) {
+    EXPECT_NEAR(counts[&each.entry], 10, 1);
+    queue.detach(each.entry);
+  }
+  queue.detach(single.entry);
+}
+
+TEST(RunQueue, ManyEntriesOfOneGroup_DoNotCrowdOutAnotherOfItsTenant) {
+  RunQueue queue;
+  RunQueue::Group group(kFirst);
   std::deque<RunQueue::Entry> crowd(50);
-  RunQueue::Entry single;
   for (auto& entry : crowd) {
-    queue.attach(entry, kFirst, kTenantWeightDefault);
+    queue.attach(entry, group);
     queue.push(entry);
   }
-  queue.attach(single, kSecond, kTenantWeightDefault);
-  queue.push(single);
+  Single single(kFirst);
+  attach_and_push(queue, single);
   auto counts = spin(queue, 1000);
-  EXPECT_EQ(counts[&single], 500);
+  EXPECT_NEAR(counts[&single.entry], 500, 1);
   for (auto& entry : crowd) {
     EXPECT_GE(counts[&entry], 9);
     queue.detach(entry);
   }
-  queue.detach(single);
+  queue.detach(single.entry);
 }
 
 TEST(RunQueue, Weight_GivesTurnsInProportion) {
   RunQueue queue;
-  RunQueue::Entry heavy;
-  RunQueue::Entry light;
-  queue.attach(heavy, kFirst, 3 * kTenantWeightDefault);
-  queue.attach(light, kSecond, kTenantWeightDefault);
-  queue.push(heavy);
-  queue.push(light);
+  Single heavy(kFirst, 3 * kTenantWeightDefault);
+  Single light(kSecond);
+  attach_and_push(queue, heavy);
+  attach_and_push(queue, light);
   auto counts = spin(queue, 4000);
-  EXPECT_NEAR(counts[&heavy], 3000, 3);
-  queue.detach(heavy);
-  queue.detach(light);
+  EXPECT_NEAR(counts[&heavy.entry], 3000, 3);
+  queue.detach(heavy.entry);
+  queue.detach(light.entry);
 }
 
-TEST(RunQueue, TenantBackFromIdleness_RunsNextButSavesNothingUp) {
+TEST(RunQueue, BackFromIdleness_RunsNextButSavesNothingUp) {
+  for (const TenantId tenant : {kFirst, kSecond}) {
+    RunQueue queue;
+    Single burner(kFirst);
+    Single sleeper(tenant);
+    attach_and_push(queue, burner);
+    spin(queue, 1000);
+    attach_and_push(queue, sleeper);
+    EXPECT_EQ(queue.pop(), &sleeper.entry);
+    queue.charge(sleeper.entry, milliseconds(1), true);
+    queue.push(sleeper.entry);
+    // One slice of credit at most: then they alternate.
+    auto counts = spin(queue, 100);
+    EXPECT_NEAR(counts[&sleeper.entry], 50, 2);
+    queue.detach(burner.entry);
+    queue.detach(sleeper.entry);
+  }
+}
+
+// Requests that come without end, each new and short, against one that burns: it gets its share and
+// no more.
+TEST(RunQueue, NewcomersWithoutEnd_NeitherStarveNorFeedABurner) {
   RunQueue queue;
-  RunQueue::Entry burner;
-  RunQueue::Entry sleeper;
-  queue.attach(burner, kFirst, kTenantWeightDefault);
-  queue.attach(sleeper, kSecond, kTenantWeightDefault);
-  queue.push(burner);
-  spin(queue, 1000);
-  queue.push(sleeper);
-  EXPECT_EQ(queue.pop(), &sleeper);
-  queue.charge(sleeper, milliseconds(1), true);
-  queue.push(sleeper);
-  // One slice of credit at most: then they alternate.
-  auto counts = spin(queue, 100);
-  EXPECT_NEAR(counts[&sleeper], 50, 2);
-  queue.detach(burner);
-  queue.detach(sleeper);
+  Single burner(kFirst);
+  attach_and_push(queue, burner);
+  spin(queue, 20);
+  constexpr std::size_t kWaiting = 9;
+  std::deque<Single> requests;
+  milliseconds burned{0};
+  microseconds served{0};
+  for (int turn = 0; turn < 20'000; ++turn) {
+    while (queue.ready_count() < kWaiting + 1) {
+      attach_and_push(queue, requests.emplace_back(kFirst));
+    }
+    RunQueue::Entry* entry = queue.pop();
+    if (entry == &burner.entry) {
+      queue.charge(*entry, milliseconds(1), true);
+      queue.push(*entry);
+      burned += milliseconds(1);
+      continue;
+    }
+    EXPECT_EQ(entry, &requests.front().entry);  // in order
+    queue.charge(*entry, microseconds(50), false);
+    queue.detach(*entry);
+    requests.pop_front();
+    served += microseconds(50);
+  }
+  EXPECT_NEAR(static_cast<double>(burned / microseconds(1)) * kWaiting,
+              static_cast<double>(served.count()), 0.15 * static_cast<double>(served.count()));
+  for (Single& each : requests) {
+    queue.detach(each.entry);
+  }
+  queue.detach(burner.entry);
 }
 
 TEST(RunQueue, DebtOfATenantThatLeaves_IsFoundAgain) {
   RunQueue queue;
-  RunQueue::Entry other;
-  queue.attach(other, kSecond, kTenantWeightDefault);
-  queue.push(other);
-  spin(queue, 1);
-  RunQueue::Entry first;
-  queue.attach(first, kFirst, kTenantWeightDefault);
-  queue.push(first);
-  while (queue.pop() != &first) {
-  }
-  queue.charge(first, milliseconds(100), true);
-  queue.detach(first);
+  Single other(kSecond);
+  Single first(kFirst);
+  attach_and_push(queue, first);
+  EXPECT_EQ(queue.pop(), &first.entry);
+  attach_and_push(queue, other);
+  queue.charge(first.entry, milliseconds(200), true);
+  queue.detach(first.entry);
 
-  RunQueue::Entry again;
-  queue.attach(again, kFirst, kTenantWeightDefault);
-  queue.push(again);
-  queue.push(other);
-  auto counts = spin(queue, 50);
-  EXPECT_EQ(counts[&again], 0);
-  queue.detach(again);
-  queue.detach(other);
+  Single again(kFirst);
+  attach_and_push(queue, again);
+  auto counts = spin(queue, 90);
+  EXPECT_EQ(counts[&again.entry], 0);
+  queue.detach(again.entry);
+  queue.detach(other.entry);
 }
 
-TEST(RunQueue, Burner_YieldsToItsTenantsQuickEntriesButIsNotStarved) {
+TEST(RunQueue, Burner_YieldsToItsGroupsQuickEntriesButIsNotStarved) {
   RunQueue queue;
+  RunQueue::Group group(kFirst);
   RunQueue::Entry burner;
   RunQueue::Entry quick;
-  queue.attach(burner, kFirst, kTenantWeightDefault);
-  queue.attach(quick, kFirst, kTenantWeightDefault);
+  queue.attach(burner, group);
+  queue.attach(quick, group);
   queue.push(burner);
   spin(queue, kBurnedSlicesMax);
   EXPECT_TRUE(burner.burner());
@@ -180,9 +239,10 @@ TEST(RunQueue, Burner_YieldsToItsTenantsQuickEntriesButIsNotStarved) {
 
 TEST(RunQueue, Detach_OfAQueuedEntry_TakesItOut) {
   RunQueue queue;
+  RunQueue::Group group(kFirst);
   std::array<RunQueue::Entry, 3> entries;
   for (auto& entry : entries) {
-    queue.attach(entry, kFirst, kTenantWeightDefault);
+    queue.attach(entry, group);
     queue.push(entry);
   }
   queue.detach(entries[1]);
@@ -199,6 +259,10 @@ TEST(RunQueue, RandomOperations_LoseNothing) {
   SCOPED_TRACE(::testing::Message() << "seed " << kSeed);
   base::SeededRandom random(kSeed);
   RunQueue queue;
+  std::deque<RunQueue::Group> groups;
+  for (std::uint64_t index = 0; index < 60; ++index) {
+    groups.emplace_back(TenantId(index % 20), static_cast<std::uint32_t>(1 + random.below(4096)));
+  }
   std::deque<RunQueue::Entry> entries(200);
   std::size_t ready = 0;
   for (int step = 0; step < 200'000; ++step) {
@@ -206,8 +270,7 @@ TEST(RunQueue, RandomOperations_LoseNothing) {
     switch (random.below(4)) {
       case 0:
         if (!entry.attached()) {
-          queue.attach(entry, TenantId(random.below(20)),
-                       static_cast<std::uint32_t>(1 + random.below(4096)));
+          queue.attach(entry, groups[random.below(groups.size())]);
         }
         break;
       case 1:

@@ -7,6 +7,12 @@
 #include "engine/internal/scheduler_entry.h"
 
 namespace selvedge::engine {
+namespace {
+
+// What a turn may take by the clock on the wall and be charged so.
+constexpr base::Duration kTrustedSlice = std::chrono::microseconds(50);
+
+}  // namespace
 
 struct Scheduler::State {
   std::set<std::pair<base::MonotonicTime, internal::SchedulerEntry*>> deadlines;
@@ -31,8 +37,8 @@ std::size_t Scheduler::fiber_count() const noexcept { return state_->fiber_count
 
 void Scheduler::start(Fiber& fiber, FiberOwner& owner, const FiberOptions& options) {
   SELVEDGE_ASSERT(fiber.scheduler_ == nullptr);
-  auto entry = std::make_unique<internal::SchedulerEntry>(fiber, owner, options.deadline);
-  queue_.attach(*entry, options.tenant, options.tenant_weight);
+  auto entry = std::make_unique<internal::SchedulerEntry>(fiber, owner, options);
+  queue_.attach(*entry, *entry->group);
   if (entry->deadline) {
     state_->deadlines.emplace(*entry->deadline, entry.get());
   }
@@ -69,7 +75,7 @@ void Scheduler::run_slice() {
   }
   internal::SchedulerEntry& entry = *static_cast<internal::SchedulerEntry*>(next);
   Fiber& fiber = entry.fiber;
-  const bool use_cpu_clock = cpu_clock_ != nullptr && entry.burner();
+  const bool use_cpu_clock = cpu_clock_ != nullptr && entry.group->measured_exactly();
   const base::MonotonicTime begin = clock_.now();
   const base::Duration cpu_begin = use_cpu_clock ? cpu_clock_->thread_time() : base::Duration{};
   if (entry.deadline && begin >= *entry.deadline) {
@@ -82,8 +88,13 @@ void Scheduler::run_slice() {
     status = fiber.poll();
     state_->in_slice = false;
   }
-  const base::Duration used =
+  base::Duration used =
       use_cpu_clock ? cpu_clock_->thread_time() - cpu_begin : clock_.now() - begin;
+  if (cpu_clock_ != nullptr && !use_cpu_clock && used > kTrustedSlice) {
+    // Perhaps the thread was not running: from now on it is known.
+    used = kTrustedSlice;
+    entry.group->measure_exactly();
+  }
   queue_.charge(entry, used, status == FiberStatus::kYielded);
   fiber.charge(used);
   if (status == FiberStatus::kDone) {

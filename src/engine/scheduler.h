@@ -22,21 +22,21 @@ class FiberOwner {
 };
 
 struct FiberOptions {
-  TenantId tenant = {};
-  // Share of the shard relative to other tenants; kTenantWeightDefault is 1x.
-  std::uint32_t tenant_weight = kTenantWeightDefault;
+  // Whose turns it takes: one of the workload's. None: its own, of tenant 0.
+  std::shared_ptr<RunQueue::Group> group = nullptr;
   // The guest ends with kWallTimeLimit at this time, running or waiting.
   std::optional<base::MonotonicTime> deadline = std::nullopt;
 };
 
-// Runs the fibers of one shard, fairly between tenants. One thread. Its has_work() and run_slice()
-// are what an event loop calls between polling for I/O: a slice lasts at most about a tick.
+// Runs the fibers of one shard, fairly between tenants and their workloads. One thread. Its
+// has_work() and run_slice() are what an event loop calls between polling for I/O: a slice lasts at
+// most about a tick.
 class Scheduler {
  public:
-  // `clock` measures slices and deadlines; `cpu_clock`, when given, measures the slices of guests
-  // that burn whole ones. `on_work` (may be empty) is called when work appears where there was
-  // none, so that an event loop does not go to sleep. All outlive the scheduler. Construct it on
-  // its thread.
+  // `clock` measures slices and deadlines; `cpu_clock`, when given, measures the slices of
+  // workloads that had a long one: a thread that was not running itself must not be charged.
+  // `on_work` (may be empty) is called when work appears where there was none, so that an event
+  // loop does not go to sleep. All outlive the scheduler. Construct it on its thread.
   Scheduler(EpochTicker& ticker, const base::Clock& clock, std::function<void()> on_work = {},
             const CpuClock* cpu_clock = nullptr);
   // Every fiber is done or removed before.

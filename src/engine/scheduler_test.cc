@@ -130,8 +130,10 @@ TEST_F(SchedulerTest, TwoSpinningGuests_GetEqualTime) {
   Scheduler scheduler(engine_->ticker(), clock);
   auto a = guest();
   auto b = guest();
-  scheduler.start(a->call("spin"), owner_, {.tenant = TenantId(1)});
-  scheduler.start(b->call("spin"), owner_, {.tenant = TenantId(2)});
+  scheduler.start(a->call("spin"), owner_,
+                  {.group = std::make_shared<RunQueue::Group>(TenantId(1))});
+  scheduler.start(b->call("spin"), owner_,
+                  {.group = std::make_shared<RunQueue::Group>(TenantId(2))});
   for (int slice = 0; slice < 40; ++slice) {
     scheduler.run_slice();
   }
@@ -148,13 +150,15 @@ TEST_F(SchedulerTest, LightGuest_WaitsAtMostOneSliceOfBurners) {
   std::deque<std::unique_ptr<WaitingGuest>> burners;
   for (std::uint64_t tenant = 1; tenant <= 3; ++tenant) {
     burners.push_back(guest());
-    scheduler.start(burners.back()->call("spin"), owner_, {.tenant = TenantId(tenant)});
+    scheduler.start(burners.back()->call("spin"), owner_,
+                    {.group = std::make_shared<RunQueue::Group>(TenantId(tenant))});
   }
   for (int slice = 0; slice < 20; ++slice) {
     scheduler.run_slice();
   }
   auto light = guest();
-  scheduler.start(light->call("wait"), owner_, {.tenant = TenantId(9)});
+  scheduler.start(light->call("wait"), owner_,
+                  {.group = std::make_shared<RunQueue::Group>(TenantId(9))});
   for (int round = 0; round < 5; ++round) {
     clock.step = {};  // it uses next to nothing
     scheduler.run_slice();
@@ -221,7 +225,8 @@ TEST_F(SchedulerTest, ManySuspendedFibers_AllComplete) {
   std::deque<std::unique_ptr<WaitingGuest>> guests;
   for (std::size_t index = 0; index < kGuests; ++index) {
     guests.push_back(guest());
-    scheduler.start(guests.back()->call("wait"), owner_, {.tenant = TenantId(index % 7)});
+    scheduler.start(guests.back()->call("wait"), owner_,
+                    {.group = std::make_shared<RunQueue::Group>(TenantId(index % 7))});
   }
   while (scheduler.has_work()) {
     scheduler.run_slice();
@@ -254,9 +259,12 @@ TEST_F(SchedulerTest, Shards_RunSideBySide) {
         auto spinner = guest();
         auto counter = guest();
         auto trapper = guest();
-        scheduler.start(spinner->call("spin"), owner, {.tenant = TenantId(1)});
-        scheduler.start(counter->call("count", {1000}), owner, {.tenant = TenantId(2)});
-        scheduler.start(trapper->call("trap"), owner, {.tenant = TenantId(3)});
+        scheduler.start(spinner->call("spin"), owner,
+                        {.group = std::make_shared<RunQueue::Group>(TenantId(1))});
+        scheduler.start(counter->call("count", {1000}), owner,
+                        {.group = std::make_shared<RunQueue::Group>(TenantId(2))});
+        scheduler.start(trapper->call("trap"), owner,
+                        {.group = std::make_shared<RunQueue::Group>(TenantId(3))});
         const std::size_t before = owner.done.size();
         while (owner.done.size() < before + 2) {
           scheduler.run_slice();

@@ -95,6 +95,9 @@ Process::Process(Key, const ProcessShard& shard, std::shared_ptr<const engine::L
       workload_(parent != nullptr ? parent->workload_ : *owned_workload_),
       id_(workload_.enter(*this, parent != nullptr ? parent->id_ : 0)),
       original_parent_(parent != nullptr ? parent->id_ : 0),
+      run_group_(parent != nullptr ? parent->run_group_
+                                   : std::make_shared<engine::RunQueue::Group>(
+                                         options.tenant, options.tenant_weight)),
       module_(std::move(module)),
       options_(std::move(options)),
       handles_(options_.limits.open_handles_max),
@@ -135,9 +138,7 @@ ErrnoResult<Process*> Process::create_child(ProgramImage image, HandleTable hand
                          .handles = std::move(handles),
                          .network = options_.network,
                          .terminal = options_.terminal,
-                         .limits = options_.limits,
-                         .tenant = options_.tenant,
-                         .tenant_weight = options_.tenant_weight};
+                         .limits = options_.limits};
   if (const Result<> checked = check(options); !checked) {
     return refuse(Errno::kTooBig);
   }
@@ -198,10 +199,9 @@ Result<> Process::make_main_thread() {
                  engine::SharedMemory::create(*module_, options_.limits.instance.memory_bytes_max));
     SELVEDGE_TRY(module_, shared_memory_->bind(*module_));
   }
-  return threads_.create_main(
-      module_, {.threads_max = options_.limits.threads_max,
-                .fiber = {.tenant = options_.tenant, .tenant_weight = options_.tenant_weight},
-                .instance = options_.limits.instance});
+  return threads_.create_main(module_, {.threads_max = options_.limits.threads_max,
+                                        .fiber = {.group = run_group_},
+                                        .instance = options_.limits.instance});
 }
 
 Result<> Process::open_descriptors() {

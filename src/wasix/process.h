@@ -105,6 +105,7 @@ struct ProcessOptions {
   // program has none (kNotty).
   std::shared_ptr<Terminal> terminal = nullptr;
   ProcessLimits limits = {};
+  // Those of its workload: its children have the same.
   engine::TenantId tenant = {};
   std::uint32_t tenant_weight = engine::kTenantWeightDefault;
 };
@@ -159,7 +160,7 @@ class Process final {
   static Result<std::unique_ptr<Process>> create(const ProcessShard& shard,
                                                  std::shared_ptr<const engine::LinkedModule> module,
                                                  ProcessOptions options);
-  // A process of this one's workload, with its limits, tenant and working directory, which the
+  // A process of this one's workload, with its limits and working directory, which the
   // workload owns. It does not run yet. kAgain: the process table is full; kTooBig, kInval: as
   // create().
   ErrnoResult<Process*> create_child(ProgramImage image, HandleTable handles,
@@ -255,6 +256,8 @@ class Process final {
   Workload& workload_;
   ProcessId id_;
   ProcessId original_parent_;
+  // What the workload's fibers share: turns are the workload's, not each process's.
+  std::shared_ptr<engine::RunQueue::Group> run_group_;
   std::shared_ptr<const engine::LinkedModule> module_;
   ProcessOptions options_;
   HandleTable handles_;

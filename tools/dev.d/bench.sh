@@ -13,6 +13,7 @@ usage: ./dev bench NAME [--write] [OPTION...]
   wcgi      a C program, a fresh instance per request, next to nginx and workerd
   proxy     an HTTP server as a guest behind the gateway, next to nginx before the same server built natively
   machine   threads, pipes, sockets and children of a guest, next to the same program built natively
+  neighbours  latency of guests beside one that takes children, memory, sockets … without end
             (proxy and machine: --install-wasmer builds wasmer-cli with cargo, many minutes, once; it joins the table)
   start     php-cgi and CPython to their first byte, next to `wasmtime run` of their AOT files
             (--install-wasmtime builds wasmtime-cli with cargo: many minutes, once)
@@ -77,7 +78,7 @@ verb_bench() {
       [ -n "$name" ] || exit 2
       return
       ;;
-    gateway | wcgi | proxy | machine | start) ;;
+    gateway | wcgi | proxy | machine | neighbours | start) ;;
     *) [ -n "$(git ls-files -co --exclude-standard -- "src/$name/*_bench.cc")" ] || die "bench: there is no '$name'" ;;
   esac
   verb_setup
@@ -96,6 +97,10 @@ verb_bench() {
       build_preset release selvedge
       bench_with_wasmer "$@"
       python3 -B bench/machine_bench.py "${bench_options[@]}"
+      ;;
+    neighbours)
+      build_preset release selvedge selvedge_guests
+      python3 -B bench/neighbours_bench.py "$@"
       ;;
     start)
       build_preset release selvedge

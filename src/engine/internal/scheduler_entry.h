@@ -1,26 +1,26 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "base/clock.h"
 #include "engine/run_queue.h"
+#include "engine/scheduler.h"
 
-namespace selvedge::engine {
-
-class Fiber;
-class FiberOwner;
-
-namespace internal {
+namespace selvedge::engine::internal {
 
 // What a scheduler keeps for one fiber.
 struct SchedulerEntry : RunQueue::Entry {
-  SchedulerEntry(Fiber& fiber_in, FiberOwner& owner_in,
-                 std::optional<base::MonotonicTime> deadline_in) noexcept
-      : fiber(fiber_in), owner(owner_in), deadline(deadline_in) {}
+  SchedulerEntry(Fiber& fiber_in, FiberOwner& owner_in, const FiberOptions& options)
+      : fiber(fiber_in),
+        owner(owner_in),
+        group(options.group != nullptr ? options.group
+                                       : std::make_shared<RunQueue::Group>(TenantId{})),
+        deadline(options.deadline) {}
   Fiber& fiber;
   FiberOwner& owner;
+  std::shared_ptr<RunQueue::Group> group;
   std::optional<base::MonotonicTime> deadline;
 };
 
-}  // namespace internal
-}  // namespace selvedge::engine
+}  // namespace selvedge::engine::internal
