@@ -14,10 +14,12 @@
 //! memory is exported as "selvedge.memory" for that.
 //! * In a module that handles signals, imported functions get wrappers (rewrite_signals.rs) that ask
 //! "selvedge" for the next one: `next_signal () -> i32`, 0 for none.
+//! * `memory.grow` of a shared memory becomes `memory_grow (pages i32) -> i32` of "selvedge": the engine
+//! asks no limiter before a shared memory grows, and the process's other memories share its limit.
 //! * Every mutable global that the module defines is exported as "selvedge.global.<index>" (its
 //! index in the module as it came), so that fork and snapshots can copy its value.
 //! * The maximum of a shared memory is lowered to what the platform allows: a shared memory
-//! reserves its maximum, and no limiter is asked when it grows.
+//! reserves its maximum.
 //!
 //! Nothing else changes: sections that need no change are copied byte for byte, and a module that
 //! needs none of this is not touched. Names that begin with "selvedge." are reserved.
@@ -25,11 +27,13 @@
 use std::convert::Infallible;
 
 use wasm_encoder::reencode::{self, Reencode};
-use wasm_encoder::{Encode, ExportKind, Instruction, Section as _};
+use wasm_encoder::{
+    Encode, ExportKind, IndirectNameMap, Instruction, NameMap, NameSection, Section as _,
+};
 use wasmparser::{
     BinaryReader, CodeSectionReader, ExportSectionReader, FunctionBody, FunctionSectionReader,
     GlobalSectionReader, ImportSectionReader, KnownCustom, MemorySectionReader, MemoryType,
-    Operator, SectionLimited, TypeRef, TypeSectionReader,
+    Name, Operator, SectionLimited, TypeRef, TypeSectionReader,
 };
 
 use crate::buffer::{Buffer, Bytes};
@@ -56,8 +60,10 @@ struct HostFunction {
     parameters: &'static [u8],
 }
 
+const HOST_FUNCTION_COUNT: usize = 5;
+
 /// All return an i32. The positions are those of `Survey::uses`.
-const HOST_FUNCTIONS: [HostFunction; 4] = [
+const HOST_FUNCTIONS: [HostFunction; HOST_FUNCTION_COUNT] = [
     HostFunction {
         name: "memory_atomic_wait32",
         parameters: &[TYPE_I32, TYPE_I32, TYPE_I64, TYPE_I32],
@@ -67,9 +73,11 @@ const HOST_FUNCTIONS: [HostFunction; 4] = [
         parameters: &[TYPE_I32, TYPE_I64, TYPE_I64, TYPE_I32],
     },
     HostFunction { name: "memory_atomic_notify", parameters: &[TYPE_I32, TYPE_I32, TYPE_I32] },
+    HostFunction { name: "memory_grow", parameters: &[TYPE_I32] },
     HostFunction { name: "next_signal", parameters: &[] },
 ];
-const NEXT_SIGNAL: usize = 3;
+/// Those before it replace instructions.
+const NEXT_SIGNAL: usize = 4;
 
 /// Limits that the rewriter writes into modules.
 #[repr(C)]
@@ -121,12 +129,13 @@ struct Survey {
     imported_functions: u32,
     imported_globals: u32,
     has_memory: bool,
+    has_shared_memory: bool,
     /// Indices of mutable globals that the module defines.
     mutable_globals: Vec<u32>,
     clamps_imported_memory: bool,
     clamps_defined_memory: bool,
     /// Which of HOST_FUNCTIONS the module needs.
-    uses: [bool; 4],
+    uses: [bool; HOST_FUNCTION_COUNT],
     signals: SignalSurvey,
 }
 
@@ -161,8 +170,10 @@ impl Survey {
             id::IMPORT => self.look_at_imports(ImportSectionReader::new(reader)?, options)?,
             id::MEMORY => {
                 for memory in MemorySectionReader::new(reader)? {
+                    let memory = memory?;
                     self.has_memory = true;
-                    self.clamps_defined_memory |= needs_clamp(&memory?, options)?;
+                    self.has_shared_memory |= memory.shared;
+                    self.clamps_defined_memory |= needs_clamp(&memory, options)?;
                 }
             }
             id::GLOBAL => {
@@ -188,8 +199,9 @@ impl Survey {
                 }
             }
             id::CODE => {
-                let waits = find_waits(&wasm[section.content.clone()], reader)?;
-                self.uses[..NEXT_SIGNAL].copy_from_slice(&waits);
+                let content = &wasm[section.content.clone()];
+                let found = find_replaced(content, reader, self.has_shared_memory)?;
+                self.uses[..NEXT_SIGNAL].copy_from_slice(&found);
             }
             _ => {}
         }
@@ -218,6 +230,7 @@ impl Survey {
                 TypeRef::Global(_) => self.imported_globals += 1,
                 TypeRef::Memory(memory) => {
                     self.has_memory = true;
+                    self.has_shared_memory |= memory.shared;
                     self.clamps_imported_memory |= needs_clamp(&memory, options)?;
                 }
                 TypeRef::Table(_) | TypeRef::Tag(_) => {}
@@ -257,34 +270,41 @@ fn needs_clamp(memory: &MemoryType, options: &RewriteOptions) -> Result<bool, Fa
     Ok(memory.maximum.is_none_or(|maximum| maximum > most))
 }
 
-/// The position in HOST_FUNCTIONS for an instruction that is replaced, and its static offset.
-fn replaced(operator: &Operator<'_>) -> Option<(usize, u64)> {
+/// The position in HOST_FUNCTIONS for an instruction that is replaced, and its static offset if such
+/// instructions have one. A module has at most one memory.
+fn replaced(operator: &Operator<'_>, shared: bool) -> Option<(usize, Option<u64>)> {
     match operator {
-        Operator::MemoryAtomicWait32 { memarg } => Some((0, memarg.offset)),
-        Operator::MemoryAtomicWait64 { memarg } => Some((1, memarg.offset)),
-        Operator::MemoryAtomicNotify { memarg } => Some((2, memarg.offset)),
+        Operator::MemoryAtomicWait32 { memarg } => Some((0, Some(memarg.offset))),
+        Operator::MemoryAtomicWait64 { memarg } => Some((1, Some(memarg.offset))),
+        Operator::MemoryAtomicNotify { memarg } => Some((2, Some(memarg.offset))),
+        Operator::MemoryGrow { .. } if shared => Some((3, None)),
         _ => None,
     }
 }
 
 /// Which instructions that have to be replaced are in the code section.
-fn find_waits(content: &[u8], reader: BinaryReader<'_>) -> Result<[bool; 3], Failure> {
-    // Almost no module has any: look for their first two bytes (0xfe, then 0, 1 or 2, perhaps in a
-    // longer LEB128 form) before decoding every instruction.
-    let maybe = content.windows(2).any(|pair| pair[0] == 0xfe && pair[1] & 0x7f <= 2);
-    let mut waits = [false; 3];
+fn find_replaced(
+    content: &[u8],
+    reader: BinaryReader<'_>,
+    shared: bool,
+) -> Result<[bool; NEXT_SIGNAL], Failure> {
+    // Almost no module without a shared memory has any: look for the first two bytes of a wait (0xfe,
+    // then 0, 1 or 2, perhaps in a longer LEB128 form) before decoding every instruction.
+    let maybe =
+        shared || content.windows(2).any(|pair| pair[0] == 0xfe && pair[1] & 0x7f <= 2);
+    let mut found = [false; NEXT_SIGNAL];
     if !maybe {
-        return Ok(waits);
+        return Ok(found);
     }
     for body in CodeSectionReader::new(reader)? {
         let mut operators = body?.get_operators_reader()?;
         while !operators.eof() {
-            if let Some((position, _)) = replaced(&operators.read()?) {
-                waits[position] = true;
+            if let Some((position, _)) = replaced(&operators.read()?, shared) {
+                found[position] = true;
             }
         }
     }
-    Ok(waits)
+    Ok(found)
 }
 
 /// Moves function indices past the added imports, and lowers the maximum of shared memories.
@@ -319,6 +339,53 @@ impl Reencode for Reencoder {
         }
         Ok(memory)
     }
+
+    // Wrappers come after all functions, so moved names are not in the order that the format asks for.
+    fn parse_custom_name_subsection(
+        &mut self,
+        names: &mut NameSection,
+        subsection: Name<'_>,
+    ) -> Result<(), reencode::Error<Infallible>> {
+        match subsection {
+            Name::Function(map) => {
+                let mut sorted = Vec::new();
+                for naming in map {
+                    let naming = naming?;
+                    sorted.push((self.function_index(naming.index)?, naming.name));
+                }
+                sorted.sort_by_key(|(index, _)| *index);
+                let mut functions = NameMap::new();
+                for (index, name) in sorted {
+                    functions.append(index, name);
+                }
+                names.functions(&functions);
+            }
+            Name::Local(map) => names.locals(&self.sorted_by_function(map)?),
+            Name::Label(map) => names.labels(&self.sorted_by_function(map)?),
+            other => reencode::utils::parse_custom_name_subsection(self, names, other)?,
+        }
+        Ok(())
+    }
+}
+
+impl Reencoder {
+    fn sorted_by_function(
+        &mut self,
+        map: wasmparser::IndirectNameMap<'_>,
+    ) -> Result<IndirectNameMap, reencode::Error<Infallible>> {
+        let mut sorted = Vec::new();
+        for naming in map {
+            let naming = naming?;
+            let names = reencode::utils::name_map(naming.names, Ok)?;
+            sorted.push((self.function_index(naming.index)?, names));
+        }
+        sorted.sort_by_key(|(index, _)| *index);
+        let mut functions = IndirectNameMap::new();
+        for (index, names) in sorted {
+            functions.append(index, &names);
+        }
+        Ok(functions)
+    }
 }
 
 /// Writes the new module.
@@ -327,14 +394,14 @@ struct Writer<'a> {
     survey: Survey,
     reencoder: Reencoder,
     /// The function index of each host function that is used.
-    host_functions: [u32; 4],
+    host_functions: [u32; HOST_FUNCTION_COUNT],
     out: Vec<u8>,
 }
 
 impl<'a> Writer<'a> {
     fn new(wasm: &'a [u8], survey: Survey, options: &RewriteOptions) -> Writer<'a> {
         let first = survey.imported_functions;
-        let mut host_functions = [0; 4];
+        let mut host_functions = [0; HOST_FUNCTION_COUNT];
         let mut next = first;
         for (function, _) in host_functions.iter_mut().zip(survey.uses).filter(|(_, used)| *used) {
             *function = next;
@@ -600,6 +667,7 @@ impl<'a> Writer<'a> {
         let mut operators = body.get_operators_reader()?;
         while !operators.eof() {
             let (operator, start) = operators.read_with_offset()?;
+            let replacement = replaced(&operator, self.survey.has_shared_memory);
             let moved = |index| {
                 index >= self.reencoder.first_moved || self.reencoder.first_wrapper.is_some()
             };
@@ -613,14 +681,14 @@ impl<'a> Writer<'a> {
                 Operator::RefFunc { function_index } if moved(function_index) => {
                     Instruction::RefFunc(self.reencoder.function_index(function_index)?)
                 }
-                _ => match replaced(&operator) {
+                _ => match replacement {
                     Some((position, _)) => Instruction::Call(self.host_functions[position]),
                     None => continue,
                 },
             };
             out.extend_from_slice(&self.wasm[copied..start]);
             copied = operators.original_position();
-            if let Some((_, offset)) = replaced(&operator) {
+            if let Some((_, Some(offset))) = replacement {
                 Instruction::I32Const(offset as u32 as i32).encode(&mut out);
             }
             instruction.encode(&mut out);
