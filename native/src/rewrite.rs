@@ -16,10 +16,12 @@
 //! "selvedge" for the next one: `next_signal () -> i32`, 0 for none.
 //! * `memory.fill` and `memory.copy` of more than a block become calls of added functions that the
 //! engine can interrupt (rewrite_bulk.rs).
+//! * `memory.grow` of a shared memory becomes `memory_grow (pages i32) -> i32` of "selvedge": the engine
+//! asks no limiter before a shared memory grows, and the process's other memories share its limit.
 //! * Every mutable global that the module defines is exported as "selvedge.global.<index>" (its
 //! index in the module as it came), so that fork and snapshots can copy its value.
 //! * The maximum of a shared memory is lowered to what the platform allows: a shared memory
-//! reserves its maximum, and no limiter is asked when it grows.
+//! reserves its maximum.
 //!
 //! Nothing else changes: sections that need no change are copied byte for byte, and a module that
 //! needs none of this is not touched. Names that begin with "selvedge." are reserved.
@@ -27,10 +29,12 @@
 use std::convert::Infallible;
 
 use wasm_encoder::reencode::{self, Reencode};
-use wasm_encoder::{Encode, ExportKind, Instruction, Section as _};
+use wasm_encoder::{
+    Encode, ExportKind, IndirectNameMap, Instruction, NameMap, NameSection, Section as _,
+};
 use wasmparser::{
     BinaryReader, CodeSectionReader, ExportSectionReader, FunctionBody, FunctionSectionReader,
-    GlobalSectionReader, ImportSectionReader, KnownCustom, MemorySectionReader, MemoryType,
+    GlobalSectionReader, ImportSectionReader, KnownCustom, MemorySectionReader, MemoryType, Name,
     Operator, SectionLimited, TypeRef, TypeSectionReader,
 };
 
@@ -59,8 +63,10 @@ struct HostFunction {
     parameters: &'static [u8],
 }
 
+const HOST_FUNCTION_COUNT: usize = 5;
+
 /// All return an i32. The positions are those of `Survey::uses`.
-const HOST_FUNCTIONS: [HostFunction; 4] = [
+const HOST_FUNCTIONS: [HostFunction; HOST_FUNCTION_COUNT] = [
     HostFunction {
         name: "memory_atomic_wait32",
         parameters: &[TYPE_I32, TYPE_I32, TYPE_I64, TYPE_I32],
@@ -70,9 +76,11 @@ const HOST_FUNCTIONS: [HostFunction; 4] = [
         parameters: &[TYPE_I32, TYPE_I64, TYPE_I64, TYPE_I32],
     },
     HostFunction { name: "memory_atomic_notify", parameters: &[TYPE_I32, TYPE_I32, TYPE_I32] },
+    HostFunction { name: "memory_grow", parameters: &[TYPE_I32] },
     HostFunction { name: "next_signal", parameters: &[] },
 ];
-const NEXT_SIGNAL: usize = 3;
+/// Those before it replace instructions.
+const NEXT_SIGNAL: usize = 4;
 
 /// Limits that the rewriter writes into modules.
 #[repr(C)]
@@ -124,12 +132,13 @@ struct Survey {
     imported_functions: u32,
     imported_globals: u32,
     has_memory: bool,
+    has_shared_memory: bool,
     /// Indices of mutable globals that the module defines.
     mutable_globals: Vec<u32>,
     clamps_imported_memory: bool,
     clamps_defined_memory: bool,
     /// Which of HOST_FUNCTIONS the module needs.
-    uses: [bool; 4],
+    uses: [bool; HOST_FUNCTION_COUNT],
     /// Which functions of rewrite_bulk.rs the module needs.
     uses_bulk: [bool; rewrite_bulk::FUNCTIONS],
     signals: SignalSurvey,
@@ -166,8 +175,10 @@ impl Survey {
             id::IMPORT => self.look_at_imports(ImportSectionReader::new(reader)?, options)?,
             id::MEMORY => {
                 for memory in MemorySectionReader::new(reader)? {
+                    let memory = memory?;
                     self.has_memory = true;
-                    self.clamps_defined_memory |= needs_clamp(&memory?, options)?;
+                    self.has_shared_memory |= memory.shared;
+                    self.clamps_defined_memory |= needs_clamp(&memory, options)?;
                 }
             }
             id::GLOBAL => {
@@ -222,6 +233,7 @@ impl Survey {
                 TypeRef::Global(_) => self.imported_globals += 1,
                 TypeRef::Memory(memory) => {
                     self.has_memory = true;
+                    self.has_shared_memory |= memory.shared;
                     self.clamps_imported_memory |= needs_clamp(&memory, options)?;
                 }
                 TypeRef::Table(_) | TypeRef::Tag(_) => {}
@@ -248,7 +260,7 @@ impl Survey {
             let mut operators = body?.get_operators_reader()?;
             while !operators.eof() {
                 let operator = operators.read()?;
-                if let Some((position, _)) = replaced(&operator) {
+                if let Some((position, _)) = replaced(&operator, shared) {
                     self.uses[position] = true;
                 }
                 if let Some(function) = bulk.replaced(&operator) {
@@ -295,12 +307,14 @@ fn needs_clamp(memory: &MemoryType, options: &RewriteOptions) -> Result<bool, Fa
     Ok(memory.maximum.is_none_or(|maximum| maximum > most))
 }
 
-/// The position in HOST_FUNCTIONS for an instruction that is replaced, and its static offset.
-fn replaced(operator: &Operator<'_>) -> Option<(usize, u64)> {
+/// The position in HOST_FUNCTIONS for an instruction that is replaced, and its static offset if such
+/// instructions have one. A module has at most one memory.
+fn replaced(operator: &Operator<'_>, shared: bool) -> Option<(usize, Option<u64>)> {
     match operator {
-        Operator::MemoryAtomicWait32 { memarg } => Some((0, memarg.offset)),
-        Operator::MemoryAtomicWait64 { memarg } => Some((1, memarg.offset)),
-        Operator::MemoryAtomicNotify { memarg } => Some((2, memarg.offset)),
+        Operator::MemoryAtomicWait32 { memarg } => Some((0, Some(memarg.offset))),
+        Operator::MemoryAtomicWait64 { memarg } => Some((1, Some(memarg.offset))),
+        Operator::MemoryAtomicNotify { memarg } => Some((2, Some(memarg.offset))),
+        Operator::MemoryGrow { .. } if shared => Some((3, None)),
         _ => None,
     }
 }
@@ -337,6 +351,53 @@ impl Reencode for Reencoder {
         }
         Ok(memory)
     }
+
+    // Wrappers come after all functions, so moved names are not in the order that the format asks for.
+    fn parse_custom_name_subsection(
+        &mut self,
+        names: &mut NameSection,
+        subsection: Name<'_>,
+    ) -> Result<(), reencode::Error<Infallible>> {
+        match subsection {
+            Name::Function(map) => {
+                let mut sorted = Vec::new();
+                for naming in map {
+                    let naming = naming?;
+                    sorted.push((self.function_index(naming.index)?, naming.name));
+                }
+                sorted.sort_by_key(|(index, _)| *index);
+                let mut functions = NameMap::new();
+                for (index, name) in sorted {
+                    functions.append(index, name);
+                }
+                names.functions(&functions);
+            }
+            Name::Local(map) => names.locals(&self.sorted_by_function(map)?),
+            Name::Label(map) => names.labels(&self.sorted_by_function(map)?),
+            other => reencode::utils::parse_custom_name_subsection(self, names, other)?,
+        }
+        Ok(())
+    }
+}
+
+impl Reencoder {
+    fn sorted_by_function(
+        &mut self,
+        map: wasmparser::IndirectNameMap<'_>,
+    ) -> Result<IndirectNameMap, reencode::Error<Infallible>> {
+        let mut sorted = Vec::new();
+        for naming in map {
+            let naming = naming?;
+            let names = reencode::utils::name_map(naming.names, Ok)?;
+            sorted.push((self.function_index(naming.index)?, names));
+        }
+        sorted.sort_by_key(|(index, _)| *index);
+        let mut functions = IndirectNameMap::new();
+        for (index, names) in sorted {
+            functions.append(index, &names);
+        }
+        Ok(functions)
+    }
 }
 
 /// Writes the new module.
@@ -345,7 +406,7 @@ struct Writer<'a> {
     survey: Survey,
     reencoder: Reencoder,
     /// The function index of each host function that is used.
-    host_functions: [u32; 4],
+    host_functions: [u32; HOST_FUNCTION_COUNT],
     /// The function index of each added function that is used.
     bulk_functions: [u32; rewrite_bulk::FUNCTIONS],
     out: Vec<u8>,
@@ -354,7 +415,7 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn new(wasm: &'a [u8], survey: Survey, options: &RewriteOptions) -> Writer<'a> {
         let first = survey.imported_functions;
-        let mut host_functions = [0; 4];
+        let mut host_functions = [0; HOST_FUNCTION_COUNT];
         let mut next = first;
         for (function, _) in host_functions.iter_mut().zip(survey.uses).filter(|(_, used)| *used) {
             *function = next;
@@ -643,6 +704,7 @@ impl<'a> Writer<'a> {
         let mut operators = body.get_operators_reader()?;
         while !operators.eof() {
             let (operator, start) = operators.read_with_offset()?;
+            let replacement = replaced(&operator, self.survey.has_shared_memory);
             let bulk_function = bulk.replaced(&operator);
             let moved = |index| {
                 index >= self.reencoder.first_moved || self.reencoder.first_wrapper.is_some()
@@ -657,7 +719,7 @@ impl<'a> Writer<'a> {
                 Operator::RefFunc { function_index } if moved(function_index) => {
                     Instruction::RefFunc(self.reencoder.function_index(function_index)?)
                 }
-                _ => match (replaced(&operator), bulk_function) {
+                _ => match (replacement, bulk_function) {
                     (Some((position, _)), _) => Instruction::Call(self.host_functions[position]),
                     (None, Some(function)) => Instruction::Call(self.bulk_functions[function]),
                     (None, None) => continue,
@@ -665,7 +727,7 @@ impl<'a> Writer<'a> {
             };
             out.extend_from_slice(&self.wasm[copied..start]);
             copied = operators.original_position();
-            if let Some((_, offset)) = replaced(&operator) {
+            if let Some((_, Some(offset))) = replacement {
                 Instruction::I32Const(offset as u32 as i32).encode(&mut out);
             }
             instruction.encode(&mut out);

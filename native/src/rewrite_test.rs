@@ -244,6 +244,48 @@ fn imports_of_a_module_that_handles_signals_get_wrappers() {
 }
 
 #[test]
+fn names_stay_in_order_when_imported_functions_get_wrappers() {
+    let output = rewritten(
+        r#"(module
+            (import "m" "f" (func $imported))
+            (func $handler (export "__wasm_signal") (param i32) call $imported))"#,
+    );
+    let mut functions = Vec::new();
+    for payload in Parser::new(0).parse_all(&output) {
+        let Payload::CustomSection(section) = payload.unwrap() else { continue };
+        let KnownCustom::Name(names) = section.as_known() else { continue };
+        for name in names {
+            let Name::Function(map) = name.unwrap() else { continue };
+            functions
+                .extend(map.into_iter().map(|naming| naming.map(|n| (n.index, n.name)).unwrap()));
+        }
+    }
+    assert_eq!(functions, [(2, "handler"), (3, "imported")]);
+}
+
+#[test]
+fn growing_a_shared_memory_asks_the_host_and_another_does_not() {
+    assert_becomes(
+        r#"(module
+            (type (func (param i32) (result i32)))
+            (import "env" "memory" (memory 1 2 shared))
+            (export "f" (func 0))
+            (func (type 0) local.get 0 memory.grow))"#,
+        r#"(module
+            (type (func (param i32) (result i32)))
+            (type (func (param i32) (result i32)))
+            (import "env" "memory" (memory 1 2 shared))
+            (import "selvedge" "memory_grow" (func (type 1)))
+            (export "f" (func 1))
+            (export "selvedge.memory" (memory 0))
+            (func (type 0) local.get 0 call 0))"#,
+    );
+    assert_unchanged(&module(
+        "(module (memory 1 2) (func (param i32) (result i32) local.get 0 memory.grow))",
+    ));
+}
+
+#[test]
 fn a_handler_of_another_type_or_an_imported_one_changes_nothing() {
     assert_unchanged(&module(
         r#"(module (import "m" "f" (func)) (func (export "__wasm_signal") (param i64)))"#,

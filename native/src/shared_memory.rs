@@ -81,6 +81,12 @@ pub extern "C" fn selvedge_shared_memory_size(memory: &SharedMemory) -> usize {
     memory.memory.data_size()
 }
 
+/// Grows it by `pages` of 64 KiB; its size in pages before, or -1 when that passes its maximum. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_shared_memory_grow(memory: &SharedMemory, pages: u32) -> i64 {
+    memory.memory.grow(u64::from(pages)).map_or(-1, |before| before as i64)
+}
+
 /// The module with its memory import resolved: what the threads of a process are made of. On success `*bound`
 /// is owned by the caller, as from `selvedge_host_functions_link`. Invalid when the module imports no memory
 /// or one of another type. Any thread.

@@ -128,7 +128,7 @@ typedef struct {
 _Static_assert(sizeof(wasix_spawn_operation) == 56, "layout of proc_spawn_fd_op");
 
 /* env NULL: that of the caller. search_path 1: a name without a slash is looked for in `path`, or
- * in PATH. Signal dispositions have no effect. */
+ * in PATH. dispositions: two bytes each, a signal and 1 (the child ignores it) or 0. */
 int32_t wasix_proc_spawn(const char* name, size_t name_length, const char* arguments,
                          size_t arguments_length, const char* environment,
                          size_t environment_length, const wasix_spawn_operation* operations,

@@ -14,7 +14,7 @@ using Loaded = std::shared_ptr<const engine::LinkedModule>;
 
 GuestProgramLoader::GuestProgramLoader(io::Reactor& reactor, engine::Engine& engine,
                                        const engine::HostFunctions& functions,
-                                       io::HelperPool& helpers, CommandModules commands)
+                                       io::HelperPool& helpers, GuestCommands commands)
     : reactor_(reactor),
       engine_(engine),
       functions_(functions),
@@ -29,17 +29,21 @@ io::Task<Loaded> GuestProgramLoader::load(std::vector<std::byte> wasm) {
       });
 }
 
-io::Task<Loaded> GuestProgramLoader::load_command(std::string name) {
-  const auto command = commands_.find(name);
-  if (command == commands_.end()) {
-    return io::Task<Loaded>::ready(
-        fail_format(ErrorKind::kNotFound, "the package has no command \"{}\"", name));
+io::Task<wasix::LoadedCommand> GuestProgramLoader::load_command(std::string name) {
+  const auto found = commands_.find(name);
+  if (found == commands_.end()) {
+    co_return fail_format(ErrorKind::kNotFound, "the package has no command \"{}\"", name);
   }
-  return helpers_.run(
-      reactor_,
-      [&engine = engine_, &functions = functions_, path = command->second]() -> Result<Loaded> {
-        return load_program_module(engine, functions, path);
-      });
+  const GuestCommand& command = found->second;
+  auto load = [&engine = engine_, &functions = functions_,
+               path = command.module_path]() -> Result<Loaded> {
+    return load_program_module(engine, functions, path);
+  };
+  SELVEDGE_CO_TRY(auto module, co_await helpers_.run(reactor_, std::move(load)));
+  co_return wasix::LoadedCommand{.module = std::move(module),
+                                 .program_name = command.program_name,
+                                 .arguments = command.main_args,
+                                 .environment = environment_block(command.environment)};
 }
 
 }  // namespace selvedge::app

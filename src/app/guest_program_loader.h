@@ -5,9 +5,11 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "app/environment.h"
 #include "engine/engine.h"
 #include "engine/host_functions.h"
 #include "io/helper_pool.h"
@@ -16,8 +18,14 @@
 
 namespace selvedge::app {
 
-// Name of a command and the file of its module.
-using CommandModules = std::map<std::string, std::string>;
+// A command of the package, as the manifest says.
+struct GuestCommand {
+  std::string module_path;                  // the file of its module
+  std::optional<std::string> program_name;  // argv[0], if not what the caller says
+  std::vector<std::string> main_args;       // before the caller's arguments
+  Environment environment;                  // what the caller sets wins
+};
+using GuestCommands = std::map<std::string, GuestCommand>;
 
 // One shard's thread.
 class GuestProgramLoader final : public wasix::ProgramLoader {
@@ -26,17 +34,17 @@ class GuestProgramLoader final : public wasix::ProgramLoader {
   GuestProgramLoader(io::Reactor& reactor [[clang::lifetimebound]],
                      engine::Engine& engine [[clang::lifetimebound]],
                      const engine::HostFunctions& functions [[clang::lifetimebound]],
-                     io::HelperPool& helpers [[clang::lifetimebound]], CommandModules commands);
+                     io::HelperPool& helpers [[clang::lifetimebound]], GuestCommands commands);
 
   io::Task<std::shared_ptr<const engine::LinkedModule>> load(std::vector<std::byte> wasm) override;
-  io::Task<std::shared_ptr<const engine::LinkedModule>> load_command(std::string name) override;
+  io::Task<wasix::LoadedCommand> load_command(std::string name) override;
 
  private:
   io::Reactor& reactor_;
   engine::Engine& engine_;
   const engine::HostFunctions& functions_;
   io::HelperPool& helpers_;
-  CommandModules commands_;
+  GuestCommands commands_;
 };
 
 }  // namespace selvedge::app

@@ -48,7 +48,7 @@ struct ProgramOptions {
   std::vector<std::string> arguments;  // with the program's name
   Environment environment;             // a later entry of one name wins
   std::vector<ProgramMount> mounts;    // a later one of one path wins
-  CommandModules commands;             // what its processes find in /bin
+  GuestCommands commands;              // what its processes find in /bin
   wasix::ProcessLimits limits;
   engine::TenantId tenant;
   // What one process may write into memory as files.

@@ -17,6 +17,8 @@ constexpr std::uint64_t kMemoryBytesMax = std::uint64_t{4} << 30;
 constexpr std::size_t kShardsMax = 1024;
 constexpr std::size_t kConcurrencyMax = 10'000;
 constexpr std::size_t kThreadsMax = 20'000;
+// A program begins with its streams and folders.
+constexpr std::size_t kFilesMin = 16;
 
 constexpr std::string_view kTopFooter = R"(Examples:
   selvedge run hello.wasm
@@ -53,6 +55,7 @@ struct RawRun {
   std::size_t shards = 0;
   std::size_t concurrency = 0;
   std::size_t threads = kThreadsDefault;
+  std::size_t files = wasix::HandleTable::kHandlesMaxDefault;
   bool access_log = false;
   bool quiet = false;
   bool json = false;
@@ -73,9 +76,12 @@ void declare_run(CLI::App& run, RawRun& raw) {
   run.add_option("-e,--entrypoint", raw.command, "command of the package")->option_text("CMD");
   run.add_option("--http", raw.http, "serve it over HTTP: 8080, :8080, 127.0.0.1:8080, [::1]:8080")
       ->option_text("ADDR");
-  run.add_option("--memory-limit", raw.memory_limit, "of one instance, e.g. 64MiB")
+  run.add_option("--memory-limit", raw.memory_limit,
+                 "of the program and all that it starts, e.g. 64MiB")
       ->option_text("SIZE");
   run.add_option("--thread-limit", raw.threads, "threads of one process (default 64)")
+      ->option_text("N");
+  run.add_option("--file-limit", raw.files, "open files and sockets of one process (default 1024)")
       ->option_text("N");
   run.add_option("--time-limit", raw.time_limit, "of the run, or of each request, e.g. 30s")
       ->option_text("TIME");
@@ -172,7 +178,12 @@ Result<> add_limits(const RawRun& raw, RunOptions& options) {
     return fail_format(ErrorKind::kInvalid, "--thread-limit {}: must be from 1 to {}", raw.threads,
                        kThreadsMax);
   }
+  if (raw.files < kFilesMin || raw.files > wasix::HandleTable::kHandlesMax) {
+    return fail_format(ErrorKind::kInvalid, "--file-limit {}: must be from {} to {}", raw.files,
+                       kFilesMin, wasix::HandleTable::kHandlesMax);
+  }
   options.threads_max = raw.threads;
+  options.files_max = raw.files;
   options.shards = raw.shards;
   options.concurrency_max = raw.concurrency;
   return {};

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "io/socket_address.h"
+#include "wasix/handle_table.h"
 
 namespace selvedge::cli {
 
@@ -58,6 +59,7 @@ struct RunOptions {
   std::size_t concurrency_max = 0;            // requests at once on each shard; 0: the default
   std::size_t shards = 0;                     // 0: one per core
   std::size_t threads_max = kThreadsDefault;  // of one process of the guest
+  std::size_t files_max = wasix::HandleTable::kHandlesMaxDefault;  // the same
   std::optional<std::string> cache_folder;
   std::optional<log::Level> log_level;
   bool access_log = false;

@@ -60,11 +60,13 @@ TEST(CommandLine, RepeatedOptions_AreKeptInOrder) {
 }
 
 TEST(CommandLine, Limits_AreParsed) {
-  const RunOptions options = run({"run", "--memory-limit", "64MiB", "--time-limit", "1500ms",
-                                  "--shards", "3", "-e", "cmd", "-q", "--json", "t"});
+  const RunOptions options =
+      run({"run", "--memory-limit", "64MiB", "--time-limit", "1500ms", "--shards", "3",
+           "--file-limit", "5000", "-e", "cmd", "-q", "--json", "t"});
   EXPECT_EQ(options.memory_bytes_max, std::uint64_t{64} << 20);
   EXPECT_EQ(options.time_max, std::chrono::milliseconds(1500));
   EXPECT_EQ(options.shards, 3U);
+  EXPECT_EQ(options.files_max, 5000U);
   EXPECT_EQ(options.command, "cmd");
   EXPECT_TRUE(options.quiet && options.json);
 }
@@ -104,6 +106,7 @@ TEST(CommandLine, Mistakes_GetOneSentence) {
   EXPECT_THAT(message({"run", "--log-level", "loud", "t"}), HasSubstr("write debug, info"));
   EXPECT_THAT(message({"run", "--shards", "9999", "t"}), HasSubstr("at most 1024"));
   EXPECT_THAT(message({"run", "--shards", "-1", "t"}), HasSubstr("shards"));
+  EXPECT_THAT(message({"run", "--file-limit", "3", "t"}), HasSubstr("from 16 to 65536"));
 }
 
 TEST(ParseDirectory, Table) {

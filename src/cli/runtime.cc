@@ -123,9 +123,16 @@ app::ProgramOptions program_options(const app::Package& package, const app::Pack
   if (options.memory_bytes_max.has_value()) {
     made.limits.instance.memory_bytes_max = *options.memory_bytes_max;
   }
+  made.limits.open_handles_max = static_cast<std::uint32_t>(options.files_max);
   made.limits.threads_max = static_cast<std::uint32_t>(options.threads_max);
   for (const app::PackageCommand& other : package.commands) {
-    made.commands.emplace(other.name, other.module_path);
+    const bool renamed = other.program_name != other.name;
+    made.commands.emplace(
+        other.name, app::GuestCommand{
+                        .module_path = other.module_path,
+                        .program_name = renamed ? std::optional(other.program_name) : std::nullopt,
+                        .main_args = other.main_args,
+                        .environment = other.env});
   }
   if (!options.http.has_value()) {
     made.limits.wall_time_max = options.time_max;

@@ -89,8 +89,8 @@ FiberStatus Fiber::poll_native() {
     outcome.message = error.error().message();
   }
   if (instance_.memory_was_refused()) {
-    outcome.message += fmt::format("; it had been refused memory beyond its limit of {} bytes",
-                                   instance_.limits().memory_bytes_max);
+    outcome.message +=
+        fmt::format("; it had been refused memory beyond {}", instance_.memory_refusal());
   }
   return finish(std::move(outcome));
 }
@@ -145,8 +145,8 @@ void Fiber::charge(base::Duration slice) noexcept {
   instance_.cpu_time_ += slice;
   const InstanceLimits& limits = instance_.limits();
   base::Duration used = instance_.cpu_time_;
-  if (limits.cpu_time_sum != nullptr) {
-    used = *limits.cpu_time_sum += slice;
+  for (CpuTimeSum* sum = limits.cpu_time_sum; sum != nullptr; sum = sum->outer) {
+    used = sum->total += slice;
   }
   const auto& limit = limits.cpu_time_max;
   if (limit && used > *limit) {

@@ -11,8 +11,9 @@
 // Guest is any class derived from HostContext; the embedder must give instances of these functions
 // contexts of that class. Parameters: 32- and 64-bit integers and enums, float, double,
 // GuestPtr<T>. Results: void, integers and enums of any width, float, double, or Blocking<one of
-// these but void>. The function runs on the guest's fiber stack (EngineOptions::host_stack_bytes):
-// no large frames, no recursion on guest data, and it never blocks the thread. It must not throw.
+// these, or Nothing for void>. The function runs on the guest's fiber stack
+// (EngineOptions::host_stack_bytes): no large frames, no recursion on guest data, and it never
+// blocks the thread. It must not throw.
 
 #include <array>
 #include <cstdint>
@@ -47,6 +48,11 @@ struct BlockingResult<Blocking<R>> {
   using Type = R;
   static constexpr bool kBlocking = true;
 };
+template <>
+struct BlockingResult<Blocking<Nothing>> {
+  using Type = void;
+  static constexpr bool kBlocking = true;
+};
 
 // Parameter and result letters, "iIi:i": i = i32, I = i64, f = f32, F = f64.
 template <class R, class... Args>
@@ -78,7 +84,9 @@ struct Thunk<kFunction> {
     if constexpr (kBlocking) {
       R outcome = kFunction(guest, WasmValue<Args>::from_wire(arguments)...);
       if (outcome.is_ready()) [[likely]] {
-        context->result = WasmValue<Value>::to_bits(outcome.value());
+        if constexpr (!std::is_void_v<Value>) {
+          context->result = WasmValue<Value>::to_bits(outcome.value());
+        }
         return;
       }
       static_cast<HostContext&>(guest).suspend(std::move(outcome).take_call());

@@ -54,20 +54,22 @@ native::GrowDecision Instance::memory_growing(native::GuestContext* guest, std::
   HostContext& context = *static_cast<HostContext*>(guest->owner);
   Instance& self = *context.instance_;
   const std::size_t more = desired - current;
-  const bool fits = self.memory_bytes_ + more <= self.limits_.memory_bytes_max &&
-                    (self.limits_.account == nullptr || self.limits_.account->reserve(more));
-  if (fits) {
+  MemoryAccount* const account = self.limits_.account;
+  const bool within_own = self.memory_bytes_ + more <= self.limits_.memory_bytes_max;
+  if (within_own && (account == nullptr || account->reserve(more))) {
     self.memory_bytes_ += more;
     return native::GrowDecision::Allow;
   }
-  self.memory_was_refused_ = true;
+  self.memory_refusal_ = within_own
+                             ? account->limit_text()
+                             : fmt::format("its limit of {} bytes", self.limits_.memory_bytes_max);
   // Without its first memory the guest cannot even see a refusal.
   if (self.limits_.on_growth == InstanceLimits::OnGrowth::kRefuse && current != 0) {
     return native::GrowDecision::Refuse;
   }
   context.end({.reason = EndReason::kMemoryLimit,
-               .message = fmt::format("the guest asked for {} bytes of memory; its limit is {}",
-                                      self.memory_bytes_ + more, self.limits_.memory_bytes_max)});
+               .message = fmt::format("the guest asked for {} bytes of memory, beyond {}",
+                                      self.memory_bytes_ + more, self.memory_refusal_)});
   return native::GrowDecision::End;
 }
 

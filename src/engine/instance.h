@@ -4,7 +4,9 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include <native.h>
 
@@ -16,13 +18,21 @@
 
 namespace selvedge::engine {
 
-// Counts the memory of all instances of one tenant. Implemented by the embedder; one shard's.
+// Counts the memory of several instances together. Implemented by the embedder; one shard's.
 class MemoryAccount {
  public:
   virtual ~MemoryAccount() = default;
   // An instance asks for `bytes` more; false refuses.
   virtual bool reserve(std::size_t bytes) noexcept = 0;
   virtual void release(std::size_t bytes) noexcept = 0;
+  // What was refused, for sentences: "the limit of 5 bytes that ...".
+  virtual std::string limit_text() const = 0;
+};
+
+// CPU time of several fibers together, which is also part of another sum. One shard's.
+struct CpuTimeSum {
+  base::Duration total{};
+  CpuTimeSum* outer = nullptr;
 };
 
 struct InstanceLimits {
@@ -35,9 +45,9 @@ struct InstanceLimits {
   std::uint64_t table_elements_max = 1 << 20;
   // Sum over all fibers of the instance. Checked at each slice's end: overrun is below two ticks.
   std::optional<base::Duration> cpu_time_max = std::nullopt;
-  // Where CPU time is summed instead, when the threads of one process share a limit. Optional;
-  // outlives the instance.
-  base::Duration* cpu_time_sum = nullptr;
+  // Where CPU time is summed too; the limit then holds for the outermost sum. Optional; outlives
+  // the instance.
+  CpuTimeSum* cpu_time_sum = nullptr;
   // Optional; outlives the instance.
   MemoryAccount* account = nullptr;
 };
@@ -71,7 +81,13 @@ class Instance {
   // Present size of its memories.
   std::size_t memory_bytes() const noexcept { return memory_bytes_; }
   // A growth was refused since the beginning.
-  bool memory_was_refused() const noexcept { return memory_was_refused_; }
+  bool memory_was_refused() const noexcept { return !memory_refusal_.empty(); }
+  // For host functions that grow a memory by themselves: `limit` is in the way of it.
+  void note_memory_refusal(std::string limit) noexcept { memory_refusal_ = std::move(limit); }
+  // The limit that it would have passed, for a sentence.
+  const std::string& memory_refusal() const noexcept [[clang::lifetimebound]] {
+    return memory_refusal_;
+  }
 
  private:
   friend class Fiber;
@@ -89,7 +105,7 @@ class Instance {
   native::GuestStore* store_ = nullptr;
   base::Duration cpu_time_{};
   std::size_t memory_bytes_ = 0;
-  bool memory_was_refused_ = false;
+  std::string memory_refusal_;
 };
 
 }  // namespace selvedge::engine

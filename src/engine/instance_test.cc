@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include "base/format.h"
-#include "engine/atomics.h"
 #include "engine/epoch_ticker.h"
 #include "engine/testing/guests.h"
 
@@ -252,6 +251,7 @@ class Account final : public MemoryAccount {
     return true;
   }
   void release(std::size_t bytes) noexcept override { used -= bytes; }
+  std::string limit_text() const override { return "the limit that several share"; }
   std::size_t used = 0;
   std::size_t limit = 4 * 65536;
 };
@@ -259,6 +259,7 @@ class Account final : public MemoryAccount {
 TEST_F(InstanceTest, Account_IsSharedAndGivenBack) {
   Account account;
   const std::string_view wat = R"((module (memory (export "memory") 1)
+      (func (export "fail") unreachable)
       (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))))";
   {
     auto first = guest(wat, {.account = &account});
@@ -266,6 +267,7 @@ TEST_F(InstanceTest, Account_IsSharedAndGivenBack) {
     EXPECT_EQ(first->run("grow", {2}).result, 1u);
     EXPECT_EQ(static_cast<std::int32_t>(second->run("grow", {1}).result), -1);
     EXPECT_EQ(account.used, 4u * 65536);
+    EXPECT_THAT(second->run("fail").message, HasSubstr("the limit that several share"));
   }
   EXPECT_EQ(account.used, 0u);
 }
@@ -302,20 +304,6 @@ TEST_F(InstanceTest, HostFunction_ReachesIntoTheGuest) {
   const Outcome outcome = g->run("f", {1});
   EXPECT_EQ(outcome.reason, EndReason::kTrapped);
   EXPECT_THAT(outcome.message, HasSubstr("\"fail\" failed"));
-}
-
-TEST_F(InstanceTest, AtomicsOnUnsharedMemory_DoWhatTheInstructionsDo) {
-  define_unshared_atomics(functions_);
-  auto g = guest(R"((module (memory (export "memory") 1)
-      (func (export "notify") (param i32) (result i32)
-        (memory.atomic.notify offset=4 (local.get 0) (i32.const 1)))
-      (func (export "wait") (param i32) (result i32)
-        (memory.atomic.wait64 (local.get 0) (i64.const 0) (i64.const -1)))))");
-  EXPECT_EQ(g->run("notify", {0}).result, 0u);
-  EXPECT_THAT(g->run("notify", {1}).message, HasSubstr("unaligned"));
-  EXPECT_THAT(g->run("notify", {65532}).message, HasSubstr("out of bounds"));
-  EXPECT_THAT(g->run("wait", {8}).message, HasSubstr("non-shared"));
-  EXPECT_THAT(g->run("wait", {12}).message, HasSubstr("unaligned"));
 }
 
 TEST_F(InstanceTest, StartFunction_ThatTraps_EndsTheCall) {
@@ -375,6 +363,23 @@ TEST_F(InstanceTest, Kill_EndsAtTheNextPoll) {
   EXPECT_EQ(fiber.outcome().reason, EndReason::kKilled);
   EXPECT_EQ(fiber.outcome().message, "enough");
   EXPECT_TRUE(g->control->destroyed);
+}
+
+TEST_F(InstanceTest, CpuTimeSum_BeyondTheLimit_EndsWhoeverRuns) {
+  CpuTimeSum all;
+  CpuTimeSum process{.outer = &all};
+  const InstanceLimits limits{.cpu_time_max = std::chrono::milliseconds(5),
+                              .cpu_time_sum = &process};
+  all.total = std::chrono::milliseconds(4);
+  auto g = guest(R"((module (func (export "f") (loop $l (br $l)))))", limits);
+  EpochTicker::Slot slot(engine_->ticker());
+  const EpochTicker::Running running(slot);
+  Fiber& fiber = g->call("f");
+  EXPECT_EQ(fiber.poll(), FiberStatus::kYielded);
+  fiber.charge(std::chrono::milliseconds(2));
+  EXPECT_EQ(fiber.poll(), FiberStatus::kDone);
+  EXPECT_EQ(fiber.outcome().reason, EndReason::kCpuTimeLimit);
+  EXPECT_EQ(process.total, std::chrono::milliseconds(2));
 }
 
 TEST_F(InstanceTest, CpuTime_BeyondTheLimit_EndsTheGuest) {

@@ -13,7 +13,15 @@
 
 namespace selvedge::engine {
 
+// What a host function that may wait returns when the guest gets no value.
+struct Nothing {};
+
 namespace internal {
+
+template <>
+struct WasmValue<Nothing> {
+  static constexpr std::uint64_t to_bits(Nothing /*value*/) noexcept { return 0; }
+};
 
 // A PendingCall<R> with its R erased.
 class ErasedCall {

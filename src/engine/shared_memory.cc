@@ -3,11 +3,6 @@
 #include "engine/internal/native_error.h"
 
 namespace selvedge::engine {
-namespace {
-
-constexpr std::uint64_t kPageBytes = 65'536;
-
-}  // namespace
 
 Result<std::unique_ptr<SharedMemory>> SharedMemory::create(const LinkedModule& module,
                                                            std::uint64_t bytes_max) {
@@ -24,6 +19,11 @@ Result<std::shared_ptr<const LinkedModule>> SharedMemory::bind(const LinkedModul
   SELVEDGE_TRY_VOID(
       take_native_error(native::selvedge_linked_module_bind(module.native(), native_, &bound)));
   return std::make_shared<const LinkedModule>(bound, module.shared_module());
+}
+
+std::optional<std::uint32_t> SharedMemory::grow(std::uint32_t pages) const noexcept {
+  const std::int64_t before = native::selvedge_shared_memory_grow(native_, pages);
+  return before < 0 ? std::nullopt : std::optional(static_cast<std::uint32_t>(before));
 }
 
 std::size_t SharedMemory::size() const noexcept {

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include <native.h>
 
@@ -32,6 +33,7 @@ class SharedMemory {
   // when the module imports none or begins with more.
   static Result<std::unique_ptr<SharedMemory>> create(const LinkedModule& module,
                                                       std::uint64_t bytes_max);
+  static constexpr std::uint64_t kPageBytes = 65'536;
   ~SharedMemory();
   SharedMemory(const SharedMemory&) = delete;
   SharedMemory& operator=(const SharedMemory&) = delete;
@@ -39,6 +41,8 @@ class SharedMemory {
   // The module with its memory import resolved to this one. Tens of microseconds: once for each
   // process.
   Result<std::shared_ptr<const LinkedModule>> bind(const LinkedModule& module) const;
+  // Grows it by `pages` of 64 KiB: its size in pages before; nullopt: that passes its maximum.
+  std::optional<std::uint32_t> grow(std::uint32_t pages) const noexcept;
   // Bytes now; it never shrinks.
   std::size_t size() const noexcept;
 

@@ -36,6 +36,38 @@ static_assert(sizeof(SpawnOperation) == 56 && offsetof(SpawnOperation, path) == 
               offsetof(SpawnOperation, fdflags) == 48 &&
               offsetof(SpawnOperation, fdflagsext) == 50);
 
+// signal_disposition
+struct SignalDisposition {
+  static constexpr std::uint8_t kDefault = 0;
+  static constexpr std::uint8_t kIgnore = 1;
+
+  std::uint8_t signal;
+  std::uint8_t disposition;
+};
+static_assert(sizeof(SignalDisposition) == 2);
+
+// stdio_mode: where a standard stream of a child leads (proc_spawn).
+enum class StdioMode : std::uint8_t {
+  kPiped = 0,    // to a pipe of which the parent gets the other end
+  kInherit = 1,  // where the parent's does
+  kNull = 2,     // nowhere
+  kLog = 3,
+};
+
+// option_fd
+struct OptionFd {
+  std::uint8_t tag;  // 1: there is one
+  std::uint8_t padding[3];
+  std::uint32_t fd;
+};
+
+// process_handles: a child, and the parent's ends of its pipes: input, output, error.
+struct ProcessHandles {
+  std::uint32_t pid;
+  OptionFd streams[3];
+};
+static_assert(sizeof(ProcessHandles) == 28 && offsetof(ProcessHandles, streams) == 4);
+
 // option_pid
 struct OptionPid {
   std::uint8_t tag;  // 1: there is one

@@ -98,18 +98,21 @@ Errno HandleTable::renumber(GuestFd from, GuestFd to) {
   return Errno::kSuccess;
 }
 
-Errno HandleTable::move(GuestFd from, GuestFd to) {
-  SELVEDGE_TRY_ERRNO(Descriptor* const source, find(from));
+Errno HandleTable::duplicate_onto(GuestFd from, GuestFd to) {
+  SELVEDGE_TRY_ERRNO(const Descriptor* const source, find(from));
   if (to >= handles_max_) {
     return Errno::kBadf;
   }
   if (from == to) {
     return Errno::kSuccess;
   }
-  Descriptor moving = std::exchange(*source, {});
-  lowest_free_ = std::min(lowest_free_, from);
-  --open_count_;
-  return place(to, std::move(moving));
+  if (to < slots_.size() && slots_[to].preopen_name) {
+    return Errno::kNotsup;
+  }
+  Descriptor copy = *source;
+  copy.preopen_name.reset();
+  copy.close_on_exec = false;
+  return place(to, std::move(copy));
 }
 
 void HandleTable::close_marked_for_exec() {

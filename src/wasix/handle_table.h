@@ -51,9 +51,10 @@ class HandleTable {
   Errno close(GuestFd fd);
   // Moves `from` onto `to`, closing what `to` was. Both must be open: kBadf.
   Errno renumber(GuestFd from, GuestFd to);
-  // The same where `to` need not be open, as for dup2(2). kBadf: `from` is not open, or `to` beyond
-  // the table.
-  Errno move(GuestFd from, GuestFd to);
+  // dup2(2): a second descriptor for the same handle, at `to`, closing what that was. kBadf: `from`
+  // is not open, or `to` beyond the table; kNotsup: `to` is a preopened directory, which a C
+  // library needs to open files.
+  Errno duplicate_onto(GuestFd from, GuestFd to);
   // What a new program does not inherit.
   void close_marked_for_exec();
   // Closes everything.

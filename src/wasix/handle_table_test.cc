@@ -121,22 +121,27 @@ TEST(HandleTable_Place, TakesTheNumber_ClosingWhatItWas) {
   EXPECT_EQ(table.insert(null_descriptor()), 1U);
 }
 
-TEST(HandleTable_Move, ToAFreeNumberOrOntoAnother_FreesTheOld) {
+TEST(HandleTable_DuplicateOnto, FreeNumberOrAnother_KeepsTheSource) {
   HandleTable table(8);
   ASSERT_TRUE(table.insert(null_descriptor()));
   ASSERT_TRUE(table.insert(null_descriptor()));
-  const std::shared_ptr<Handle> moved = (*table.find(0))->handle;
-  EXPECT_EQ(table.move(0, 5), Errno::kSuccess);
-  EXPECT_EQ((*table.find(5))->handle, moved);
-  EXPECT_EQ(table.find(0).error(), Errno::kBadf);
-  EXPECT_EQ(table.move(5, 1), Errno::kSuccess);
-  EXPECT_EQ((*table.find(1))->handle, moved);
-  EXPECT_EQ(table.size(), 1U);
-  EXPECT_EQ(table.move(1, 1), Errno::kSuccess);
-  EXPECT_EQ(table.move(5, 1), Errno::kBadf);
-  EXPECT_EQ(table.move(1, 8), Errno::kBadf);
-  EXPECT_EQ(table.size(), 1U);
-  EXPECT_EQ(table.insert(null_descriptor()), 0U);
+  const std::shared_ptr<Handle> handle = (*table.find(0))->handle;
+  (*table.find(0))->close_on_exec = true;
+  EXPECT_EQ(table.duplicate_onto(0, 5), Errno::kSuccess);
+  EXPECT_EQ((*table.find(5))->handle, handle);
+  EXPECT_FALSE((*table.find(5))->close_on_exec);
+  EXPECT_EQ(table.duplicate_onto(5, 1), Errno::kSuccess);
+  EXPECT_EQ((*table.find(1))->handle, handle);
+  EXPECT_EQ(table.size(), 3U);
+  EXPECT_EQ(table.duplicate_onto(1, 1), Errno::kSuccess);
+  EXPECT_EQ(table.duplicate_onto(3, 1), Errno::kBadf);
+  EXPECT_EQ(table.duplicate_onto(1, 8), Errno::kBadf);
+  Descriptor preopen = null_descriptor();
+  preopen.preopen_name = "/";
+  EXPECT_EQ(table.place(3, std::move(preopen)), Errno::kSuccess);
+  EXPECT_EQ(table.duplicate_onto(0, 3), Errno::kNotsup);
+  EXPECT_EQ(table.duplicate_onto(3, 4), Errno::kSuccess);
+  EXPECT_FALSE((*table.find(4))->preopen_name);
 }
 
 TEST(HandleTable_CloseMarkedForExec, KeepsTheOthers) {

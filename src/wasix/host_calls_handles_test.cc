@@ -140,14 +140,16 @@ TEST_F(HandleCallsTest, Fdflags_AreSetAndGot) {
   EXPECT_EQ(call("fd_fdflags_get", {1, kNowhere + 1}), Errno::kFault);
 }
 
-TEST_F(HandleCallsTest, Renumber_ToAClosedNumber_MovesTheDescriptor) {
-  EXPECT_EQ(call("fd_dup", {0, kOut}), Errno::kSuccess);
-  EXPECT_EQ(call("fd_renumber", {4, 9}), Errno::kSuccess);
-  EXPECT_EQ(call("fd_close", {4}), Errno::kBadf);
-  EXPECT_EQ(call("fd_renumber", {9, 1}), Errno::kSuccess);
-  EXPECT_EQ(call("fd_close", {9}), Errno::kBadf);
+TEST_F(HandleCallsTest, Renumber_IsDup2) {
+  EXPECT_EQ(call("fd_renumber", {0, 9}), Errno::kSuccess);
+  EXPECT_EQ(call("fd_renumber", {0, 1}), Errno::kSuccess);
+  EXPECT_EQ(open_count(), 5U);
+  EXPECT_EQ(call("fd_close", {9}), Errno::kSuccess);
+  EXPECT_EQ(call("fd_renumber", {0, 0}), Errno::kSuccess);
   EXPECT_EQ(call("fd_renumber", {99, 1}), Errno::kBadf);
   EXPECT_EQ(call("fd_renumber", {1, kHandlesMax}), Errno::kBadf);
+  // The directory by which the program finds its files.
+  EXPECT_EQ(call("fd_renumber", {0, 3}), Errno::kNotsup);
   EXPECT_EQ(open_count(), 4U);
 }
 

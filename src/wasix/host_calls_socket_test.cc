@@ -498,12 +498,34 @@ TEST_F(SocketCallsTest, NoSockets_AreToldApart) {
     std::vector<std::uint64_t> arguments(import.parameters.size(), kOut);
     for (const auto& [fd, expected] : {std::pair(0U, Errno::kNotsock), {42U, Errno::kBadf}}) {
       arguments[0] = fd;
-      if (import.name == "sock_accept_v2" || import.name == "sock_recv_from") {
+      if (import.name == "sock_accept_v2" || import.name.starts_with("sock_recv_")) {
         arguments[import.name == "sock_accept_v2" ? 1 : 3] = 0;
       }
       EXPECT_EQ(guest_->call(import.name, arguments), expected) << import.name;
     }
   }
+}
+
+TEST_F(SocketCallsTest, ReceiveMessage_IsReceiveFrom_WithoutAncillaryData) {
+  const Pair sockets = pair();
+  ASSERT_EQ(send(sockets.first, "one"), Errno::kSuccess);
+  iovec(64);
+  guest_->put_value(kOut + 64, std::uint32_t{9});
+  // No address is asked for.
+  EXPECT_EQ(guest_->call("sock_recv_msg",
+                         {sockets.second, kIovecs, 1, 0, 0, kBad, 99, kOut, kOut2, kOut + 64}),
+            Errno::kSuccess);
+  EXPECT_EQ(guest_->text(kData, guest_->value<std::uint32_t>(kOut)), "one");
+  EXPECT_EQ(guest_->value<std::uint32_t>(kOut + 64), 0U);
+  ASSERT_EQ(send(sockets.first, "two"), Errno::kSuccess);
+  iovec(64);
+  EXPECT_EQ(guest_->call("sock_recv_msg",
+                         {sockets.second, kIovecs, 1, 0, kAddress, 0, 0, kOut, kOut2, kOut + 64}),
+            Errno::kSuccess);
+  EXPECT_EQ(guest_->text(kData, guest_->value<std::uint32_t>(kOut)), "two");
+  EXPECT_EQ(
+      guest_->call("sock_recv_msg", {sockets.second, kIovecs, 1, 0, 0, 0, 0, kOut, kOut2, kBad}),
+      Errno::kFault);
 }
 
 }  // namespace

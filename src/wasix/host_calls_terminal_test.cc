@@ -74,6 +74,7 @@ TEST_F(TerminalCallsTest, Get_TellsSizeDescriptorsAndModes) {
 TEST_F(TerminalCallsTest, Get_AfterRedirection_TellsTheDescriptorsOfNow) {
   start(true);
   EXPECT_EQ(call("fd_renumber", {1, 2}), Errno::kSuccess);
+  EXPECT_EQ(call("fd_close", {1}), Errno::kSuccess);
   EXPECT_EQ(call("fd_close", {0}), Errno::kSuccess);
   const abi::Tty tty = get();
   EXPECT_EQ(tty.stdin_tty, 0);

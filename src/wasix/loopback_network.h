@@ -48,7 +48,7 @@ struct SocketPair {
 class LoopbackNetwork {
  public:
   // Sockets and connections that wait to be accepted, of all processes together.
-  static constexpr std::uint32_t kSocketsMax = 4096;
+  static constexpr std::uint32_t kSocketsMax = 16'384;
   // Connections that wait for one listener to accept them; longer backlogs are cut.
   static constexpr std::size_t kBacklogMax = 1024;
   // Memory for bytes that were sent and not received, of all sockets together.

@@ -1,75 +1,41 @@
 #include "wasix/pipe.h"
 
-#include <algorithm>
-#include <bit>
-#include <cstring>
 #include <utility>
 
-#include "base/assert.h"
+#include "wasix/internal/byte_ring.h"
 
 namespace selvedge::wasix {
 
 namespace internal {
 
-// A ring of bytes. Its memory grows with what is written at once, from nothing: most pipes of a
-// request stay unused or carry little, and a request's time is short next to the allocation of 64
-// KiB.
+// What both ends share.
 class PipeBuffer {
  public:
   explicit PipeBuffer(io::Reactor& reactor) noexcept : readable_(reactor), writable_(reactor) {
     writable_.set();
   }
 
-  std::size_t size() const noexcept { return size_; }
-  std::size_t room() const noexcept { return kPipeBytesMax - size_; }
+  std::size_t size() const noexcept { return bytes_.size(); }
+  std::size_t room() const noexcept { return kPipeBytesMax - bytes_.size(); }
   bool reader_closed() const noexcept { return reader_closed_; }
   bool writer_closed() const noexcept { return writer_closed_; }
   io::Event& readable() noexcept { return readable_; }
   io::Event& writable() noexcept { return writable_; }
 
-  std::size_t pop(MutableByteSpan target) noexcept {
-    const std::size_t count = std::min(target.size(), size_);
-    const std::size_t first = std::min(count, capacity_ - begin_);
-    if (count > 0) {
-      std::memcpy(target.data(), bytes_.get() + begin_, first);
-      if (count > first) {
-        std::memcpy(target.data() + first, bytes_.get(), count - first);
-      }
-      size_ -= count;
-      begin_ = size_ == 0 ? 0 : (begin_ + count) % capacity_;
-    }
-    return count;
-  }
-
-  std::size_t push(ByteSpan source) {
-    const std::size_t count = std::min(source.size(), room());
-    if (count == 0) {
-      return 0;
-    }
-    if (size_ + count > capacity_) {
-      grow(size_ + count);
-    }
-    const std::size_t end = (begin_ + size_) % capacity_;
-    const std::size_t first = std::min(count, capacity_ - end);
-    std::memcpy(bytes_.get() + end, source.data(), first);
-    if (count > first) {
-      std::memcpy(bytes_.get(), source.data() + first, count - first);
-    }
-    size_ += count;
-    return count;
-  }
+  std::size_t pop(MutableByteSpan target) noexcept { return bytes_.pop(target); }
+  std::size_t push(ByteSpan source) { return bytes_.push(source, kPipeBytesMax); }
 
   void after_read() noexcept {
-    if (size_ == 0 && !writer_closed_) {
+    if (size() == 0 && !writer_closed_) {
       readable_.reset();
     }
-    if (size_ <= kPipeBytesLow && !writable_.is_set()) {
+    if (size() <= kPipeBytesLow && !writable_.is_set()) {
       writable_.set();
     }
   }
   void after_write() noexcept {
     // Also when it is set: each write is an edge to who observes them.
-    if (size_ > 0) {
+    if (size() > 0) {
       readable_.set();
     }
     if (room() == 0) {
@@ -78,10 +44,7 @@ class PipeBuffer {
   }
   void close_reader() noexcept {
     if (!std::exchange(reader_closed_, true)) {
-      size_ = 0;
-      begin_ = 0;
-      capacity_ = 0;
-      bytes_.reset();
+      bytes_.clear();
       readable_.set();
       writable_.set();
     }
@@ -94,23 +57,9 @@ class PipeBuffer {
   }
 
  private:
-  static constexpr std::size_t kFirstBytes = 2048;
-
-  void grow(std::size_t needed) {
-    const std::size_t capacity =
-        std::min(std::max(std::bit_ceil(needed), kFirstBytes), kPipeBytesMax);
-    auto larger = std::make_unique_for_overwrite<std::byte[]>(capacity);
-    const std::size_t size = pop({larger.get(), capacity});
-    bytes_ = std::move(larger);
-    capacity_ = capacity;
-    begin_ = 0;
-    size_ = size;
-  }
-
-  std::unique_ptr<std::byte[]> bytes_;
-  std::size_t capacity_ = 0;
-  std::size_t begin_ = 0;
-  std::size_t size_ = 0;
+  // A ring that grows has two blocks for a moment.
+  MemoryBudget budget_{2 * kPipeBytesMax};
+  ByteRing bytes_{budget_};
   bool reader_closed_ = false;
   bool writer_closed_ = false;
   io::Event readable_;

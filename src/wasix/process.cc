@@ -102,14 +102,25 @@ Process::Process(Key, const ProcessShard& shard, std::shared_ptr<const engine::L
       options_(std::move(options)),
       handles_(options_.limits.open_handles_max),
       start_time_(shard.clock.now()),
+      signal_timers_(*this),
+      resize_observer_(*this),
       ended_(shard.reactor),
       threads_(*this, shard_.reactor, shard_.scheduler,
                [this](const engine::Outcome& outcome) { main_ended(outcome); }) {
   options_.working_directory = absolute_path("/", options_.working_directory);
+  engine::InstanceLimits& limits = options_.limits.instance;
+  if (parent == nullptr) {
+    workload_.memory().set_limit(limits.memory_bytes_max, limits.account);
+  }
+  limits.account = &workload_.memory();
+  if (options_.terminal != nullptr) {
+    options_.terminal->resized().observe(resize_observer_);
+  }
 }
 
 Process::~Process() {
   threads_.clear();
+  drop_shared_memory();
   if (owned_workload_ != nullptr) {
     workload_.clear();
   } else {
@@ -164,9 +175,13 @@ Errno Process::exec(Thread& thread, ProgramImage image) {
 
 void Process::main_ended(const engine::Outcome& outcome) {
   const bool executes = next_image_ != nullptr && outcome.reason == engine::EndReason::kKilled &&
-                        !ending_signal_ && !output_limit_hit_;
+                        !ending_signal_ && !limit_status_;
   if (!executes) {
-    finish(status_of(outcome));
+    const ExitStatus status = status_of(outcome);
+    finish(status);
+    if (outcome.reason == engine::EndReason::kCpuTimeLimit) {
+      workload_.end(status);
+    }
     return;
   }
   if (const Result<> started = become(std::move(*std::exchange(next_image_, nullptr))); !started) {
@@ -176,9 +191,10 @@ void Process::main_ended(const engine::Outcome& outcome) {
 
 Result<> Process::become(ProgramImage image) {
   threads_.reset();
-  shared_memory_.reset();
+  drop_shared_memory();
   handles_.close_marked_for_exec();
   signal_delivery_ = SignalDelivery::kDefault;
+  imports_wasix_.reset();
   module_ = std::move(image.module);
   options_.arguments = std::move(image.arguments);
   options_.environment = std::move(image.environment);
@@ -195,9 +211,7 @@ std::optional<base::MonotonicTime> Process::deadline() const noexcept {
 
 Result<> Process::make_main_thread() {
   if (module_->needs_memory()) {
-    SELVEDGE_TRY(shared_memory_,
-                 engine::SharedMemory::create(*module_, options_.limits.instance.memory_bytes_max));
-    SELVEDGE_TRY(module_, shared_memory_->bind(*module_));
+    SELVEDGE_TRY_VOID(make_shared_memory());
   }
   return threads_.create_main(module_, {.threads_max = options_.limits.threads_max,
                                         .fiber = {.group = run_group_},
@@ -266,16 +280,6 @@ std::size_t Process::memory_bytes() const noexcept {
   return shared_memory_ != nullptr ? shared_memory_->size() : threads_.memory_bytes();
 }
 
-bool Process::account_output(Thread& thread, std::size_t bytes) {
-  output_bytes_ += bytes;
-  if (!options_.limits.output_bytes_max || output_bytes_ <= *options_.limits.output_bytes_max) {
-    return true;
-  }
-  output_limit_hit_ = true;
-  thread.end(killed());
-  return false;
-}
-
 void Process::end_by_signal(Thread& thread, Signal signal) {
   ending_signal_ = signal;
   thread.end(killed());
@@ -294,17 +298,19 @@ ExitStatus Process::status_of(const engine::Outcome& outcome) const {
     case engine::EndReason::kNotStarted:
       return {.kind = Kind::kFailed, .message = outcome.message};
     case engine::EndReason::kKilled:
-      if (output_limit_hit_) {
-        return {.kind = Kind::kLimit,
-                .message = fmt::format("the limit of {} bytes of output is passed",
-                                       *options_.limits.output_bytes_max)};
+      if (limit_status_) {
+        return *limit_status_;
       }
       return {.kind = Kind::kSignaled,
               .signal = ending_signal_.value_or(Signal::kKill),
               .message = outcome.message};
+    case engine::EndReason::kCpuTimeLimit:
+      if (workload_.cpu_time().total != cpu_time()) {
+        return {.kind = Kind::kLimit, .timed_out = true, .message = workload_cpu_limit()};
+      }
+      break;
     case engine::EndReason::kMemoryLimit:
     case engine::EndReason::kTableLimit:
-    case engine::EndReason::kCpuTimeLimit:
     case engine::EndReason::kWallTimeLimit:
       break;
   }
@@ -322,6 +328,8 @@ void Process::finish(ExitStatus status) {
   if (owned_workload_ != nullptr) {
     workload_.clear();  // what children still hold goes before the end is told
   }
+  drop_shared_memory();
+  signal_timers_.clear();
   handles_.clear();
   status_ = std::move(status);
   ended_.set();

@@ -37,6 +37,7 @@
 #include "wasix/handle.h"
 #include "wasix/handle_table.h"
 #include "wasix/loopback_network.h"
+#include "wasix/signal_timers.h"
 #include "wasix/terminal.h"
 #include "wasix/thread_group.h"
 #include "wasix/workload.h"
@@ -62,6 +63,8 @@ struct Preopen {
   Rights rights_inheriting = Rights::kAll;
 };
 
+// Memory, CPU time and output are those of all processes of a workload together; the others hold
+// for each.
 struct ProcessLimits {
   std::uint32_t open_handles_max = HandleTable::kHandlesMaxDefault;
   // With the main one. Each takes an instance of the engine's pool.
@@ -151,6 +154,16 @@ enum class SignalDelivery : unsigned char {
 class Process final {
   // Only create() can name it.
   struct Key {};
+  // Changes of the terminal's size become signals.
+  class ResizeObserver final : public io::EventObserver {
+   public:
+    explicit ResizeObserver(Process& process) noexcept
+        : EventObserver(&ResizeObserver::resized), process_(process) {}
+
+   private:
+    static void resized(io::EventObserver& observer) noexcept;
+    Process& process_;
+  };
 
  public:
   Process(Key key, const ProcessShard& shard, std::shared_ptr<const engine::LinkedModule> module,
@@ -183,6 +196,10 @@ class Process final {
   // The same for one thread; kSrch.
   Errno signal_thread(ThreadId id, Signal signal) noexcept;
   bool handles_signals() const noexcept { return signal_delivery_ != SignalDelivery::kDefault; }
+  // Signals, a bit for each, that whoever started the program has told it to ignore. Before
+  // start().
+  void ignore_signals(std::uint32_t signals) noexcept { ignored_signals_ = signals; }
+  std::uint32_t ignored_signals() const noexcept { return ignored_signals_; }
 
   bool running() const noexcept { return started_ && !status_.has_value(); }
   const std::optional<ExitStatus>& status() const noexcept [[clang::lifetimebound]] {
@@ -206,6 +223,12 @@ class Process final {
   // when the host call of `thread` returns. kTooBig, kInval: the arguments.
   Errno exec(Thread& thread, ProgramImage image);
   void set_signal_delivery(SignalDelivery delivery) noexcept;
+  // `thread` has written to what nobody reads any more: SIGPIPE, for programs that say what to do
+  // with it. Others have the errno only, as preview 1 has no signals.
+  void raise_broken_pipe(Thread& thread) noexcept;
+  SignalTimers& signal_timers() noexcept [[clang::lifetimebound]] { return signal_timers_; }
+  // It is built for WASIX: its module imports functions that preview 1 does not have.
+  bool imports_wasix();
   // The next signal for `thread` to handle; kNone: there is none.
   Signal take_signal(Thread& thread) noexcept;
   HandleTable& handles() noexcept [[clang::lifetimebound]] { return handles_; }
@@ -236,6 +259,10 @@ class Process final {
   const ProcessShard& shard() const noexcept [[clang::lifetimebound]] { return shard_; }
   // The zero of the guest's monotonic clock.
   base::MonotonicTime start_time() const noexcept { return start_time_; }
+  // memory.grow of the shared memory: the pages it had; nullopt: that passes a limit.
+  std::optional<std::uint32_t> grow_shared_memory(Thread& thread, std::uint32_t pages);
+  // For Workload: ends it with this status, soon.
+  void end_by_limit(const ExitStatus& status);
   // Counts output; false: the limit is passed, and `thread` ends.
   bool account_output(Thread& thread, std::size_t bytes);
   // A thread asked for the end of the process by a signal whose default action is that.
@@ -244,9 +271,12 @@ class Process final {
  private:
   Result<> open_descriptors();
   Result<> make_main_thread();
+  Result<> make_shared_memory();
+  void drop_shared_memory() noexcept;
   std::optional<base::MonotonicTime> deadline() const noexcept;
   void main_ended(const engine::Outcome& outcome);
   Result<> become(ProgramImage image);
+  std::string workload_cpu_limit() const;
   ExitStatus status_of(const engine::Outcome& outcome) const;
   void finish(ExitStatus status);
 
@@ -263,12 +293,15 @@ class Process final {
   HandleTable handles_;
   std::shared_ptr<EpollUsage> epoll_usage_;
   base::MonotonicTime start_time_;
-  std::uint64_t output_bytes_ = 0;
   bool started_ = false;
-  bool output_limit_hit_ = false;
   std::optional<Signal> ending_signal_;
+  std::optional<ExitStatus> limit_status_;
   SignalDelivery signal_delivery_ = SignalDelivery::kDefault;
   std::uint32_t pending_signals_ = 0;  // a bit for each
+  std::uint32_t ignored_signals_ = 0;
+  SignalTimers signal_timers_;
+  ResizeObserver resize_observer_;
+  std::optional<bool> imports_wasix_;  // found out when it is asked for
   std::unique_ptr<ProgramImage> next_image_;
   std::optional<ExitStatus> status_;
   io::Event ended_;

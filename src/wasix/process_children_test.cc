@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
 #include <memory>
 #include <string>
 
@@ -12,79 +11,23 @@
 #include "wasix/pipe.h"
 #include "wasix/process.h"
 #include "wasix/testing/machine.h"
+#include "wasix/testing/process_programs.h"
 #include "wasix/workload.h"
 
 namespace selvedge::wasix {
 namespace {
 
 using testing::Machine;
+using testing::process_program;
+using testing::TextLoader;
 using Kind = ExitStatus::Kind;
-
-constexpr std::string_view kImports = R"(
-  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes (param i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
-  (import "wasix_32v1" "fd_pipe" (func $pipe (param i32 i32) (result i32)))
-  (import "wasix_32v1" "proc_id" (func $id (param i32) (result i32)))
-  (import "wasix_32v1" "proc_parent" (func $parent (param i32 i32) (result i32)))
-  (import "wasix_32v1" "proc_signal" (func $signal (param i32 i32) (result i32)))
-  (import "wasix_32v1" "proc_join" (func $join (param i32 i32 i32) (result i32)))
-  (import "wasix_32v1" "proc_exec3"
-    (func $exec (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
-  (import "wasix_32v1" "proc_spawn2"
-    (func $spawn (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
-  (memory (export "memory") 1)
-)";
-
-// Starts the program whose name is at 512 (length at 508), with the `count` operations at 1024, and
-// leaves its number at 64.
-constexpr std::string_view kStart = R"(
-  (func $start (param $operations i32) (result i32)
-    (call $spawn (i32.const 512) (i32.load (i32.const 508)) (i32.const 0) (i32.const 0)
-      (i32.const 0) (i32.const 0) (i32.const 1024) (local.get $operations)
-      (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 64)))
-  ;; Waits for the child at 64; its status is then at 80: tag, code at 82, signal at 84.
-  (func $wait (result i32)
-    (i32.store (i32.const 72) (i32.const 1))
-    (i32.store (i32.const 76) (i32.load (i32.const 64)))
-    (call $join (i32.const 72) (i32.const 0) (i32.const 80)))
-)";
-
-// A program that knows the name of another one.
-std::string program(std::string_view name, std::string_view body) {
-  return fmt::format("(module {} (data (i32.const 508) \"\\{:02x}\\00\\00\\00{}\") {} {})",
-                     kImports, name.size(), name, kStart, body);
-}
-
-// Links text modules by name, as commands of a package.
-class TestLoader final : public ProgramLoader {
- public:
-  explicit TestLoader(Machine& machine) noexcept : machine_(machine) {}
-  std::map<std::string, std::string> commands;
-
-  io::Task<std::shared_ptr<const engine::LinkedModule>> load(std::vector<std::byte> wasm) override {
-    co_return machine_.link_wasm(wasm);
-  }
-  io::Task<std::shared_ptr<const engine::LinkedModule>> load_command(std::string name) override {
-    const auto found = commands.find(name);
-    if (found == commands.end()) {
-      co_return fail(ErrorKind::kNotFound, "no such command");
-    }
-    co_return machine_.link_wat(found->second);
-  }
-
- private:
-  Machine& machine_;
-};
 
 class ChildrenTest : public ::testing::Test {
  protected:
   ChildrenTest() {
     files_ = *MemoryFileSystem::create({.clock = machine_.clock(), .lower = nullptr});
     loader_.commands["seven"] =
-        program("", R"((func (export "_start") (call $exit (i32.const 7))))");
+        process_program("", R"((func (export "_start") (call $exit (i32.const 7))))");
   }
 
   void put_file(std::string_view path, base::ByteSpan bytes) {
@@ -109,7 +52,7 @@ class ChildrenTest : public ::testing::Test {
   ExitStatus run(std::string_view wat) { return run(wat, options()); }
 
   Machine machine_;
-  TestLoader loader_{machine_};
+  TextLoader loader_{machine_};
   std::shared_ptr<MemoryFileSystem> files_;
 };
 
@@ -121,23 +64,23 @@ constexpr std::string_view kExitWithChildsCode = R"(
     (call $exit (i32.load16_u (i32.const 82)))))";
 
 TEST_F(ChildrenTest, SpawnAndJoin_CommandOfThePackage_GivesItsExitCode) {
-  const ExitStatus status = run(program("seven", kExitWithChildsCode));
+  const ExitStatus status = run(process_program("seven", kExitWithChildsCode));
   EXPECT_EQ(status.kind, Kind::kExited) << status.message;
   EXPECT_EQ(status.code, 7U);
 }
 
 TEST_F(ChildrenTest, Spawn_FileByPath_Runs) {
   put_file("tool", *engine::wat_to_wasm(loader_.commands["seven"]));
-  const ExitStatus status = run(program("/tool", kExitWithChildsCode));
+  const ExitStatus status = run(process_program("/tool", kExitWithChildsCode));
   EXPECT_EQ(status.code, 7U) << status.message;
 }
 
 TEST_F(ChildrenTest, Spawn_Script_RunsItsInterpreterWithTheScript) {
   put_file("script", base::as_bytes(std::string_view("#! /bin/count  one argument\nanything\n")));
   // Exits with the number of its arguments: the interpreter, "one argument", the script.
-  loader_.commands["count"] = program("", R"((func (export "_start")
+  loader_.commands["count"] = process_program("", R"((func (export "_start")
     (drop (call $args_sizes (i32.const 0) (i32.const 4))) (call $exit (i32.load (i32.const 0)))))");
-  EXPECT_EQ(run(program("/script", kExitWithChildsCode)).code, 3U);
+  EXPECT_EQ(run(process_program("/script", kExitWithChildsCode)).code, 3U);
 }
 
 // Leaves the error of starting as the exit code.
@@ -148,18 +91,24 @@ TEST_F(ChildrenTest, Spawn_WhatCannotRun_IsAnErrno) {
   put_file("text", base::as_bytes(std::string_view("neither module nor script")));
   put_file("loop", base::as_bytes(std::string_view("#!/loop\n")));
   put_file("broken", base::as_bytes(std::string_view("\0asm\1\0\0\0\xFF", 9)));
-  EXPECT_EQ(run(program("/absent", kExitWithError)).code, static_cast<unsigned>(Errno::kNoent));
-  EXPECT_EQ(run(program("absent", kExitWithError)).code, static_cast<unsigned>(Errno::kNoent));
-  EXPECT_EQ(run(program("/text", kExitWithError)).code, static_cast<unsigned>(Errno::kNoexec));
-  EXPECT_EQ(run(program("/broken", kExitWithError)).code, static_cast<unsigned>(Errno::kNoexec));
-  EXPECT_EQ(run(program("/loop", kExitWithError)).code, static_cast<unsigned>(Errno::kLoop));
-  EXPECT_EQ(run(program("/", kExitWithError)).code, static_cast<unsigned>(Errno::kAcces));
-  EXPECT_EQ(run(program("seven", kExitWithError), {}).code, static_cast<unsigned>(Errno::kNotsup));
+  EXPECT_EQ(run(process_program("/absent", kExitWithError)).code,
+            static_cast<unsigned>(Errno::kNoent));
+  EXPECT_EQ(run(process_program("absent", kExitWithError)).code,
+            static_cast<unsigned>(Errno::kNoent));
+  EXPECT_EQ(run(process_program("/text", kExitWithError)).code,
+            static_cast<unsigned>(Errno::kNoexec));
+  EXPECT_EQ(run(process_program("/broken", kExitWithError)).code,
+            static_cast<unsigned>(Errno::kNoexec));
+  EXPECT_EQ(run(process_program("/loop", kExitWithError)).code,
+            static_cast<unsigned>(Errno::kLoop));
+  EXPECT_EQ(run(process_program("/", kExitWithError)).code, static_cast<unsigned>(Errno::kAcces));
+  EXPECT_EQ(run(process_program("seven", kExitWithError), {}).code,
+            static_cast<unsigned>(Errno::kNotsup));
 }
 
 TEST_F(ChildrenTest, Spawn_MoreArgumentsThanAllowed_IsTooBig) {
   // A text of 20,000 newlines: as many empty arguments.
-  const ExitStatus status = run(program("seven", R"(
+  const ExitStatus status = run(process_program("seven", R"(
     (func (export "_start")
       (memory.fill (i32.const 2048) (i32.const 10) (i32.const 20000))
       (call $exit (call $spawn (i32.const 512) (i32.const 5) (i32.const 2048) (i32.const 20000)
@@ -169,13 +118,13 @@ TEST_F(ChildrenTest, Spawn_MoreArgumentsThanAllowed_IsTooBig) {
 }
 
 TEST_F(ChildrenTest, Spawn_PipeAsStandardOutput_IsReadByTheParent) {
-  loader_.commands["hello"] = program("", R"(
+  loader_.commands["hello"] = process_program("", R"(
     (data (i32.const 100) "\6c\00\00\00\05\00\00\00hello")
     (func (export "_start")
       (drop (call $write (i32.const 1) (i32.const 100) (i32.const 1) (i32.const 0)))))");
   // Operations: dup2 of the pipe's writing end onto 1, close of the reading end. The parent closes
   // nothing of its own, so it reads until it has five bytes.
-  const ExitStatus status = run(program("hello", R"(
+  const ExitStatus status = run(process_program("hello", R"(
     (data (i32.const 200) "\00\01\00\00\40\00\00\00")
     (func (export "_start")
       (if (call $pipe (i32.const 4) (i32.const 8)) (then unreachable))
@@ -195,11 +144,11 @@ TEST_F(ChildrenTest, Spawn_PipeAsStandardOutput_IsReadByTheParent) {
 
 TEST_F(ChildrenTest, Exec_KeepsTheProcessAndTakesTheArguments) {
   // Exits with 16 times its number of arguments plus its process id.
-  loader_.commands["told"] = program("", R"((func (export "_start")
+  loader_.commands["told"] = process_program("", R"((func (export "_start")
     (drop (call $args_sizes (i32.const 0) (i32.const 4))) (drop (call $id (i32.const 8)))
     (call $exit (i32.add (i32.mul (i32.load (i32.const 0)) (i32.const 16))
                          (i32.load (i32.const 8))))))");
-  const ExitStatus status = run(program("told", R"(
+  const ExitStatus status = run(process_program("told", R"(
     (data (i32.const 300) "told\na\n\nwith space")
     (func (export "_start")
       (drop (call $exec (i32.const 512) (i32.const 4) (i32.const 300) (i32.const 18) (i32.const 0)
@@ -210,8 +159,8 @@ TEST_F(ChildrenTest, Exec_KeepsTheProcessAndTakesTheArguments) {
 }
 
 TEST_F(ChildrenTest, Signal_EndsAChild_AndTheJoinSaysSo) {
-  loader_.commands["spin"] = program("", R"((func (export "_start") (loop (br 0))))");
-  const ExitStatus status = run(program("spin", R"(
+  loader_.commands["spin"] = process_program("", R"((func (export "_start") (loop (br 0))))");
+  const ExitStatus status = run(process_program("spin", R"(
     (func (export "_start")
       (if (call $start (i32.const 0)) (then unreachable))
       (if (call $signal (i32.load (i32.const 64)) (i32.const 15)) (then unreachable))
@@ -223,8 +172,8 @@ TEST_F(ChildrenTest, Signal_EndsAChild_AndTheJoinSaysSo) {
 }
 
 TEST_F(ChildrenTest, Join_WithoutChildren_IsChild_AndNonblockingSaysNothing) {
-  loader_.commands["spin"] = program("", R"((func (export "_start") (loop (br 0))))");
-  const ExitStatus status = run(program("spin", R"(
+  loader_.commands["spin"] = process_program("", R"((func (export "_start") (loop (br 0))))");
+  const ExitStatus status = run(process_program("spin", R"(
     (func (export "_start")
       (if (i32.ne (call $join (i32.const 72) (i32.const 0) (i32.const 80)) (i32.const 12))
         (then unreachable))
@@ -241,8 +190,8 @@ TEST_F(ChildrenTest, Join_WithoutChildren_IsChild_AndNonblockingSaysNothing) {
 }
 
 TEST_F(ChildrenTest, SpawnWithoutEnd_IsRefusedAtTheLimit) {
-  loader_.commands["spin"] = program("", R"((func (export "_start") (loop (br 0))))");
-  const ExitStatus status = run(program("spin", R"(
+  loader_.commands["spin"] = process_program("", R"((func (export "_start") (loop (br 0))))");
+  const ExitStatus status = run(process_program("spin", R"(
     (func (export "_start") (local $error i32) (local $count i32)
       (loop $more
         (local.set $count (i32.add (local.get $count) (i32.const 1)))
@@ -260,7 +209,7 @@ TEST_F(ChildrenTest, ChildThatCannotBeMade_LeavesNothingBehind) {
     (func (export "_start"))))";
   ProcessOptions made = options();
   made.limits.instance.memory_bytes_max = 65'536;
-  const ExitStatus status = run(program("huge", R"(
+  const ExitStatus status = run(process_program("huge", R"(
     (func (export "_start")
       (if (i32.ne (call $start (i32.const 0)) (i32.const 48)) (then unreachable))
       (if (i32.ne (call $join (i32.const 72) (i32.const 0) (i32.const 80)) (i32.const 12))
@@ -271,28 +220,34 @@ TEST_F(ChildrenTest, ChildThatCannotBeMade_LeavesNothingBehind) {
   EXPECT_TRUE(status.success()) << status.message;
 }
 
-// An attack: a thousand operations, each of which would lengthen the working directory.
-TEST_F(ChildrenTest, Chdir_BeyondTheLongestPath_IsNametoolong) {
-  const ExitStatus status = run(program("seven", R"(
-    (func (export "_start") (local $at i32)
-      (memory.fill (i32.const 32768) (i32.const 100) (i32.const 3000))
-      (local.set $at (i32.const 1024))
-      (loop $more
-        (i32.store (local.get $at) (i32.const 3))
-        (i32.store offset=12 (local.get $at) (i32.const 32768))
-        (i32.store offset=16 (local.get $at) (i32.const 3000))
-        (local.set $at (i32.add (local.get $at) (i32.const 56)))
-        (br_if $more (i32.lt_u (local.get $at) (i32.const 1136))))
-      (if (call $start (i32.const 1)) (then unreachable))
-      (if (i32.ne (call $start (i32.const 2)) (i32.const 37)) (then unreachable))))"));
-  EXPECT_TRUE(status.success()) << status.message;
+TEST_F(ChildrenTest, Chdir_IsChecked) {
+  ASSERT_TRUE(files_->open_root()->make_directory("dir"));
+  put_file("file", {});
+  // The error of a spawn whose only operation is a chdir to the `length` bytes at `path`.
+  const auto code = [this](std::string_view path, std::size_t length) {
+    return static_cast<Errno>(run(process_program("seven", fmt::format(R"(
+      (data (i32.const 600) "dirfilelost")
+      (func (export "_start")
+        (memory.fill (i32.const 32768) (i32.const 100) (i32.const 5000))
+        (i32.store (i32.const 1024) (i32.const 3))
+        (i32.store (i32.const 1036) (i32.const {}))
+        (i32.store (i32.const 1040) (i32.const {}))
+        (call $exit (call $start (i32.const 1)))))",
+                                                                       path, length)))
+                                  .code);
+  };
+  EXPECT_EQ(code("600", 3), Errno::kSuccess);
+  EXPECT_EQ(code("603", 4), Errno::kNotdir);
+  EXPECT_EQ(code("607", 4), Errno::kNoent);
+  EXPECT_EQ(code("607", 0), Errno::kNoent);
+  EXPECT_EQ(code("32768", 5000), Errno::kNametoolong);
 }
 
 TEST_F(ChildrenTest, EndOfTheFirstProcess_EndsAllOthers) {
-  loader_.commands["spin"] = program("", R"((func (export "_start") (loop (br 0))))");
+  loader_.commands["spin"] = process_program("", R"((func (export "_start") (loop (br 0))))");
   ProcessOptions made = options();
   const std::shared_ptr<Workload> workload = made.workload;
-  const ExitStatus status = run(program("spin", kExitWithError), std::move(made));
+  const ExitStatus status = run(process_program("spin", kExitWithError), std::move(made));
   EXPECT_EQ(status.code, 0U) << status.message;
   EXPECT_EQ(workload->process_count(), 0U);
 }
@@ -304,7 +259,7 @@ TEST_F(ChildrenTest, ProcessesOfAnotherWorkload_HaveNoNames) {
       options());
   ASSERT_TRUE(other);
   ASSERT_TRUE((*other)->start());
-  const ExitStatus status = run(program("", R"(
+  const ExitStatus status = run(process_program("", R"(
     (func (export "_start") (local $pid i32)
       (local.set $pid (i32.const 2))
       (loop $more

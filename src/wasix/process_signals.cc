@@ -1,7 +1,9 @@
 // Signals to a process: what arrives, and which thread takes it.
 
+#include <algorithm>
 #include <bit>
 
+#include "wasix/host_functions.h"
 #include "wasix/internal/process_calls.h"
 #include "wasix/process.h"
 
@@ -29,6 +31,9 @@ Errno Process::signal(Signal signal) noexcept {
     if (signal_delivery_ == SignalDelivery::kHandlers) {
       threads_.interrupt_any();
     }
+    return Errno::kSuccess;
+  }
+  if ((ignored_signals_ & bit_of(signal)) != 0 && !is_forced(signal)) {
     return Errno::kSuccess;
   }
   switch (internal::default_action(signal)) {
@@ -59,6 +64,26 @@ Errno Process::signal_thread(ThreadId id, Signal signal) noexcept {
     thread->interrupt();
   }
   return Errno::kSuccess;
+}
+
+void Process::raise_broken_pipe(Thread& thread) noexcept {
+  if (handles_signals()) {
+    // It is in a host call, after which it takes its signals.
+    thread.add_pending_signals(bit_of(Signal::kPipe));
+  }
+}
+
+void Process::ResizeObserver::resized(io::EventObserver& observer) noexcept {
+  static_cast<void>(static_cast<ResizeObserver&>(observer).process_.signal(Signal::kWinch));
+}
+
+bool Process::imports_wasix() {
+  if (!imports_wasix_) {
+    imports_wasix_ = std::ranges::any_of(module_->module().imports(), [](const auto& import) {
+      return import.module == kWasixModule;
+    });
+  }
+  return *imports_wasix_;
 }
 
 void Process::set_signal_delivery(SignalDelivery delivery) noexcept { signal_delivery_ = delivery; }

@@ -8,6 +8,7 @@
 #include "wasix/pipe.h"
 #include "wasix/process.h"
 #include "wasix/testing/machine.h"
+#include "wasix/virtual_terminal.h"
 
 namespace selvedge::wasix {
 namespace {
@@ -25,6 +26,11 @@ std::string program(std::string_view body) {
   (import "wasix_32v1" "thread_sleep" (func $sleep (param i64) (result i32)))
   (import "wasix_32v1" "thread_signal" (func $thread_signal (param i32 i32) (result i32)))
   (import "wasix_32v1" "proc_signals_sizes_get" (func $sizes (param i32) (result i32)))
+  (import "wasix_32v1" "proc_signals_get" (func $dispositions (param i32) (result i32)))
+  (import "wasix_32v1" "proc_raise_interval" (func $interval (param i32 i64 i32) (result i32)))
+  (import "wasix_32v1" "fd_pipe" (func $pipe (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)
   (data (i32.const 100) "__wasm_signal")
   (data (i32.const 120) "__wasm_signal_blocked")
@@ -116,7 +122,7 @@ TEST_F(SignalsTest, ThreadSignal_ReachesTheThread_AndOthersAreUnknown) {
   const ExitStatus status = run(R"((func (export "_start")
     (call $handle)
     (if (call $sizes (i32.const 16)) (then unreachable))
-    (if (i32.load (i32.const 16)) (then unreachable))
+    (if (i32.ne (i32.load (i32.const 16)) (i32.const 1)) (then unreachable))
     (if (i32.ne (call $thread_signal (i32.const 5) (i32.const 10)) (i32.const 71))
       (then unreachable))
     (if (i32.ne (call $thread_signal (i32.const 1) (i32.const 99)) (i32.const 28))
@@ -140,6 +146,104 @@ TEST_F(SignalsTest, StormFromOutside_IsOneOfEachKind) {
   }
   const ExitStatus status = wait(*process);
   EXPECT_EQ(status.code, 1U) << status.message;
+}
+
+TEST_F(SignalsTest, Interval_Repeats_UntilItIsStopped) {
+  const ExitStatus status = run(R"((func (export "_start")
+    (call $handle)
+    (if (call $interval (i32.const 14) (i64.const 1000000) (i32.const 1)) (then unreachable))
+    (loop $more
+      (drop (call $sleep (i64.const 100000000000)))
+      (br_if $more (i32.lt_u (i32.load (i32.const 4)) (i32.const 3))))
+    (if (call $interval (i32.const 14) (i64.const 0) (i32.const 1)) (then unreachable))
+    (if (call $sleep (i64.const 5000000)) (then unreachable))
+    (call $exit (i32.load (i32.const 0)))))");
+  EXPECT_EQ(status.kind, Kind::kExited) << status.message;
+  EXPECT_EQ(status.code, 3U * 14);
+}
+
+TEST_F(SignalsTest, Interval_Once_EndsAProgramWithoutHandlers) {
+  const ExitStatus status = run(R"((func (export "_start")
+    (if (i32.ne (call $interval (i32.const 0) (i64.const 1) (i32.const 0)) (i32.const 28))
+      (then unreachable))
+    (if (i32.ne (call $interval (i32.const 31) (i64.const 1) (i32.const 0)) (i32.const 28))
+      (then unreachable))
+    (if (i32.ne (call $interval (i32.const 18) (i64.const 1) (i32.const 0)) (i32.const 58))
+      (then unreachable))
+    (if (call $interval (i32.const 10) (i64.const 1000000000) (i32.const 1)) (then unreachable))
+    (if (call $interval (i32.const 12) (i64.const 1000000000) (i32.const 1)) (then unreachable))
+    (if (call $interval (i32.const 14) (i64.const 1) (i32.const 0)) (then unreachable))
+    ;; Three at once.
+    (if (i32.ne (call $interval (i32.const 15) (i64.const 1) (i32.const 0)) (i32.const 6))
+      (then unreachable))
+    (loop (br 0))))");
+  EXPECT_EQ(status.kind, Kind::kSignaled) << status.message;
+  EXPECT_EQ(status.signal, Signal::kAlrm);
+}
+
+// Writes to a pipe that nobody reads; 64 is EPIPE.
+constexpr std::string_view kWriteToNobody = R"(
+  (func $write_to_nobody
+    (if (call $pipe (i32.const 40) (i32.const 44)) (then unreachable))
+    (if (call $close (i32.load (i32.const 40))) (then unreachable))
+    (if (i32.ne (call $write (i32.load (i32.const 44)) (i32.const 200) (i32.const 1) (i32.const 8))
+                (i32.const 64)) (then unreachable)))
+)";
+
+TEST_F(SignalsTest, PipeWithoutReader_WithHandler_RaisesSigpipe) {
+  const ExitStatus status = run(std::string(kWriteToNobody) + R"((func (export "_start")
+    (call $handle) (call $write_to_nobody) (call $exit (i32.load (i32.const 0)))))");
+  EXPECT_EQ(status.code, 13U) << status.message;
+}
+
+TEST_F(SignalsTest, PipeWithoutReader_Blocked_StaysPending) {
+  const ExitStatus status = run(std::string(kWriteToNobody) + R"((func (export "_start")
+    (call $block) (call $write_to_nobody) (if (i32.load (i32.const 0)) (then unreachable))
+    (call $handle) (call $exit (i32.load (i32.const 0)))))");
+  EXPECT_EQ(status.code, 13U) << status.message;
+}
+
+TEST_F(SignalsTest, PipeWithoutReader_InAProgramWithoutSignals_IsTheErrnoOnly) {
+  const ExitStatus status = run(std::string(kWriteToNobody) + R"((func (export "_start")
+    (call $write_to_nobody) (call $exit (i32.const 5))))");
+  EXPECT_EQ(status.kind, Kind::kExited) << status.message;
+  EXPECT_EQ(status.code, 5U);
+}
+
+TEST_F(SignalsTest, TerminalSize_Changed_RaisesSigwinch) {
+  const auto terminal = VirtualTerminal::create(machine_.reactor(), {});
+  const auto process = start(R"((func (export "_start")
+    (call $handle)
+    (drop (call $sleep (i64.const 100000000000)))
+    (call $exit (i32.load (i32.const 0)))))",
+                             {.terminal = terminal});
+  const auto without_handlers = start(R"((func (export "_start")
+    (call $exit (call $sleep (i64.const 20000000)))))",
+                                      {.terminal = terminal});
+  ASSERT_TRUE(machine_.run_until([&] { return process->handles_signals(); }));
+  terminal->resize({.columns = 10, .rows = 10});
+  EXPECT_EQ(wait(*process).code, 27U);
+  EXPECT_TRUE(wait(*without_handlers).success());
+  terminal->resize({.columns = 11, .rows = 10});
+}
+
+TEST_F(SignalsTest, IgnoredByItsParent_IsTold_AndHasNoDefaultAction) {
+  auto linked = machine_.link_wat(program(R"((func (export "_start")
+    (if (call $sizes (i32.const 16)) (then unreachable))
+    (if (i32.ne (i32.load (i32.const 16)) (i32.const 2)) (then unreachable))
+    (if (call $dispositions (i32.const 20)) (then unreachable))
+    ;; SIGCHLD has its default action, SIGTERM is ignored.
+    (if (i32.ne (i32.load (i32.const 20)) (i32.const 0x010f0010)) (then unreachable))
+    (call $exit (call $sleep (i64.const 100000000000)))))"));
+  ASSERT_TRUE(linked) << linked.error().message();
+  auto process = *Process::create(machine_.shard(), *linked, {});
+  process->ignore_signals(1U << 15);
+  ASSERT_TRUE(process->start());
+  ASSERT_TRUE(machine_.run_until([this] { return !machine_.scheduler().has_work(); }));
+  EXPECT_EQ(process->signal(Signal::kTerm), Errno::kSuccess);
+  EXPECT_TRUE(process->running());
+  EXPECT_EQ(process->signal(Signal::kHup), Errno::kSuccess);
+  EXPECT_EQ(wait(*process).signal, Signal::kHup);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <fstream>
 #include <string>
 
 #include "wasix/process.h"
@@ -242,6 +244,50 @@ TEST_F(ThreadsTest, CpuTimeLimit_CountsAllThreads) {
           {.limits = {.instance = {.cpu_time_max = std::chrono::milliseconds(30)}}});
   EXPECT_EQ(status.kind, Kind::kLimit) << status.message;
   EXPECT_TRUE(status.timed_out);
+}
+
+std::size_t threads_of_this_program() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    if (word == "Threads:") {
+      std::size_t count = 0;
+      status >> count;
+      return count;
+    }
+  }
+  return 0;
+}
+
+// Blocked guests cost no thread of the host: ten thousand of them wait for one futex.
+TEST(ManyThreadsTest, TenThousandWaiting_NeedNoThreadOfTheHost) {
+  constexpr std::uint32_t kThreads = 10'000;
+  Machine machine(kThreads + 1);
+  const auto linked = machine.link_wat(program(R"(
+    (func (export "wasi_thread_start") (param i32 i32)
+      (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1)))
+      (drop (i32.atomic.rmw.add (i32.const 8) (i32.const 1))))
+    (func (export "_start") (local $count i32)
+      (loop $more
+        (br_if $more (i32.gt_s (call $spawn (i32.const 0)) (i32.const 0))))
+      ;; Until the host says so.
+      (drop (memory.atomic.wait32 (i32.const 4) (i32.const 0) (i64.const -1)))
+      (drop (memory.atomic.notify (i32.const 0) (i32.const -1)))
+      (loop $running
+        (drop (call $sleep (i64.const 0)))
+        (br_if $running (i32.lt_u (i32.atomic.load (i32.const 8)) (i32.const 10000))))
+      (call $exit (i32.const 7))))"));
+  ASSERT_TRUE(linked) << linked.error().message();
+  const auto process =
+      *Process::create(machine.shard(), *linked, {.limits = {.threads_max = kThreads + 1}});
+  const std::size_t before = threads_of_this_program();
+  ASSERT_TRUE(process->start());
+  ASSERT_TRUE(machine.run_until([&] {
+    return process->threads().count() == kThreads + 1 && !machine.scheduler().has_work();
+  }));
+  EXPECT_EQ(threads_of_this_program(), before);
+  EXPECT_EQ(process->futexes().wake(4, 1), 1U);
+  const ExitStatus status = *machine.reactor().run(process->wait());
+  EXPECT_EQ(status.code, 7U) << status.message;
 }
 
 }  // namespace

@@ -1,6 +1,10 @@
 #include "wasix/program_start.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <iterator>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -129,8 +133,8 @@ std::optional<std::string> command_of(std::string_view path) {
 
 struct Candidate {
   std::string path;
-  std::shared_ptr<File> file;                           // or
-  std::shared_ptr<const engine::LinkedModule> command;  // of the package
+  std::shared_ptr<File> file;            // or
+  std::optional<LoadedCommand> command;  // of the package
 };
 
 // The first candidate that exists. A file that cannot be opened is only an answer when no other
@@ -140,20 +144,52 @@ io::Task<ErrnoResult<Candidate>> first_that_exists(Process& process, ProgramRequ
   for (std::string& path : candidates(process, request)) {
     ErrnoResult<std::shared_ptr<File>> file = open_file(process, path);
     if (file) {
-      co_return Candidate{.path = std::move(path), .file = *std::move(file), .command = nullptr};
+      co_return Candidate{
+          .path = std::move(path), .file = *std::move(file), .command = std::nullopt};
     }
     if (file.error() != Errno::kNoent && file.error() != Errno::kNotdir) {
       error = file.error();
     }
     if (const auto command = command_of(path)) {
-      auto module = co_await process.workload().loader()->load_command(*command);
-      if (module.has_value()) {
+      auto loaded = co_await process.workload().loader()->load_command(*command);
+      if (loaded.has_value()) {
         co_return Candidate{
-            .path = std::move(path), .file = nullptr, .command = *std::move(module)};
+            .path = std::move(path), .file = nullptr, .command = *std::move(loaded)};
       }
     }
   }
   co_return refuse(error);
+}
+
+std::string_view key_of(std::string_view entry) noexcept {
+  return entry.substr(0, entry.find('='));
+}
+
+// argv[0], the manifest's arguments, the caller's; the caller's variables win.
+FoundProgram with_manifest(LoadedCommand command, ProgramRequest request) {
+  std::vector<std::string>& arguments = request.arguments;
+  if (command.program_name) {
+    if (arguments.empty()) {
+      arguments.emplace_back();
+    }
+    arguments.front() = *std::move(command.program_name);
+  }
+  const std::ptrdiff_t own = arguments.empty() ? 0 : 1;
+  arguments.insert(arguments.begin() + own, std::make_move_iterator(command.arguments.begin()),
+                   std::make_move_iterator(command.arguments.end()));
+  std::vector<std::string>& environment = request.environment;
+  std::set<std::string, std::less<>> keys;
+  for (const std::string& entry : environment) {
+    keys.emplace(key_of(entry));
+  }
+  for (std::string& entry : command.environment) {
+    if (!keys.contains(key_of(entry))) {
+      environment.push_back(std::move(entry));
+    }
+  }
+  return {.module = std::move(command.module),
+          .arguments = std::move(arguments),
+          .environment = std::move(environment)};
 }
 
 }  // namespace
@@ -168,9 +204,8 @@ io::Task<ErrnoResult<FoundProgram>> find_program(Process& process, ProgramReques
     if (!found) {
       co_return refuse(found.error());
     }
-    if (found->command != nullptr) {
-      co_return FoundProgram{.module = std::move(found->command),
-                             .arguments = std::move(request.arguments)};
+    if (found->command) {
+      co_return with_manifest(*std::move(found->command), std::move(request));
     }
     SELVEDGE_CO_TRY(ErrnoResult<Bytes> bytes, co_await read_file(process, found->file));
     if (!bytes) {
@@ -184,7 +219,8 @@ io::Task<ErrnoResult<FoundProgram>> find_program(Process& process, ProgramReques
         co_return refuse(Errno::kNoexec);
       }
       co_return FoundProgram{.module = *std::move(module),
-                             .arguments = std::move(request.arguments)};
+                             .arguments = std::move(request.arguments),
+                             .environment = std::move(request.environment)};
     }
     std::vector<std::string> words = interpreter_of(*bytes);
     if (words.empty()) {

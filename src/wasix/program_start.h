@@ -33,12 +33,16 @@ struct ProgramRequest {
   std::vector<std::string> arguments;
   // Colon-separated folders; nullopt: the name is a path in any case.
   std::optional<std::string> search_path;
+  // "KEY=value"
+  std::vector<std::string> environment;
 };
 
 struct FoundProgram {
   std::shared_ptr<const engine::LinkedModule> module;
-  // Those of the request, after the interpreter's own when a script was found.
+  // Those of the request, after the interpreter's own when a script was found; with those that the
+  // manifest of a command adds.
   std::vector<std::string> arguments;
+  std::vector<std::string> environment;
 };
 
 // `process` outlives the task. kNoent: there is no such program; kNoexec: it is neither a module

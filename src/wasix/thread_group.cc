@@ -32,7 +32,9 @@ struct ThreadGroup::GuestThread {
 
 ThreadGroup::ThreadGroup(Process& process, io::Reactor& reactor, engine::Scheduler& scheduler,
                          Ended ended)
-    : process_(process), scheduler_(scheduler), ended_(std::move(ended)), thread_ended_(reactor) {}
+    : process_(process), scheduler_(scheduler), ended_(std::move(ended)), thread_ended_(reactor) {
+  cpu_time_.outer = &process.workload().cpu_time();
+}
 
 ThreadGroup::~ThreadGroup() { clear(); }
 
@@ -40,6 +42,7 @@ void ThreadGroup::clear() noexcept {
   over_ = true;
   // A fiber that is destroyed ends its host call, which may look for other threads.
   const auto ending = std::exchange(threads_, {});
+  module_.reset();
 }
 
 void ThreadGroup::reset() noexcept {
@@ -81,12 +84,12 @@ Result<> ThreadGroup::start_main(std::string_view entry,
 }
 
 ErrnoResult<ThreadId> ThreadGroup::spawn(std::uint32_t start_argument) {
+  if (over_ || threads_.size() >= options_.threads_max || next_id_ == kThreadIdEnd) {
+    return refuse(Errno::kAgain);
+  }
   if (process_.shared_memory() == nullptr ||
       !module_->module().has_export(kThreadEntry, engine::ExternKind::kFunction)) {
     return refuse(Errno::kNotsup);
-  }
-  if (over_ || threads_.size() >= options_.threads_max || next_id_ == kThreadIdEnd) {
-    return refuse(Errno::kAgain);
   }
   auto thread = make(next_id_);
   if (!thread) {

@@ -63,7 +63,7 @@ class ThreadGroup final : private engine::FiberOwner {
   // Notified when a thread has ended.
   io::Event& thread_ended() noexcept [[clang::lifetimebound]] { return thread_ended_; }
   // Of all threads so far.
-  base::Duration cpu_time() const noexcept { return cpu_time_; }
+  base::Duration cpu_time() const noexcept { return cpu_time_.total; }
   // Of the main thread's own memory.
   std::size_t memory_bytes() const noexcept;
 
@@ -80,7 +80,7 @@ class ThreadGroup final : private engine::FiberOwner {
   io::Event thread_ended_;
   std::shared_ptr<const engine::LinkedModule> module_;
   Options options_;
-  base::Duration cpu_time_{};
+  engine::CpuTimeSum cpu_time_;
   ThreadId next_id_ = kMainThread;
   bool over_ = false;
   std::map<ThreadId, std::unique_ptr<GuestThread>> threads_;

@@ -4,9 +4,35 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/format.h"
 #include "wasix/process.h"
 
 namespace selvedge::wasix {
+
+void WorkloadMemory::set_limit(std::uint64_t bytes_max, engine::MemoryAccount* outer) noexcept {
+  bytes_max_ = bytes_max;
+  outer_ = outer;
+}
+
+bool WorkloadMemory::reserve(std::size_t bytes) noexcept {
+  if (bytes > bytes_max_ - used_ || (outer_ != nullptr && !outer_->reserve(bytes))) {
+    return false;
+  }
+  used_ += bytes;
+  return true;
+}
+
+void WorkloadMemory::release(std::size_t bytes) noexcept {
+  SELVEDGE_DCHECK(bytes <= used_);
+  used_ -= bytes;
+  if (outer_ != nullptr) {
+    outer_->release(bytes);
+  }
+}
+
+std::string WorkloadMemory::limit_text() const {
+  return fmt::format("the limit of {} bytes for all processes of the workload", bytes_max_);
+}
 
 Workload::Workload(io::Reactor& reactor, WorkloadOptions options) noexcept
     : options_(options), process_ended_(reactor) {}
@@ -50,6 +76,12 @@ void Workload::leave(ProcessId id) noexcept {
 void Workload::clear() noexcept {
   // A process that is destroyed reports its end, which must not find the table half gone.
   auto ending = std::exchange(entries_, {});
+}
+
+void Workload::end(const ExitStatus& status) {
+  if (Process* const first = find(kFirstProcess)) {
+    first->end_by_limit(status);
+  }
 }
 
 ErrnoResult<> Workload::check_room() {

@@ -7,6 +7,9 @@
 // owned here. A child that has ended stays as a zombie until its parent joins it. When a parent
 // ends before its children, the first process becomes their parent, as init does. When the first
 // process ends, all others end with it.
+//
+// The limits of memory, CPU time and output of the first process hold for the sum of all. Memory
+// beyond it is refused; CPU time or output beyond it ends the workload.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +21,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/instance.h"
 #include "engine/module.h"
 #include "io/event.h"
 #include "io/reactor.h"
@@ -33,6 +37,17 @@ struct ExitStatus;
 using ProcessId = std::uint32_t;
 inline constexpr ProcessId kFirstProcess = 1;
 
+// A command of a package, with what its manifest says of it.
+struct LoadedCommand {
+  std::shared_ptr<const engine::LinkedModule> module;
+  // In the place of the caller's argv[0].
+  std::optional<std::string> program_name = std::nullopt;
+  // Behind argv[0], before the caller's arguments.
+  std::vector<std::string> arguments = {};
+  // "KEY=value", for keys that the caller does not set.
+  std::vector<std::string> environment = {};
+};
+
 // Makes modules of what guests want to run. Implemented by the embedder; one shard's.
 class ProgramLoader {
  public:
@@ -42,7 +57,23 @@ class ProgramLoader {
   virtual io::Task<std::shared_ptr<const engine::LinkedModule>> load(
       std::vector<std::byte> wasm) = 0;
   // A command of the package or of its dependencies, which guests find in /bin; kNotFound.
-  virtual io::Task<std::shared_ptr<const engine::LinkedModule>> load_command(std::string name) = 0;
+  virtual io::Task<LoadedCommand> load_command(std::string name) = 0;
+};
+
+// Linear memories of all processes, shared ones included.
+class WorkloadMemory final : public engine::MemoryAccount {
+ public:
+  // Before the first use. `outer`: an account that this is part of; optional, outlives this.
+  void set_limit(std::uint64_t bytes_max, engine::MemoryAccount* outer) noexcept;
+  bool reserve(std::size_t bytes) noexcept override;
+  void release(std::size_t bytes) noexcept override;
+  std::string limit_text() const override;
+  std::uint64_t used() const noexcept { return used_; }
+
+ private:
+  std::uint64_t bytes_max_ = 0;
+  std::uint64_t used_ = 0;
+  engine::MemoryAccount* outer_ = nullptr;
 };
 
 struct WorkloadOptions {
@@ -77,6 +108,13 @@ class Workload {
   // Takes over a child that has entered.
   void adopt(std::unique_ptr<Process> child);
 
+  WorkloadMemory& memory() noexcept [[clang::lifetimebound]] { return memory_; }
+  engine::CpuTimeSum& cpu_time() noexcept [[clang::lifetimebound]] { return cpu_time_; }
+  // Counts output; what all have written so far.
+  std::uint64_t add_output(std::uint64_t bytes) noexcept { return output_bytes_ += bytes; }
+  // A limit is passed: the first process, and with it all others, ends with this status, soon.
+  void end(const ExitStatus& status);
+
   // nullptr: there is none of that number, or it has been joined.
   Process* find(ProcessId id) const noexcept;
   std::optional<ProcessId> parent_of(ProcessId id) const noexcept;
@@ -100,6 +138,9 @@ class Workload {
   void reap_orphans() noexcept;
 
   WorkloadOptions options_;
+  WorkloadMemory memory_;
+  engine::CpuTimeSum cpu_time_;
+  std::uint64_t output_bytes_ = 0;
   io::Event process_ended_;
   ProcessId next_id_ = kFirstProcess;
   std::map<ProcessId, Entry> entries_;

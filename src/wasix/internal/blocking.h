@@ -58,9 +58,13 @@ class WakeTimer final : public io::Timer {
 // Longer waits are cut to this: nothing in the host's clocks overflows, and nobody will notice.
 inline constexpr std::chrono::hours kWaitMax{24 * 365 * 100};
 
-inline base::MonotonicTime later_by(base::MonotonicTime time, Timestamp nanoseconds) noexcept {
+inline base::Duration wait_of(Timestamp nanoseconds) noexcept {
   constexpr auto kMax = static_cast<Timestamp>(base::Duration(kWaitMax).count());
-  return time + base::Duration(static_cast<std::int64_t>(std::min(nanoseconds, kMax)));
+  return base::Duration(static_cast<std::int64_t>(std::min(nanoseconds, kMax)));
+}
+
+inline base::MonotonicTime later_by(base::MonotonicTime time, Timestamp nanoseconds) noexcept {
+  return time + wait_of(nanoseconds);
 }
 
 // `Attempt`: Errno(Thread&, Handle&); kAgain: not yet. When `timeout` has passed the call ends with

@@ -159,8 +159,6 @@ void register_wasix_processes(engine::HostFunctions& functions) {
   functions.define<&proc_join>(kWasixModule, "proc_join");
   functions.define<&proc_exit2>(kWasixModule, "proc_exit2");
   functions.define<&proc_signal>(kWasixModule, "proc_signal");
-  functions.define<&proc_exec3>(kWasixModule, "proc_exec3");
-  functions.define<&proc_spawn2>(kWasixModule, "proc_spawn2");
 }
 
 }  // namespace selvedge::wasix::internal

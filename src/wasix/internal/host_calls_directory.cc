@@ -14,25 +14,6 @@
 
 namespace selvedge::wasix::internal {
 
-namespace {
-
-ErrnoResult<> check_directory(const HandleTable& handles, std::string_view path) {
-  SELVEDGE_TRY_ERRNO(const PreopenPlace place, locate(handles, path));
-  if (place.rest.empty()) {
-    return {};
-  }
-  if (!has_all(place.rights_base, Rights::kPathFilestatGet)) {
-    return refuse(Errno::kNotcapable);
-  }
-  SELVEDGE_TRY_ERRNO(const FileStat stat, place.directory->stat(place.rest, Follow::kYes));
-  if (stat.filetype != Filetype::kDirectory) {
-    return refuse(Errno::kNotdir);
-  }
-  return {};
-}
-
-}  // namespace
-
 // With a NUL behind the path; the length that is written does not count it. kRange: the buffer is
 // too small, and the length is what it takes with the NUL (wasix-libc then tries again).
 Errno getcwd(Thread& thread, Ptr<std::uint8_t> path, Ptr<std::uint32_t> path_len) {
@@ -69,12 +50,7 @@ Errno chdir(Thread& thread, Ptr<std::uint8_t> path, std::uint32_t path_len) {
   if (target.size() > kPathBytesMax) {
     return Errno::kNametoolong;
   }
-  const Errno error = errno_of(check_directory(process.handles(), target));
-  const bool made_up =
-      error == Errno::kNoent && (target == "/" || leads_to_preopen(process.handles(), target));
-  if (error != Errno::kSuccess && !made_up) {
-    return error;
-  }
+  SELVEDGE_TRY_ERRNO_VOID(check_directory(process.handles(), target));
   process.set_working_directory(std::move(target));
   return Errno::kSuccess;
 }

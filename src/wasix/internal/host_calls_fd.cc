@@ -162,13 +162,21 @@ BlockingErrno fd_write(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::ui
   return attempt_or_wait(
       thread, handle, handle->writable(),
       [iovs, iovs_len, nwritten](Thread& caller, Handle& target) {
-        return attempt_write(caller, target, iovs, iovs_len, nwritten);
+        const Errno error = attempt_write(caller, target, iovs, iovs_len, nwritten);
+        if (error == Errno::kPipe) {
+          caller.process().raise_broken_pipe(caller);
+        }
+        return error;
       },
       send_timeout(*handle));
 }
 
+// Preview 1 moves the descriptor. The C library of WASIX calls this function for dup2(3), so for
+// programs that are built with it the source stays open, as under its WASIX name.
 Errno fd_renumber(Thread& thread, GuestFd from, GuestFd to) {
-  return thread.process().handles().renumber(from, to);
+  Process& process = thread.process();
+  return process.imports_wasix() ? process.handles().duplicate_onto(from, to)
+                                 : process.handles().renumber(from, to);
 }
 
 namespace {

@@ -102,9 +102,8 @@ Errno fd_fdflags_set(Thread& thread, GuestFd fd, std::uint32_t flags) {
   return Errno::kSuccess;
 }
 
-// dup2(2) and close(2) in one: what preview 1 demands, but `to` need not be open.
 Errno wasix_fd_renumber(Thread& thread, GuestFd from, GuestFd to) {
-  return thread.process().handles().move(from, to);
+  return thread.process().handles().duplicate_onto(from, to);
 }
 
 void register_wasix_handles(engine::HostFunctions& functions) {

@@ -2,9 +2,12 @@
 // rewriting calls after each host call with what next_signal answers
 // (native/src/rewrite_signals.rs).
 
-#include <string>
+#include <bit>
+#include <cstdint>
+#include <string_view>
 
 #include "engine/module_info.h"
+#include "wasix/abi_process.h"
 #include "wasix/host_functions.h"
 #include "wasix/internal/host_calls.h"
 #include "wasix/internal/process_calls.h"
@@ -30,19 +33,53 @@ std::uint32_t next_signal(Thread& thread) {
   return static_cast<std::uint32_t>(thread.process().take_signal(thread));
 }
 
-// Dispositions that a program has from whoever started it: none, see proc_spawn2.
+// What a program has from whoever started it: the signals that it ignores. There is always one
+// record, that SIGCHLD has its default action: a program of wasix-libc that is told nothing has no
+// default actions either, and would call a null function for the first signal.
 Errno proc_signals_sizes_get(Thread& thread, Ptr<std::uint32_t> count) {
-  return thread.memory().write(count, 0) ? Errno::kSuccess : Errno::kFault;
+  const auto ignored =
+      static_cast<std::uint32_t>(std::popcount(thread.process().ignored_signals()));
+  return thread.memory().write(count, ignored + 1) ? Errno::kSuccess : Errno::kFault;
 }
 
-Errno proc_signals_get(Thread& /*thread*/, Ptr<std::uint8_t> /*dispositions*/) {
-  return Errno::kSuccess;
+Errno proc_signals_get(Thread& thread, Ptr<abi::SignalDisposition> dispositions) {
+  using Disposition = abi::SignalDisposition;
+  const engine::GuestMemory memory = thread.memory();
+  const std::uint32_t ignored = thread.process().ignored_signals();
+  std::uint32_t index = 0;
+  bool written = memory.write(dispositions,
+                              Disposition{.signal = static_cast<std::uint8_t>(Signal::kChld),
+                                          .disposition = Disposition::kDefault},
+                              index++);
+  for (std::uint8_t signal = 1; signal <= static_cast<std::uint8_t>(Signal::kSys); ++signal) {
+    if ((ignored >> signal & 1U) != 0) {
+      written &=
+          memory.write(dispositions,
+                       Disposition{.signal = signal, .disposition = Disposition::kIgnore}, index++);
+    }
+  }
+  return written ? Errno::kSuccess : Errno::kFault;
+}
+
+// setitimer(2) for one signal, but that the first wait is as long as the others. kNotsup: stopping;
+// kAgain: there are too many timers.
+Errno proc_raise_interval(Thread& thread, std::uint32_t signal, Timestamp interval,
+                          std::uint32_t repeats) {
+  if (signal == 0 || signal > static_cast<std::uint32_t>(Signal::kSys) || repeats > 1) {
+    return Errno::kInval;
+  }
+  const auto raised = static_cast<Signal>(signal);
+  if (default_action(raised) == SignalAction::kStop) {
+    return Errno::kNotsup;
+  }
+  return thread.process().signal_timers().set(raised, interval, repeats == 1);
 }
 
 }  // namespace
 
 void register_wasix_signals(engine::HostFunctions& functions) {
   functions.define<&callback_signal>(kWasixModule, "callback_signal");
+  functions.define<&proc_raise_interval>(kWasixModule, "proc_raise_interval");
   functions.define<&proc_signals_get>(kWasixModule, "proc_signals_get");
   functions.define<&proc_signals_sizes_get>(kWasixModule, "proc_signals_sizes_get");
   functions.define<&next_signal>(engine::kRewriteHostModule, "next_signal");

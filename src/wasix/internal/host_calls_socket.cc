@@ -238,6 +238,7 @@ void register_wasix_sockets(engine::HostFunctions& functions) {
   functions.define<&sock_accept_v2>(kWasixModule, "sock_accept");
   functions.define<&sock_connect>(kWasixModule, "sock_connect");
   functions.define<&sock_recv_from>(kWasixModule, "sock_recv_from");
+  functions.define<&sock_recv_msg>(kWasixModule, "sock_recv_msg");
   functions.define<&sock_send_to>(kWasixModule, "sock_send_to");
   functions.define<&sock_send_file>(kWasixModule, "sock_send_file");
 }

@@ -12,6 +12,11 @@
 namespace selvedge::wasix::internal {
 
 // host_calls_socket_transfer.cc
+BlockingErrno sock_recv_msg(Thread& thread, GuestFd fd, Ptr<abi::Iovec> ri_data,
+                            std::uint32_t ri_data_len, std::uint32_t ri_flags,
+                            Ptr<abi::AddrPort> from, Ptr<std::uint8_t> control,
+                            std::uint32_t control_len, Ptr<std::uint32_t> nread,
+                            Ptr<std::uint16_t> ro_flags, Ptr<std::uint32_t> control_out_len);
 BlockingErrno sock_recv_from(Thread& thread, GuestFd fd, Ptr<abi::Iovec> ri_data,
                              std::uint32_t ri_data_len, std::uint32_t ri_flags,
                              Ptr<std::uint32_t> nread, Ptr<std::uint16_t> ro_flags,

@@ -233,6 +233,25 @@ BlockingErrno sock_recv_from(Thread& thread, GuestFd fd, Ptr<abi::Iovec> ri_data
                   .from = from});
 }
 
+// recvmsg(2). There is never ancillary data; without an address to write it to, the sender's is not
+// told.
+BlockingErrno sock_recv_msg(Thread& thread, GuestFd fd, Ptr<abi::Iovec> ri_data,
+                            std::uint32_t ri_data_len, std::uint32_t ri_flags,
+                            Ptr<abi::AddrPort> from, Ptr<std::uint8_t> /*control*/,
+                            std::uint32_t /*control_len*/, Ptr<std::uint32_t> nread,
+                            Ptr<std::uint16_t> ro_flags, Ptr<std::uint32_t> control_out_len) {
+  if (!thread.memory().write(control_out_len, 0)) {
+    return Errno::kFault;
+  }
+  return receive(thread, fd, ri_flags,
+                 {.data = ri_data,
+                  .data_len = ri_data_len,
+                  .flags = Riflags::kNone,
+                  .nread = nread,
+                  .ro_flags = ro_flags,
+                  .from = from.is_null() ? std::nullopt : std::optional(from)});
+}
+
 BlockingErrno sock_send(Thread& thread, GuestFd fd, Ptr<abi::Iovec> si_data,
                         std::uint32_t si_data_len, std::uint32_t si_flags,
                         Ptr<std::uint32_t> nwritten) {

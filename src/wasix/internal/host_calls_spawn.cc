@@ -1,285 +1,304 @@
-// Other programs: proc_spawn2 begins one as a child, proc_exec3 becomes one.
+// Other programs: proc_spawn begins one as a child, proc_exec becomes one; each in several forms.
 
-#include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "base/bytes.h"
-#include "wasix/guest_path.h"
+#include "wasix/host_functions.h"
 #include "wasix/internal/blocking.h"
+#include "wasix/internal/child_state.h"
 #include "wasix/internal/lookup.h"
-#include "wasix/internal/open_descriptor.h"
-#include "wasix/internal/preopen_lookup.h"
-#include "wasix/internal/process_calls.h"
+#include "wasix/internal/registration.h"
+#include "wasix/internal/spawn_request.h"
 #include "wasix/program_start.h"
 
 namespace selvedge::wasix::internal {
 
 namespace {
 
-constexpr std::uint32_t kOperationsMax = 1024;
+using Form = StringList::Form;
 
-// A copied operation of proc_spawn2 with its path.
-struct Operation {
-  abi::SpawnOperation record;
-  std::string path;
-};
-
-struct Start {
+struct SpawnRequest {
   ProgramRequest program;
-  std::vector<std::string> environment;
-  std::vector<Operation> operations = {};
+  std::vector<SpawnStep> steps = {};
+  std::uint32_t ignored_signals = 0;
+  // Of the old form: where the standard streams lead, and where the child begins.
+  StandardStreams streams = {abi::StdioMode::kInherit, abi::StdioMode::kInherit,
+                             abi::StdioMode::kInherit};
+  std::optional<std::string> working_directory = std::nullopt;
 };
 
-ErrnoResult<std::string> read_text(Thread& thread, Ptr<std::uint8_t> text, std::uint32_t length) {
-  if (length > ProcessOptions::kArgumentBytesMax) {
-    return refuse(Errno::kTooBig);
-  }
-  auto copied = thread.memory().read_string(text.address, length);
-  if (!copied) {
-    return refuse(Errno::kFault);
-  }
-  return *std::move(copied);
-}
-
-// Empty strings are kept; a newline behind the last one adds none. kTooBig: there are too many.
-ErrnoResult<std::vector<std::string>> split_lines(std::string_view text) {
-  std::vector<std::string> lines;
-  while (!text.empty()) {
-    if (lines.size() == ProcessOptions::kArgumentsMax) {
-      return refuse(Errno::kTooBig);
-    }
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    lines.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return lines;
-}
-
-std::string_view variable(const std::vector<std::string>& environment, std::string_view name) {
-  for (const std::string& entry : environment) {
-    if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=') {
-      return std::string_view(entry).substr(name.size() + 1);
-    }
-  }
-  return {};
-}
-
-struct StartAddresses {
-  Ptr<std::uint8_t> name;
-  std::uint32_t name_len;
-  Ptr<std::uint8_t> args;
-  std::uint32_t args_len;
-  Ptr<std::uint8_t> envs;
-  std::uint32_t envs_len;
-  std::uint32_t search_path;
-  Ptr<std::uint8_t> path;
-  std::uint32_t path_len;
-};
-
-// A null pointer for the environment passes on that of the caller. The search path is the one that
-// is given, else the caller's PATH.
-ErrnoResult<Start> read_start(Thread& thread, const StartAddresses& from) {
-  if (from.search_path > 1) {
-    return refuse(Errno::kInval);
-  }
-  Start start;
-  SELVEDGE_TRY_ERRNO(start.program.name, read_path(thread, from.name, from.name_len));
-  SELVEDGE_TRY_ERRNO(const std::string arguments, read_text(thread, from.args, from.args_len));
-  SELVEDGE_TRY_ERRNO(const std::string environment, read_text(thread, from.envs, from.envs_len));
-  SELVEDGE_TRY_ERRNO(const std::string path, read_text(thread, from.path, from.path_len));
-  if (start.program.name.empty()) {
-    return refuse(Errno::kNoent);
-  }
-  if (start.program.name.find('\0') != std::string::npos) {
-    return refuse(Errno::kInval);
-  }
-  SELVEDGE_TRY_ERRNO(start.program.arguments, split_lines(arguments));
-  if (start.program.arguments.empty()) {
-    start.program.arguments.push_back(start.program.name);
-  }
-  const Process& process = thread.process();
-  if (from.envs.is_null()) {
-    start.environment = process.environment();
-  } else {
-    SELVEDGE_TRY_ERRNO(start.environment, split_lines(environment));
-  }
-  if (from.search_path == 1) {
-    const std::string_view inherited = variable(process.environment(), "PATH");
-    start.program.search_path = !path.empty()        ? path
-                                : !inherited.empty() ? std::string(inherited)
-                                                     : std::string(kDefaultSearchPath);
-  }
-  return start;
-}
-
-ErrnoResult<std::vector<Operation>> read_operations(Thread& thread,
-                                                    Ptr<abi::SpawnOperation> operations,
-                                                    std::uint32_t count) {
-  if (count > kOperationsMax) {
-    return refuse(Errno::kTooBig);
-  }
-  std::vector<Operation> copied;
-  for (std::uint32_t index = 0; index < count; ++index) {
-    const auto record = thread.memory().read(operations, index);
-    if (!record) {
-      return refuse(Errno::kFault);
-    }
-    Operation operation{.record = *record, .path = {}};
-    if (record->command == abi::SpawnOperation::kOpen ||
-        record->command == abi::SpawnOperation::kChdir) {
-      SELVEDGE_TRY_ERRNO(operation.path, read_path(thread, {record->path}, record->path_len));
-    }
-    copied.push_back(std::move(operation));
-  }
-  return copied;
-}
-
-// What a child begins with.
-struct ChildState {
-  HandleTable handles;
-  std::string working_directory;
-};
-
-ErrnoResult<> open_for(ChildState& child, const Operation& operation) {
-  const abi::SpawnOperation& record = operation.record;
-  SELVEDGE_TRY_ERRNO(const Lookupflags lookup, read_flags<Lookupflags>(record.dirflags));
-  SELVEDGE_TRY_ERRNO(const Oflags oflags, read_flags<Oflags>(record.oflags));
-  SELVEDGE_TRY_ERRNO(const Fdflags fdflags, read_flags<Fdflags>(record.fdflags));
-  SELVEDGE_TRY_ERRNO(const PreopenPlace place,
-                     locate(child.handles, absolute_path(child.working_directory, operation.path)));
-  SELVEDGE_TRY_ERRNO(Descriptor descriptor,
-                     open_descriptor(*place.directory, place.rest.empty() ? "." : place.rest,
-                                     {.base = Rights{record.rights_base} & Rights::kAll,
-                                      .inheriting = Rights{record.rights_inheriting} & Rights::kAll,
-                                      .lookup = lookup,
-                                      .oflags = oflags,
-                                      .fdflags = fdflags}));
-  if (const Errno error = child.handles.place(record.fd, std::move(descriptor));
-      error != Errno::kSuccess) {
-    return refuse(error);
-  }
-  return {};
-}
-
-ErrnoResult<> apply(ChildState& child, const Operation& operation) {
-  const abi::SpawnOperation& record = operation.record;
-  Errno error = Errno::kSuccess;
-  switch (record.command) {
-    case abi::SpawnOperation::kClose:
-      error = child.handles.close(record.fd);
-      break;
-    case abi::SpawnOperation::kDup2: {
-      SELVEDGE_TRY_ERRNO(const Descriptor* const source, child.handles.find(record.source_fd));
-      Descriptor copy = *source;
-      copy.close_on_exec = false;
-      if (record.fd != record.source_fd) {
-        copy.preopen_name.reset();
-      }
-      error = child.handles.place(record.fd, std::move(copy));
-      break;
-    }
-    case abi::SpawnOperation::kOpen:
-      return open_for(child, operation);
-    case abi::SpawnOperation::kChdir:
-      child.working_directory = absolute_path(child.working_directory, operation.path);
-      // Each one may lengthen it, and each takes time with its length.
-      if (child.working_directory.size() > kPathBytesMax) {
-        error = Errno::kNametoolong;
-      }
-      break;
-    case abi::SpawnOperation::kFchdir:
-      error = Errno::kNotsup;  // a directory's path is not kept with its descriptor
-      break;
-    default:
-      error = Errno::kInval;
-  }
-  if (error != Errno::kSuccess) {
-    return refuse(error);
-  }
-  return {};
-}
-
-io::Task<Errno> spawn(Thread& thread, Start start, Ptr<ProcessId> pid) {
-  Process& process = thread.process();
+// A child that does not run yet, and the parent's ends of its pipes.
+io::Task<ErrnoResult<Process*>> make_child(Process& process, SpawnRequest request,
+                                           ParentEnds& parent) {
   SELVEDGE_CO_TRY(ErrnoResult<FoundProgram> found,
-                  co_await find_program(process, std::move(start.program)));
+                  co_await find_program(process, std::move(request.program)));
   if (!found) {
-    co_return found.error();
+    co_return refuse(found.error());
   }
   ChildState child{.handles = process.handles(), .working_directory = process.working_directory()};
-  for (const Operation& operation : start.operations) {
-    if (const ErrnoResult<> applied = apply(child, operation); !applied) {
-      co_return applied.error();
+  for (const SpawnStep& step : request.steps) {
+    if (const ErrnoResult<> applied = apply(child, step); !applied) {
+      co_return refuse(applied.error());
     }
+  }
+  if (request.working_directory) {
+    if (const auto changed = change_directory(child, *request.working_directory); !changed) {
+      co_return refuse(changed.error());
+    }
+  }
+  if (const ErrnoResult<> connected =
+          connect_streams(process.shard().reactor, request.streams, child, parent);
+      !connected) {
+    co_return refuse(connected.error());
   }
   child.handles.close_marked_for_exec();
   ErrnoResult<Process*> made =
       process.create_child({.module = std::move(found->module),
                             .arguments = std::move(found->arguments),
-                            .environment = std::move(start.environment)},
+                            .environment = std::move(found->environment)},
                            std::move(child.handles), std::move(child.working_directory));
+  if (made) {
+    (*made)->ignore_signals(request.ignored_signals);
+    parent.keep();
+  }
+  co_return made;
+}
+
+// A child that cannot begin has ended: whoever joins it learns that.
+io::Task<Errno> spawn(Thread& thread, SpawnRequest request, Ptr<ProcessId> pid) {
+  ParentEnds parent(thread.process().handles());
+  SELVEDGE_CO_TRY(const ErrnoResult<Process*> made,
+                  co_await make_child(thread.process(), std::move(request), parent));
   if (!made) {
     co_return made.error();
   }
   if (!thread.memory().write(pid, (*made)->id())) {
     co_return Errno::kFault;
   }
-  // A child that cannot begin has ended: whoever joins it learns that.
   static_cast<void>((*made)->start());
   co_return Errno::kSuccess;
 }
 
-io::Task<Errno> execute(Thread& thread, Start start) {
+io::Task<Errno> spawn_with_pipes(Thread& thread, SpawnRequest request,
+                                 Ptr<abi::ProcessHandles> handles) {
+  ParentEnds parent(thread.process().handles());
+  SELVEDGE_CO_TRY(const ErrnoResult<Process*> made,
+                  co_await make_child(thread.process(), std::move(request), parent));
+  if (!made) {
+    co_return made.error();
+  }
+  const abi::ProcessHandles result{.pid = (*made)->id(),
+                                   .streams = {parent.at(0), parent.at(1), parent.at(2)}};
+  if (!thread.memory().write(handles, result)) {
+    co_return Errno::kFault;
+  }
+  static_cast<void>((*made)->start());
+  co_return Errno::kSuccess;
+}
+
+io::Task<Errno> execute(Thread& thread, ProgramRequest program) {
   SELVEDGE_CO_TRY(ErrnoResult<FoundProgram> found,
-                  co_await find_program(thread.process(), std::move(start.program)));
+                  co_await find_program(thread.process(), std::move(program)));
   if (!found) {
     co_return found.error();
   }
   co_return thread.process().exec(thread, {.module = std::move(found->module),
                                            .arguments = std::move(found->arguments),
-                                           .environment = std::move(start.environment)});
+                                           .environment = std::move(found->environment)});
 }
 
-}  // namespace
+BlockingErrno execute(Thread& thread, const ProgramName& name, StringList arguments,
+                      StringList environment) {
+  ErrnoResult<ProgramRequest> program = read_program(thread, name, arguments, environment);
+  if (!program) {
+    return program.error();
+  }
+  return wait_for(thread, execute(thread, *std::move(program)));
+}
+
+// What a shell answers.
+void end_without_program(Thread& thread, Errno error) {
+  constexpr std::uint32_t kNotFound = 127;
+  constexpr std::uint32_t kNotExecutable = 126;
+  thread.exit(error == Errno::kNoent ? kNotFound : kNotExecutable);
+}
+
+// An exec without a result: what goes wrong ends the process.
+class ExecuteOrEndCall final : public engine::PendingCall<engine::Nothing> {
+ public:
+  ExecuteOrEndCall(Thread& thread, std::unique_ptr<engine::PendingCall<Errno>> call) noexcept
+      : thread_(thread), call_(std::move(call)) {}
+
+  std::optional<engine::Nothing> poll() override {
+    const std::optional<Errno> result = call_->poll();
+    if (!result) {
+      return std::nullopt;
+    }
+    if (*result != Errno::kSuccess) {
+      end_without_program(thread_, *result);
+    }
+    return engine::Nothing{};
+  }
+
+ private:
+  Thread& thread_;
+  std::unique_ptr<engine::PendingCall<Errno>> call_;
+};
+
+engine::Blocking<engine::Nothing> execute_or_end(Thread& thread, const ProgramName& name,
+                                                 StringList arguments, StringList environment) {
+  BlockingErrno started = execute(thread, name, arguments, environment);
+  if (!started.is_ready()) {
+    return std::make_unique<ExecuteOrEndCall>(thread, std::move(started).take_call());
+  }
+  if (started.value() != Errno::kSuccess) {
+    end_without_program(thread, started.value());
+  }
+  return engine::Nothing{};
+}
+
+engine::Blocking<engine::Nothing> proc_exec(Thread& thread, Ptr<std::uint8_t> name,
+                                            std::uint32_t name_len, Ptr<std::uint8_t> args,
+                                            std::uint32_t args_len) {
+  return execute_or_end(thread, {.name = name, .name_len = name_len, .search_enabled = 1},
+                        {.address = args.address, .size = args_len}, {});
+}
+
+engine::Blocking<engine::Nothing> proc_exec2(Thread& thread, Ptr<std::uint8_t> name,
+                                             std::uint32_t name_len, Ptr<std::uint8_t> args,
+                                             std::uint32_t args_len, Ptr<std::uint8_t> envs,
+                                             std::uint32_t envs_len) {
+  return execute_or_end(thread, {.name = name, .name_len = name_len, .search_enabled = 1},
+                        {.address = args.address, .size = args_len},
+                        {.address = envs.address, .size = envs_len});
+}
 
 BlockingErrno proc_exec3(Thread& thread, Ptr<std::uint8_t> name, std::uint32_t name_len,
                          Ptr<std::uint8_t> args, std::uint32_t args_len, Ptr<std::uint8_t> envs,
                          std::uint32_t envs_len, std::uint32_t search_path, Ptr<std::uint8_t> path,
                          std::uint32_t path_len) {
-  ErrnoResult<Start> start = read_start(
-      thread, {name, name_len, args, args_len, envs, envs_len, search_path, path, path_len});
-  if (!start) {
-    return start.error();
-  }
-  return wait_for(thread, execute(thread, *std::move(start)));
+  return execute(thread, {name, name_len, search_path, path, path_len},
+                 {.address = args.address, .size = args_len},
+                 {.address = envs.address, .size = envs_len});
 }
 
-// Signal dispositions are of no consequence: a new program has no handlers, and nothing is ignored
-// that its default action would not ignore.
-BlockingErrno proc_spawn2(Thread& thread, Ptr<std::uint8_t> name, std::uint32_t name_len,
-                          Ptr<std::uint8_t> args, std::uint32_t args_len, Ptr<std::uint8_t> envs,
-                          std::uint32_t envs_len, Ptr<abi::SpawnOperation> operations,
-                          std::uint32_t operation_count, Ptr<std::uint8_t> /*dispositions*/,
-                          std::uint32_t /*disposition_count*/, std::uint32_t search_path,
-                          Ptr<std::uint8_t> path, std::uint32_t path_len, Ptr<ProcessId> pid) {
-  ErrnoResult<Start> start = read_start(
-      thread, {name, name_len, args, args_len, envs, envs_len, search_path, path, path_len});
-  if (!start) {
-    return start.error();
+BlockingErrno proc_exec4(Thread& thread, Ptr<std::uint8_t> name, std::uint32_t name_len,
+                         Ptr<std::uint32_t> args, std::uint32_t args_len, Ptr<std::uint32_t> envs,
+                         std::uint32_t envs_len, std::uint32_t search_path, Ptr<std::uint8_t> path,
+                         std::uint32_t path_len) {
+  return execute(thread, {name, name_len, search_path, path, path_len},
+                 {.form = Form::kPointers, .address = args.address, .size = args_len},
+                 {.form = Form::kPointers, .address = envs.address, .size = envs_len});
+}
+
+struct SpawnChanges {
+  Ptr<abi::SpawnOperation> operations;
+  std::uint32_t operation_count;
+  Ptr<abi::SignalDisposition> dispositions;
+  std::uint32_t disposition_count;
+};
+
+BlockingErrno spawn(Thread& thread, const ProgramName& name, StringList arguments,
+                    StringList environment, const SpawnChanges& changes, Ptr<ProcessId> pid) {
+  SpawnRequest request;
+  ErrnoResult<ProgramRequest> program = read_program(thread, name, arguments, environment);
+  if (!program) {
+    return program.error();
   }
+  request.program = *std::move(program);
   if (!thread.memory().bytes(pid.address, sizeof(ProcessId))) {
     return Errno::kFault;
   }
-  ErrnoResult<std::vector<Operation>> copied = read_operations(thread, operations, operation_count);
-  if (!copied) {
-    return copied.error();
+  auto steps = read_steps(thread, changes.operations, changes.operation_count);
+  if (!steps) {
+    return steps.error();
   }
-  start->operations = *std::move(copied);
-  return wait_for(thread, spawn(thread, *std::move(start), pid));
+  request.steps = *std::move(steps);
+  const auto ignored =
+      read_ignored_signals(thread, changes.dispositions, changes.disposition_count);
+  if (!ignored) {
+    return ignored.error();
+  }
+  request.ignored_signals = *ignored;
+  return wait_for(thread, spawn(thread, std::move(request), pid));
+}
+
+BlockingErrno proc_spawn2(Thread& thread, Ptr<std::uint8_t> name, std::uint32_t name_len,
+                          Ptr<std::uint8_t> args, std::uint32_t args_len, Ptr<std::uint8_t> envs,
+                          std::uint32_t envs_len, Ptr<abi::SpawnOperation> operations,
+                          std::uint32_t operation_count, Ptr<abi::SignalDisposition> dispositions,
+                          std::uint32_t disposition_count, std::uint32_t search_path,
+                          Ptr<std::uint8_t> path, std::uint32_t path_len, Ptr<ProcessId> pid) {
+  return spawn(thread, {name, name_len, search_path, path, path_len},
+               {.address = args.address, .size = args_len},
+               {.address = envs.address, .size = envs_len},
+               {operations, operation_count, dispositions, disposition_count}, pid);
+}
+
+BlockingErrno proc_spawn3(Thread& thread, Ptr<std::uint8_t> name, std::uint32_t name_len,
+                          Ptr<std::uint32_t> args, std::uint32_t args_len, Ptr<std::uint32_t> envs,
+                          std::uint32_t envs_len, Ptr<abi::SpawnOperation> operations,
+                          std::uint32_t operation_count, Ptr<abi::SignalDisposition> dispositions,
+                          std::uint32_t disposition_count, std::uint32_t search_path,
+                          Ptr<std::uint8_t> path, std::uint32_t path_len, Ptr<ProcessId> pid) {
+  return spawn(thread, {name, name_len, search_path, path, path_len},
+               {.form = Form::kPointers, .address = args.address, .size = args_len},
+               {.form = Form::kPointers, .address = envs.address, .size = envs_len},
+               {operations, operation_count, dispositions, disposition_count}, pid);
+}
+
+// The oldest form. kNotsup: another root, directories of its own, or a stream that leads to a log.
+BlockingErrno proc_spawn(Thread& thread, Ptr<std::uint8_t> name, std::uint32_t name_len,
+                         std::uint32_t chroot, Ptr<std::uint8_t> args, std::uint32_t args_len,
+                         Ptr<std::uint8_t> /*preopens*/, std::uint32_t preopens_len,
+                         std::uint32_t input, std::uint32_t output, std::uint32_t error,
+                         Ptr<std::uint8_t> working_directory, std::uint32_t working_directory_len,
+                         Ptr<abi::ProcessHandles> handles) {
+  if (chroot != 0 || preopens_len != 0) {
+    return Errno::kNotsup;
+  }
+  ErrnoResult<ProgramRequest> program =
+      read_program(thread, {.name = name, .name_len = name_len, .search_enabled = 1},
+                   {.address = args.address, .size = args_len}, {});
+  if (!program) {
+    return program.error();
+  }
+  SpawnRequest request;
+  request.program = *std::move(program);
+  request.ignored_signals = thread.process().ignored_signals();
+  for (std::size_t stream = 0; const std::uint32_t mode : {input, output, error}) {
+    if (mode > static_cast<std::uint32_t>(abi::StdioMode::kLog)) {
+      return Errno::kInval;
+    }
+    request.streams.at(stream++) = static_cast<abi::StdioMode>(mode);
+  }
+  ErrnoResult<std::string> directory = read_path(thread, working_directory, working_directory_len);
+  if (!directory) {
+    return directory.error();
+  }
+  if (!directory->empty()) {
+    request.working_directory = *std::move(directory);
+  }
+  if (!thread.memory().bytes(handles.address, sizeof(abi::ProcessHandles))) {
+    return Errno::kFault;
+  }
+  return wait_for(thread, spawn_with_pipes(thread, std::move(request), handles));
+}
+
+}  // namespace
+
+void register_wasix_programs(engine::HostFunctions& functions) {
+  functions.define<&proc_exec>(kWasixModule, "proc_exec");
+  functions.define<&proc_exec2>(kWasixModule, "proc_exec2");
+  functions.define<&proc_exec3>(kWasixModule, "proc_exec3");
+  functions.define<&proc_exec4>(kWasixModule, "proc_exec4");
+  functions.define<&proc_spawn>(kWasixModule, "proc_spawn");
+  functions.define<&proc_spawn2>(kWasixModule, "proc_spawn2");
+  functions.define<&proc_spawn3>(kWasixModule, "proc_spawn3");
 }
 
 }  // namespace selvedge::wasix::internal

@@ -193,6 +193,13 @@ std::uint32_t memory_atomic_notify(Thread& thread, std::uint32_t address, std::u
   return static_cast<std::uint32_t>(thread.process().futexes().wake(*effective, count));
 }
 
+// The instruction, of a shared memory: the pages that it had, or -1.
+std::uint32_t memory_grow(Thread& thread, std::uint32_t pages) {
+  return thread.process()
+      .grow_shared_memory(thread, pages)
+      .value_or(std::numeric_limits<std::uint32_t>::max());
+}
+
 // wasi-threads: the identifier, or a negative number.
 std::int32_t thread_spawn(Thread& thread, std::uint32_t start_argument) {
   const ErrnoResult<ThreadId> id = thread.process().threads().spawn(start_argument);
@@ -300,6 +307,7 @@ void register_wasix_threads(engine::HostFunctions& functions) {
   functions.define<&memory_atomic_wait32>(engine::kRewriteHostModule, "memory_atomic_wait32");
   functions.define<&memory_atomic_wait64>(engine::kRewriteHostModule, "memory_atomic_wait64");
   functions.define<&memory_atomic_notify>(engine::kRewriteHostModule, "memory_atomic_notify");
+  functions.define<&memory_grow>(engine::kRewriteHostModule, "memory_grow");
 }
 
 }  // namespace selvedge::wasix::internal

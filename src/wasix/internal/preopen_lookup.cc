@@ -31,6 +31,32 @@ ErrnoResult<PreopenPlace> locate(const HandleTable& handles, std::string_view pa
   return place;
 }
 
+namespace {
+
+ErrnoResult<> check_below(const PreopenPlace& place) {
+  if (place.rest.empty()) {
+    return {};
+  }
+  if (!has_all(place.rights_base, Rights::kPathFilestatGet)) {
+    return refuse(Errno::kNotcapable);
+  }
+  SELVEDGE_TRY_ERRNO(const FileStat stat, place.directory->stat(place.rest, Follow::kYes));
+  if (stat.filetype != Filetype::kDirectory) {
+    return refuse(Errno::kNotdir);
+  }
+  return {};
+}
+
+}  // namespace
+
+ErrnoResult<> check_directory(const HandleTable& handles, std::string_view path) {
+  const ErrnoResult<PreopenPlace> place = locate(handles, path);
+  const ErrnoResult<> checked = place ? check_below(*place) : ErrnoResult<>(refuse(place.error()));
+  const bool made_up = !checked && checked.error() == Errno::kNoent &&
+                       (path == "/" || leads_to_preopen(handles, path));
+  return made_up ? ErrnoResult<>() : checked;
+}
+
 bool leads_to_preopen(const HandleTable& handles, std::string_view path) {
   return std::ranges::any_of(handles.descriptors(), [path](const Descriptor& descriptor) {
     return descriptor.handle != nullptr && descriptor.preopen_name &&

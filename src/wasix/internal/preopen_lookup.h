@@ -21,6 +21,9 @@ struct PreopenPlace {
 // `path` is as absolute_path() makes it. The innermost directory when they are nested. kNoent: it
 // lies in none.
 ErrnoResult<PreopenPlace> locate(const HandleTable& handles, std::string_view path);
+// `path`, made the same way, is a directory: below a preopened one, or one that leads there, like
+// the root. kNoent, kNotdir, kNotcapable; else as the file system says.
+ErrnoResult<> check_directory(const HandleTable& handles, std::string_view path);
 // Some preopened directory lies beneath `path`.
 bool leads_to_preopen(const HandleTable& handles, std::string_view path);
 

@@ -16,7 +16,7 @@ namespace {
 
 // What arguments mean: the letters of hostile_record().
 using Shape = std::pair<std::string_view, std::string_view>;
-constexpr std::array<Shape, 69> kShapes{{
+constexpr std::array<Shape, 76> kShapes{{
     {"fd_dup", "fr"},
     {"fd_dup2", "fnmr"},
     {"fd_event", "nnr"},
@@ -28,8 +28,14 @@ constexpr std::array<Shape, 69> kShapes{{
     {"epoll_create", "r"},
     {"epoll_ctl", "fmfe"},
     {"epoll_wait", "fenTr"},
+    {"proc_exec", "plpl"},
+    {"proc_exec2", "plplpl"},
     {"proc_exec3", "plplplmpl"},
-    {"proc_spawn2", "plplplsmzzmplr"},
+    {"proc_exec4", "plSmSmmpl"},
+    {"proc_spawn", "plzplpzmmmplr"},
+    {"proc_spawn2", "plplplsmdmmplr"},
+    {"proc_spawn3", "plSmSmsmdmmplr"},
+    {"proc_raise_interval", "nTm"},
     {"proc_id", "r"},
     {"proc_parent", "nr"},
     {"proc_join", "omr"},
@@ -65,6 +71,7 @@ constexpr std::array<Shape, 69> kShapes{{
     {"sock_accept_v2", "fzrr"},
     {"sock_connect", "fa"},
     {"sock_recv_from", "fvmmrrr"},
+    {"sock_recv_msg", "fvmmarnrrr"},
     {"sock_send_to", "fvmmar"},
     {"sock_send_file", "ffTTr"},
     {"sock_recv", "fvmmrr"},

@@ -61,14 +61,13 @@ io::Task<std::shared_ptr<const engine::LinkedModule>> HostileLoader::load(
   co_return command("exit");
 }
 
-io::Task<std::shared_ptr<const engine::LinkedModule>> HostileLoader::load_command(
-    std::string name) {
+io::Task<LoadedCommand> HostileLoader::load_command(std::string name) {
   co_await reactor_.yield();
   auto found = command(name);
   if (found == nullptr) {
     co_return fail(ErrorKind::kNotFound, "no such command");
   }
-  co_return found;
+  co_return LoadedCommand{.module = std::move(found), .arguments = {"-c"}, .environment = {"K=M"}};
 }
 
 std::shared_ptr<Directory> hostile_tree(const base::Clock& clock) {

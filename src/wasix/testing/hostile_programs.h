@@ -28,7 +28,7 @@ class HostileLoader final : public ProgramLoader {
 
   // The file "program" only.
   io::Task<std::shared_ptr<const engine::LinkedModule>> load(std::vector<std::byte> wasm) override;
-  io::Task<std::shared_ptr<const engine::LinkedModule>> load_command(std::string name) override;
+  io::Task<LoadedCommand> load_command(std::string name) override;
 
  private:
   io::Reactor& reactor_;

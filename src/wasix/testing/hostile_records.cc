@@ -32,6 +32,8 @@ constexpr std::uint32_t kAddressBytes = 128;
 constexpr std::uint32_t kEpollEvents = 20'480;
 constexpr std::uint32_t kOperations = 24'576;
 constexpr std::uint32_t kTerminals = 28'672;
+constexpr std::uint32_t kTextPointers = 29'696;
+constexpr std::uint32_t kDispositions = 30'720;
 constexpr std::uint32_t kScratch = 65'536;
 
 constexpr std::array<std::string_view, 32> kTextList{"a",
@@ -190,6 +192,10 @@ std::uint64_t hostile_record(char letter, std::uint8_t choice, std::uint32_t& te
       return text == kTextList.size() ? 0 : kTexts + text * kTextBytes;
     case 'l':
       return text == kTextList.size() ? 0 : kTextList[text].size();
+    case 'S':
+      return choice == 255 ? 0 : kTextPointers + index * 4;
+    case 'd':
+      return index == 15 ? 0 : kDispositions + index * 2;
     case 'f':
       return choice % 24U;
     case 'n':
@@ -215,6 +221,12 @@ void prepare_hostile_memory(engine::GuestMemory memory) {
   for (std::uint32_t index = 0; index < kTextList.size(); ++index) {
     const auto target = memory.bytes(kTexts + index * kTextBytes, kTextList[index].size());
     std::ranges::copy(base::as_bytes(kTextList[index]), target->begin());
+  }
+  for (std::uint32_t index = 0; index < 32; ++index) {
+    put(memory, kTextPointers + index * 4, kTexts + index * 7 % 32 * kTextBytes);
+    put(memory, kDispositions + index * 2,
+        abi::SignalDisposition{.signal = static_cast<std::uint8_t>(index),
+                               .disposition = static_cast<std::uint8_t>(index % 3)});
   }
   put_addresses(memory);
   put_operations(memory);

@@ -30,6 +30,7 @@ void prepare_hostile_memory(engine::GuestMemory memory);
 // One of the records (or a number) of a kind:
 // a: addr_port  i: an IP address  e: epoll_event  t: option_timestamp  s: proc_spawn_fd_op
 // o: option_pid  v: iovecs  u: subscriptions  c: tty  w: futex  r: a place for results
+// S: addresses of texts  d: signal dispositions
 // p: text, l: the length of the text before  f: descriptor  n: number < 32  m: number < 4
 // T: duration or size  A: all bits  z: zero
 // `text` goes from a p to the l behind it.

@@ -20,9 +20,9 @@ T expect(Result<T> result) {
   return *std::move(result);
 }
 
-engine::EngineOptions small_engine() {
+engine::EngineOptions small_engine(std::uint32_t instances_max) {
   engine::EngineOptions options;
-  options.instances_max = 16;
+  options.instances_max = instances_max;
   options.memory_bytes_max = std::uint64_t{64} << 20;
   options.parallel_compilation = false;
   return options;
@@ -41,9 +41,9 @@ io::Task<ExitStatus> wait_process(Process& process) { co_return co_await process
 
 }  // namespace
 
-Machine::Machine()
+Machine::Machine(std::uint32_t instances_max)
     : reactor_(expect(io::KernelReactor::create(clock_))),
-      engine_(expect(engine::Engine::create(small_engine()))),
+      engine_(expect(engine::Engine::create(small_engine(instances_max)))),
       functions_(std::make_unique<engine::HostFunctions>(*engine_)),
       scheduler_(std::make_unique<engine::Scheduler>(engine_->ticker(), clock_)),
       background_(std::make_unique<GuestBackground>(*reactor_, *scheduler_)) {
@@ -79,6 +79,20 @@ ExitStatus Machine::run(std::shared_ptr<const engine::LinkedModule> module,
     return *process->status();
   }
   return expect(reactor_->run(wait_process(*process)));
+}
+
+bool Machine::run_until(const std::function<bool()>& condition) {
+  const base::MonotonicTime end = clock_.now() + kTimeMax;
+  while (!condition()) {
+    if (clock_.now() > end) {
+      return false;
+    }
+    static_cast<void>(reactor_->run(yield_once(*reactor_)));
+    if (scheduler_->has_work()) {
+      scheduler_->run_slice();
+    }
+  }
+  return true;
 }
 
 CallingGuest::CallingGuest(Machine& machine, std::shared_ptr<const engine::LinkedModule> module,

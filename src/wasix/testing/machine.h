@@ -3,8 +3,10 @@
 // A shard with everything that a guest needs, for tests; and a guest whose host calls the test
 // makes one by one.
 
+#include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -29,7 +31,8 @@ namespace selvedge::wasix::testing {
 // One thread. Aborts when something of it cannot be made.
 class Machine {
  public:
-  Machine();
+  // `instances_max`: guest threads at once.
+  explicit Machine(std::uint32_t instances_max = 16);
   ~Machine();
 
   io::KernelReactor& reactor() noexcept { return *reactor_; }
@@ -45,6 +48,9 @@ class Machine {
 
   // Runs the module's _start to its end.
   ExitStatus run(std::shared_ptr<const engine::LinkedModule> module, ProcessOptions options);
+  // Runs the shard until `condition` holds (true), at most for kTimeMax.
+  static constexpr std::chrono::seconds kTimeMax{10};
+  bool run_until(const std::function<bool()>& condition);
 
  private:
   base::SystemClock clock_;

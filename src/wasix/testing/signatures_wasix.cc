@@ -1,5 +1,5 @@
 // The imports of wasix_32v1 beyond those of preview 1: what wasix-libc can emit, in the order of
-// its headers (api_wasix.h).
+// its headers (api_wasix.h), and three newer functions that Wasmer offers.
 
 #include <array>
 
@@ -9,7 +9,7 @@ namespace selvedge::wasix::testing {
 
 namespace {
 
-constexpr std::array<ImportSignature, 91> kWasix{{
+constexpr std::array<ImportSignature, 94> kWasix{{
     {.name = "clock_time_set", .parameters = "iI"},
     {.name = "fd_dup", .parameters = "ii"},
     {.name = "fd_dup2", .parameters = "iiii"},
@@ -29,8 +29,10 @@ constexpr std::array<ImportSignature, 91> kWasix{{
     {.name = "proc_exec", .parameters = "iiii", .has_result = false},
     {.name = "proc_exec2", .parameters = "iiiiii", .has_result = false},
     {.name = "proc_exec3", .parameters = "iiiiiiiii"},
+    {.name = "proc_exec4", .parameters = "iiiiiiiii"},
     {.name = "proc_spawn", .parameters = "iiiiiiiiiiiii"},
     {.name = "proc_spawn2", .parameters = "iiiiiiiiiiiiii"},
+    {.name = "proc_spawn3", .parameters = "iiiiiiiiiiiiii"},
     {.name = "proc_id", .parameters = "i"},
     {.name = "proc_parent", .parameters = "ii"},
     {.name = "proc_join", .parameters = "iii"},
@@ -75,6 +77,7 @@ constexpr std::array<ImportSignature, 91> kWasix{{
     {.name = "sock_accept_v2", .parameters = "iiii"},
     {.name = "sock_connect", .parameters = "ii"},
     {.name = "sock_recv_from", .parameters = "iiiiiii"},
+    {.name = "sock_recv_msg", .parameters = "iiiiiiiiii"},
     {.name = "sock_send_to", .parameters = "iiiiii"},
     {.name = "sock_send_file", .parameters = "iiIIi"},
     {.name = "resolve", .parameters = "iiiiii"},

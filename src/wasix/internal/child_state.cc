@@ -1,0 +1,115 @@
+#include "wasix/internal/child_state.h"
+
+#include <utility>
+
+#include "wasix/guest_path.h"
+#include "wasix/internal/lookup.h"
+#include "wasix/internal/open_descriptor.h"
+#include "wasix/internal/preopen_lookup.h"
+#include "wasix/pipe.h"
+#include "wasix/stdio.h"
+
+namespace selvedge::wasix::internal {
+
+namespace {
+
+ErrnoResult<> open_for(ChildState& child, const SpawnStep& step) {
+  const abi::SpawnOperation& record = step.record;
+  SELVEDGE_TRY_ERRNO(const Lookupflags lookup, read_flags<Lookupflags>(record.dirflags));
+  SELVEDGE_TRY_ERRNO(const Oflags oflags, read_flags<Oflags>(record.oflags));
+  SELVEDGE_TRY_ERRNO(const Fdflags fdflags, read_flags<Fdflags>(record.fdflags));
+  SELVEDGE_TRY_ERRNO(const PreopenPlace place,
+                     locate(child.handles, absolute_path(child.working_directory, step.path)));
+  SELVEDGE_TRY_ERRNO(Descriptor descriptor,
+                     open_descriptor(*place.directory, place.rest.empty() ? "." : place.rest,
+                                     {.base = Rights{record.rights_base} & Rights::kAll,
+                                      .inheriting = Rights{record.rights_inheriting} & Rights::kAll,
+                                      .lookup = lookup,
+                                      .oflags = oflags,
+                                      .fdflags = fdflags}));
+  if (const Errno error = child.handles.place(record.fd, std::move(descriptor));
+      error != Errno::kSuccess) {
+    return refuse(error);
+  }
+  return {};
+}
+
+}  // namespace
+
+ErrnoResult<> change_directory(ChildState& child, std::string_view path) {
+  std::string target = absolute_path(child.working_directory, path);
+  if (target.size() > kPathBytesMax) {
+    return refuse(Errno::kNametoolong);
+  }
+  if (path.empty() || path.find('\0') != std::string_view::npos) {
+    return refuse(path.empty() ? Errno::kNoent : Errno::kInval);
+  }
+  SELVEDGE_TRY_ERRNO_VOID(check_directory(child.handles, target));
+  child.working_directory = std::move(target);
+  return {};
+}
+
+ErrnoResult<> apply(ChildState& child, const SpawnStep& step) {
+  const abi::SpawnOperation& record = step.record;
+  Errno error = Errno::kSuccess;
+  switch (record.command) {
+    case abi::SpawnOperation::kClose:
+      error = child.handles.close(record.fd);
+      break;
+    case abi::SpawnOperation::kDup2: {
+      SELVEDGE_TRY_ERRNO(const Descriptor* const source, child.handles.find(record.source_fd));
+      Descriptor copy = *source;
+      copy.close_on_exec = false;
+      if (record.fd != record.source_fd) {
+        copy.preopen_name.reset();
+      }
+      error = child.handles.place(record.fd, std::move(copy));
+      break;
+    }
+    case abi::SpawnOperation::kOpen:
+      return open_for(child, step);
+    case abi::SpawnOperation::kChdir:
+      return change_directory(child, step.path);
+    case abi::SpawnOperation::kFchdir:
+      error = Errno::kNotsup;  // a directory's path is not kept with its descriptor
+      break;
+    default:
+      error = Errno::kInval;
+  }
+  if (error != Errno::kSuccess) {
+    return refuse(error);
+  }
+  return {};
+}
+
+ErrnoResult<> connect_streams(io::Reactor& reactor, const StandardStreams& streams,
+                              ChildState& child, ParentEnds& parent) {
+  for (std::size_t stream = 0; stream < kStandardStreams; ++stream) {
+    std::shared_ptr<Handle> end;
+    switch (streams.at(stream)) {
+      case abi::StdioMode::kInherit:
+        continue;
+      case abi::StdioMode::kNull:
+        end = std::make_shared<NullHandle>();
+        break;
+      case abi::StdioMode::kPiped: {
+        PipeEnds pipe = make_pipe(reactor);
+        const bool is_input = stream == 0;
+        end = is_input ? std::shared_ptr<Handle>(pipe.reader) : pipe.writer;
+        SELVEDGE_TRY_ERRNO_VOID(
+            parent.add(stream, is_input ? std::shared_ptr<Handle>(pipe.writer) : pipe.reader));
+        break;
+      }
+      case abi::StdioMode::kLog:
+        return refuse(Errno::kNotsup);
+    }
+    const Errno error = child.handles.place(static_cast<GuestFd>(stream),
+                                            ParentEnds::descriptor_of(std::move(end)));
+    if (error != Errno::kSuccess) {
+      return refuse(error);
+    }
+  }
+  return {};
+}
+
+}  // namespace selvedge::wasix::internal

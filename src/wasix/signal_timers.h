@@ -1,0 +1,43 @@
+#pragma once
+
+// Timers that raise signals: proc_raise_interval, which setitimer(2) and alarm(2) of a guest come
+// down to.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+
+#include "wasix/abi.h"
+
+namespace selvedge::wasix {
+
+class Process;
+
+// Of one process; one timer for each signal. One shard's thread.
+class SignalTimers {
+ public:
+  // At once, as many as setitimer(2) has: each costs time that no guest is charged for.
+  static constexpr std::size_t kTimersMax = 3;
+  // A shorter interval is this long.
+  static constexpr std::chrono::milliseconds kIntervalMin{1};
+
+  explicit SignalTimers(Process& process) noexcept;
+  ~SignalTimers();
+  SignalTimers(const SignalTimers&) = delete;
+  SignalTimers& operator=(const SignalTimers&) = delete;
+
+  // Raises `signal` after `interval` nanoseconds and, if it repeats, again after each. Replaces the
+  // timer of that signal; an interval of 0 only stops it. kAgain: kTimersMax run already.
+  Errno set(Signal signal, Timestamp interval, bool repeats);
+  void clear() noexcept;
+
+ private:
+  class SignalTimer;
+
+  Process& process_;
+  std::map<Signal, std::unique_ptr<SignalTimer>> timers_;
+};
+
+}  // namespace selvedge::wasix
