@@ -250,9 +250,10 @@ impl Survey {
     ) -> Result<(), Failure> {
         // Many modules have none: look for their first two bytes (waits: 0xfe, then 0, 1 or 2,
         // perhaps in a longer LEB128 form) before decoding every instruction.
+        let shared = self.has_shared_memory;
         let may_begin =
             |pair: &[u8]| pair[0] == 0xfe && pair[1] & 0x7f <= 2 || rewrite_bulk::may_begin(pair);
-        if !content.windows(2).any(may_begin) {
+        if !shared && !content.windows(2).any(may_begin) {
             return Ok(());
         }
         for body in CodeSectionReader::new(reader)? {
