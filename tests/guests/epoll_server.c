@@ -26,6 +26,19 @@ static void watch(int32_t fd) {
   }
 }
 
+static void accept_all(void) {
+  enum { kAgain = 6 };
+  int32_t accepted = -1;
+  wasix_addr_port peer;
+  int32_t error;
+  while ((error = wasix_sock_accept(listener, 0, &accepted, &peer)) == 0) {
+    watch(accepted);
+  }
+  if (error != kAgain) {
+    fail("a connection cannot be accepted");
+  }
+}
+
 // Accepts and echoes what is there now; how many bytes.
 static int serve(void) {
   static wasix_epoll_event events[kEventsMax];
@@ -41,11 +54,7 @@ static int serve(void) {
     for (uint32_t index = 0; index < count; ++index) {
       const int32_t fd = events[index].fd;
       if (fd == listener) {
-        int32_t accepted = -1;
-        wasix_addr_port peer;
-        while (wasix_sock_accept(listener, 0, &accepted, &peer) == 0) {
-          watch(accepted);
-        }
+        accept_all();
         continue;
       }
       unsigned char byte = 0;
