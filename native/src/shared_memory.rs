@@ -81,6 +81,27 @@ pub extern "C" fn selvedge_shared_memory_size(memory: &SharedMemory) -> usize {
     memory.memory.data_size()
 }
 
+/// Where it begins: it never moves. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_shared_memory_data(memory: &SharedMemory) -> *mut u8 {
+    memory.memory.data().as_ptr().cast_mut().cast()
+}
+
+/// The size in bytes to which it may grow. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_shared_memory_maximum(memory: &SharedMemory) -> usize {
+    let kind = memory.memory.ty();
+    (kind.maximum().unwrap_or(kind.minimum()) * kind.page_size()) as usize
+}
+
+/// Grows it to `size` bytes, which are whole pages of 64 KiB; false beyond its maximum. Nothing happens when it
+/// is as large. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_shared_memory_grow(memory: &SharedMemory, size: usize) -> bool {
+    let more = size.saturating_sub(memory.memory.data_size());
+    more == 0 || memory.memory.grow(more as u64 / memory.memory.ty().page_size()).is_ok()
+}
+
 /// The module with its memory import resolved: what the threads of a process are made of. On success `*bound`
 /// is owned by the caller, as from `selvedge_host_functions_link`. Invalid when the module imports no memory
 /// or one of another type. Any thread.

@@ -11,6 +11,8 @@ namespace selvedge::engine {
 HostContext::HostContext() noexcept : native_{} {
   native_.owner = this;
   native_.state = native::CallState::Ready;
+  native_.unwound = &HostContext::stack_unwound;
+  native_.rewind = &HostContext::stack_rewinds;
 }
 
 HostContext::~HostContext() { SELVEDGE_ASSERT(instance_ == nullptr); }

@@ -152,6 +152,51 @@ ErrnoResult<Process*> Process::create_child(ProgramImage image, HandleTable hand
   return made;
 }
 
+ErrnoResult<> Process::check_fork() {
+  if (shared_memory_ == nullptr) {
+    return refuse(Errno::kNotsup);
+  }
+  return workload_.check_room();
+}
+
+ErrnoResult<ProcessId> Process::fork(const Thread& thread, const Resumption& resumption,
+                                     std::shared_ptr<const engine::SavedStack> stack) {
+  SELVEDGE_TRY_ERRNO_VOID(check_fork());
+  auto child = std::make_unique<Process>(Key{}, shard_, module_,
+                                         ProcessOptions{.arguments = options_.arguments,
+                                                        .environment = options_.environment,
+                                                        .working_directory = working_directory(),
+                                                        .handles = handles_,
+                                                        .network = options_.network,
+                                                        .terminal = options_.terminal,
+                                                        .limits = options_.limits,
+                                                        .tenant = options_.tenant,
+                                                        .tenant_weight = options_.tenant_weight},
+                                         this);
+  if (!child->open_descriptors() || !child->continue_from(*this, thread, std::move(stack))) {
+    return refuse(Errno::kNomem);
+  }
+  child->threads_.find(kMainThread)->set_resumption(resumption);
+  child->threads_.start_forked(child->deadline());
+  const ProcessId id = child->id();
+  workload_.adopt(std::move(child));
+  return id;
+}
+
+Result<> Process::continue_from(Process& parent, const Thread& thread,
+                                std::shared_ptr<const engine::SavedStack> stack) {
+  started_ = true;
+  start_time_ = parent.start_time_;  // the guest has read the clock that begins there
+  output_bytes_ = parent.output_bytes_;
+  signal_delivery_ = parent.signal_delivery_;
+  checkpoints_ = parent.checkpoints_.forked(thread.id());
+  SELVEDGE_TRY(auto bound, bind_memory());
+  SELVEDGE_TRY_VOID(threads_.create_forked(std::move(bound), thread_options(), parent.threads_,
+                                           thread.id(), std::move(stack)));
+  // After the instance: making one writes the module's initial data.
+  return parent.shared_memory_->copy_to(*shared_memory_);
+}
+
 Errno Process::exec(Thread& thread, ProgramImage image) {
   if (!check({.arguments = image.arguments, .environment = image.environment})) {
     return Errno::kTooBig;
@@ -176,13 +221,17 @@ void Process::main_ended(const engine::Outcome& outcome) {
 Result<> Process::become(ProgramImage image) {
   threads_.reset();
   shared_memory_.reset();
+  checkpoints_.clear();
   handles_.close_marked_for_exec();
   signal_delivery_ = SignalDelivery::kDefault;
   module_ = std::move(image.module);
   options_.arguments = std::move(image.arguments);
   options_.environment = std::move(image.environment);
   SELVEDGE_TRY_VOID(make_main_thread());
-  return threads_.start_main("_start", deadline());
+  SELVEDGE_TRY_VOID(threads_.start_main("_start", deadline()));
+  executed_ = true;
+  workload_.process_ended().notify();  // a parent that waits for this (vfork)
+  return {};
 }
 
 std::optional<base::MonotonicTime> Process::deadline() const noexcept {
@@ -192,16 +241,24 @@ std::optional<base::MonotonicTime> Process::deadline() const noexcept {
   return start_time_ + *options_.limits.wall_time_max;
 }
 
-Result<> Process::make_main_thread() {
-  if (module_->needs_memory()) {
-    SELVEDGE_TRY(shared_memory_,
-                 engine::SharedMemory::create(*module_, options_.limits.instance.memory_bytes_max));
-    SELVEDGE_TRY(module_, shared_memory_->bind(*module_));
+Result<std::shared_ptr<const engine::LinkedModule>> Process::bind_memory() {
+  if (!module_->needs_memory()) {
+    return module_;
   }
-  return threads_.create_main(
-      module_, {.threads_max = options_.limits.threads_max,
-                .fiber = {.tenant = options_.tenant, .tenant_weight = options_.tenant_weight},
-                .instance = options_.limits.instance});
+  SELVEDGE_TRY(shared_memory_,
+               engine::SharedMemory::create(*module_, options_.limits.instance.memory_bytes_max));
+  return shared_memory_->bind(*module_);
+}
+
+ThreadGroup::Options Process::thread_options() const {
+  return {.threads_max = options_.limits.threads_max,
+          .fiber = {.tenant = options_.tenant, .tenant_weight = options_.tenant_weight},
+          .instance = options_.limits.instance};
+}
+
+Result<> Process::make_main_thread() {
+  SELVEDGE_TRY(auto bound, bind_memory());
+  return threads_.create_main(std::move(bound), thread_options());
 }
 
 Result<> Process::open_descriptors() {
@@ -323,6 +380,8 @@ void Process::finish(ExitStatus status) {
     workload_.clear();  // what children still hold goes before the end is told
   }
   handles_.clear();
+  checkpoints_.clear();
+  shared_memory_.reset();
   status_ = std::move(status);
   ended_.set();
   workload_.ended(id_);

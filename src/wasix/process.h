@@ -31,6 +31,7 @@
 #include "io/helper_pool.h"
 #include "io/reactor.h"
 #include "io/task.h"
+#include "wasix/checkpoints.h"
 #include "wasix/epoll.h"
 #include "wasix/file_system.h"
 #include "wasix/futex.h"
@@ -204,6 +205,18 @@ class Process final {
   // The process becomes another program, with its descriptors (but those marked close-on-exec),
   // when the host call of `thread` returns. kTooBig, kInval: the arguments.
   Errno exec(Thread& thread, ProgramImage image);
+  // It has become another program.
+  bool executed() const noexcept { return executed_; }
+  // Whether fork() may be tried. kNotsup: the module's memory cannot be copied; kAgain: the process table is
+  // full.
+  ErrnoResult<> check_fork();
+  // Makes a child that goes on where `thread` is, whose stack is in `stack`, with a copy of everything:
+  // memory, descriptors, working directory, signal delivery. Its one thread answers `resumption` (0). It
+  // runs. As check_fork(); kNomem: it cannot be made.
+  ErrnoResult<ProcessId> fork(const Thread& thread, const Resumption& resumption,
+                              std::shared_ptr<const engine::SavedStack> stack);
+  // The stacks that its threads have saved.
+  CheckpointTable& checkpoints() noexcept [[clang::lifetimebound]] { return checkpoints_; }
   void set_signal_delivery(SignalDelivery delivery) noexcept;
   // The next signal for `thread` to handle; kNone: there is none.
   Signal take_signal(Thread& thread) noexcept;
@@ -243,6 +256,11 @@ class Process final {
  private:
   Result<> open_descriptors();
   Result<> make_main_thread();
+  // The module with the process's memory, which is made if the module wants one from outside.
+  Result<std::shared_ptr<const engine::LinkedModule>> bind_memory();
+  ThreadGroup::Options thread_options() const;
+  Result<> continue_from(Process& parent, const Thread& thread,
+                         std::shared_ptr<const engine::SavedStack> stack);
   std::optional<base::MonotonicTime> deadline() const noexcept;
   void main_ended(const engine::Outcome& outcome);
   Result<> become(ProgramImage image);
@@ -267,6 +285,8 @@ class Process final {
   SignalDelivery signal_delivery_ = SignalDelivery::kDefault;
   std::uint32_t pending_signals_ = 0;  // a bit for each
   std::unique_ptr<ProgramImage> next_image_;
+  bool executed_ = false;
+  CheckpointTable checkpoints_;
   std::optional<ExitStatus> status_;
   io::Event ended_;
   std::unique_ptr<engine::SharedMemory> shared_memory_;
