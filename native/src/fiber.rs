@@ -79,11 +79,7 @@ fn value_to_bits(value: &Val) -> u64 {
 }
 
 /// Calls the function once. `_start` and its like take the typed, allocation-free way.
-async fn enter(
-    store: &mut GuestStore,
-    function: Func,
-    arguments: &[u64],
-) -> wasmtime::Result<u64> {
+async fn enter(store: &mut GuestStore, function: Func, arguments: &[u64]) -> wasmtime::Result<u64> {
     if arguments.is_empty()
         && let Ok(plain) = function.typed::<(), ()>(&store.store)
     {

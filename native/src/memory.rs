@@ -163,8 +163,10 @@ pub unsafe extern "C" fn selvedge_guest_globals_restore(
 /// Calls the exported function `name`, whose parameters are `argument_count` (at most 8) numbers and which
 /// has at most one result, left in `*result` (0 without one). The call runs to its end on the present stack:
 /// it is not interrupted by the epoch, so it is only for short functions of the guest's own runtime; one that
-/// runs for longer than some milliseconds fails. Invalid when there is no such function; when the guest trapped or is to end, the state becomes Ended and the
-/// error says why. Only inside a host call that is not a blocking one, on its thread.
+/// runs for longer than some milliseconds fails. Invalid when there is no such function, and from inside
+/// such a call, for which the stack has no room; when the guest
+/// trapped or is to end, the state becomes Ended and the error says why. Only inside a host call that is not a
+/// blocking one, on its thread.
 ///
 /// # Safety
 /// As said; `name` and `arguments` are readable and `result` valid for the call.
@@ -177,6 +179,9 @@ pub unsafe extern "C" fn selvedge_guest_call(
     result: *mut u64,
 ) -> *mut NativeError {
     let (mut store, name) = unsafe { (context(guest), name.to_text()) };
+    if store.data().reentered {
+        return invalid(format!("the guest's function \"{name}\" leads back to itself"));
+    }
     let Some(Extern::Func(function)) = export(&mut store, &name) else {
         return invalid(format!("the module exports no function \"{name}\""));
     };
@@ -197,13 +202,12 @@ pub unsafe extern "C" fn selvedge_guest_call(
     for (index, value) in values.iter_mut().enumerate().take(argument_count) {
         *value = ValRaw::u64(unsafe { *arguments.add(index) });
     }
-    let outer = store.data().reentered;
     if !store.data().holds_thread() {
         store.data_mut().held_ticks = 0;
     }
     store.data_mut().reentered = true;
     let called = unsafe { function.call_unchecked(&mut store, &mut values[..]) };
-    store.data_mut().reentered = outer;
+    store.data_mut().reentered = false;
     unsafe {
         if (*guest).memory_stale {
             refresh_memory(&mut store.as_context_mut());

@@ -1,6 +1,7 @@
 //! The linear memory that all threads of one guest process share. The process makes it before its first
 //! instance, since a module with threads imports it.
 
+use std::ffi::c_void;
 use std::sync::Arc;
 
 use wasmtime::{MemoryType, SharedMemory as EngineMemory};
@@ -83,7 +84,7 @@ pub extern "C" fn selvedge_shared_memory_size(memory: &SharedMemory) -> usize {
 
 /// Where it begins: it never moves. Any thread.
 #[unsafe(no_mangle)]
-pub extern "C" fn selvedge_shared_memory_data(memory: &SharedMemory) -> *mut u8 {
+pub extern "C" fn selvedge_shared_memory_data(memory: &SharedMemory) -> *mut c_void {
     memory.memory.data().as_ptr().cast_mut().cast()
 }
 

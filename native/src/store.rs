@@ -15,7 +15,7 @@ use crate::limits::{GuestEnded, Limiter};
 pub(crate) const SLICE_TICKS: u64 = 1;
 /// Ticks that a guest may hold its thread without yielding, while its stack is unwound or rewound and in calls
 /// from inside a host call. Saving the largest stack takes less than one.
-const HELD_TICKS_MAX: u32 = 8;
+const HELD_TICKS_MAX: u32 = 4;
 
 /// What the engine keeps for each store.
 pub(crate) struct Host {

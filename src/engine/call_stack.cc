@@ -11,12 +11,14 @@
 #include "base/bytes.h"
 #include "engine/host_context.h"
 #include "engine/internal/native_text.h"
+#include "engine/internal/winding.h"
 
 namespace selvedge::engine {
 
 namespace {
 
-// What Asyncify is given the address of: where the next frame goes, and where the room for them ends.
+// What Asyncify is given the address of: where the next frame goes, and where the room for them
+// ends.
 struct StackRecord {
   std::uint32_t next;
   std::uint32_t end;
@@ -31,27 +33,16 @@ constexpr std::uint64_t kAddressesEnd = std::numeric_limits<std::uint32_t>::max(
 // The highest `size` bytes, or fewer when there are fewer.
 std::span<std::byte> top_of(const GuestMemory& memory, std::size_t size, std::uint32_t& address) {
   const std::uint64_t end = std::min<std::uint64_t>(memory.size(), kAddressesEnd);
-  address = static_cast<std::uint32_t>((end - std::min<std::uint64_t>(size, end)) & ~std::uint64_t{7});
+  address =
+      static_cast<std::uint32_t>((end - std::min<std::uint64_t>(size, end)) & ~std::uint64_t{7});
   return *memory.bytes(address, end - address);
 }
 
 }  // namespace
 
-// While a stack is on its way.
-struct HostContext::Winding {
-  std::unique_ptr<UnwoundCall> then;
-  // To be put back.
-  std::shared_ptr<const SavedStack> next;
-  // The region in the guest's memory, and what the guest has there.
-  std::uint32_t region = 0;
-  std::vector<std::byte> covered;
-};
-
-void HostContext::WindingDeleter::operator()(Winding* winding) const noexcept { delete winding; }
-
 HostContext::Winding& HostContext::winding_state() {
   if (winding_ == nullptr) {
-    winding_.reset(new Winding);
+    winding_ = std::make_unique<Winding>();
   }
   return *winding_;
 }
@@ -72,13 +63,13 @@ Result<> HostContext::unwind(std::unique_ptr<UnwoundCall> then) {
   }
   state.covered.assign(region.begin(), region.end());
   const auto size = static_cast<std::uint32_t>(region.size());
-  const StackRecord record{
-      .next = state.region + static_cast<std::uint32_t>(sizeof(StackRecord)),
-      .end = state.region + size};
+  const StackRecord record{.next = state.region + static_cast<std::uint32_t>(sizeof(StackRecord)),
+                           .end = state.region + size};
   std::memcpy(region.data(), &record, sizeof(record));
-  SELVEDGE_TRY_VOID(call_guest("asyncify_start_unwind", {state.region}));
-  SELVEDGE_TRY(const std::uint64_t asyncify_state, call_guest("asyncify_get_state"));
-  if (asyncify_state != kUnwinding) {
+  const bool begins = call_guest("asyncify_start_unwind", {state.region}).has_value() &&
+                      call_guest("asyncify_get_state").value_or(0) == kUnwinding;
+  // What the guest does there may lead here again.
+  if (!begins || winding()) {
     trap("asyncify_start_unwind did not begin to unwind");
     return fail(ErrorKind::kInvalid, "the guest does not unwind");
   }
@@ -106,7 +97,11 @@ void HostContext::restart(std::shared_ptr<const SavedStack> stack) {
 
 Result<> HostContext::finish_rewind() {
   SELVEDGE_ASSERT(rewinding());
-  SELVEDGE_TRY_VOID(call_guest("asyncify_stop_rewind"));
+  // What the guest does there may lead here again.
+  if (!call_guest("asyncify_stop_rewind") || !rewinding()) {
+    trap("asyncify_stop_rewind did not end the rewinding");
+    return fail(ErrorKind::kInvalid, "the guest does not stop rewinding");
+  }
   uncover();
   native_.winding = native::Winding::None;
   winding_.reset();
@@ -125,8 +120,7 @@ void HostContext::stack_unwound(native::GuestContext* guest) noexcept {
 
 void HostContext::take_stack() {
   Winding& state = winding_state();
-  const std::span<const std::byte> region =
-      *memory().bytes(state.region, state.covered.size());
+  const std::span<const std::byte> region = *memory().bytes(state.region, state.covered.size());
   StackRecord record;
   std::memcpy(&record, region.data(), sizeof(record));
   native_.winding = native::Winding::None;

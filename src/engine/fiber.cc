@@ -8,6 +8,7 @@
 #include "engine/instance.h"
 #include "engine/internal/native_error.h"
 #include "engine/internal/scheduler_entry.h"
+#include "engine/internal/winding.h"
 #include "engine/scheduler.h"
 
 namespace selvedge::engine {
@@ -89,8 +90,9 @@ FiberStatus Fiber::poll_native() {
     outcome.message = error.error().message();
   }
   if (context.native_.winding == native::Winding::Unwinding) {
-    outcome.message += fmt::format("; its stack was being saved, which may take {} bytes",
-                                   SavedStack::kBytesMax);
+    outcome.message += fmt::format(
+        "; its stack was being saved, which may take {} bytes and no more than its memory",
+        SavedStack::kBytesMax);
   }
   if (instance_.memory_was_refused()) {
     outcome.message += fmt::format("; it had been refused memory beyond its limit of {} bytes",

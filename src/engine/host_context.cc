@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "engine/internal/native_error.h"
 #include "engine/internal/native_text.h"
+#include "engine/internal/winding.h"
 
 namespace selvedge::engine {
 

@@ -66,18 +66,18 @@ class HostContext {
                                    std::initializer_list<std::uint64_t> arguments = {});
 
   // ---- The call stack of a module with Asyncify (call_stack.h) ----
-  // Begins to take it out of the guest; `then` is told when it is out. Only from a host function that is
-  // not a Blocking one, which returns at once. Invalid: the guest ends with a trap, because it is
-  // winding already, has no memory or its functions fail or do something else.
+  // Begins to take it out of the guest; `then` is told when it is out. Only from a host function
+  // that is not a Blocking one, which returns at once. Invalid: the guest ends with a trap, because
+  // it is winding already, has no memory or its functions fail or do something else.
   Result<> unwind(std::unique_ptr<UnwoundCall> then);
-  // The stack to put back: from UnwoundCall::unwound(), or before the guest's first fiber runs. It was
-  // saved from an instance of the same module, else the guest traps.
+  // The stack to put back: from UnwoundCall::unwound(), or before the guest's first fiber runs. It
+  // was saved from an instance of the same module, else the guest traps.
   void rewind(std::shared_ptr<const SavedStack> stack);
   // Leaves the present stack and puts back another one when the host function returns; a trap while
   // winding. Only from a host call.
   void restart(std::shared_ptr<const SavedStack> stack);
-  // The stack is back, and this host function the one whose call saved it. Only when rewinding(), from a
-  // host function that is not a Blocking one. Invalid: the guest ends with a trap.
+  // The stack is back, and this host function the one whose call saved it. Only when rewinding(),
+  // from a host function that is not a Blocking one. Invalid: the guest ends with a trap.
   Result<> finish_rewind();
   // A stack is on its way out or in: frames come and go, and code between the calls does not run.
   bool winding() const noexcept { return native_.winding != native::Winding::None; }
@@ -96,9 +96,6 @@ class HostContext {
   void suspend(std::unique_ptr<internal::ErasedCall> call) noexcept;
 
   struct Winding;
-  struct WindingDeleter {
-    void operator()(Winding* winding) const noexcept;
-  };
   static void stack_unwound(native::GuestContext* guest) noexcept;
   static std::uint32_t stack_rewinds(native::GuestContext* guest) noexcept;
   Winding& winding_state();
@@ -111,7 +108,7 @@ class HostContext {
   Instance* instance_ = nullptr;
   Fiber* fiber_ = nullptr;
   std::unique_ptr<internal::ErasedCall> pending_;
-  std::unique_ptr<Winding, WindingDeleter> winding_;
+  std::unique_ptr<Winding> winding_;
   Outcome ending_;
 };
 

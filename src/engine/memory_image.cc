@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <bit>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -56,7 +56,7 @@ Result<std::vector<Pages>> own_pages(const MemoryRegion& region) {
     return refused("opening /proc/self/pagemap");
   }
   const auto page_size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  const std::size_t first = reinterpret_cast<std::uintptr_t>(region.data) / page_size;
+  const std::size_t first = std::bit_cast<std::uintptr_t>(region.data) / page_size;
   const std::size_t count = region.size / page_size;
   std::vector<std::uint64_t> entries(kPagemapEntries);
   std::vector<Pages> found;
@@ -86,8 +86,8 @@ Result<std::vector<Pages>> own_pages(const MemoryRegion& region) {
 
 Result<> write_to(const base::UniqueFd& file, const std::byte* data, Pages pages) {
   while (pages.size != 0) {
-    const ssize_t written = ::pwrite(file.get(), data + pages.offset, pages.size,
-                                     static_cast<off_t>(pages.offset));
+    const ssize_t written =
+        ::pwrite(file.get(), data + pages.offset, pages.size, static_cast<off_t>(pages.offset));
     if (written <= 0) {
       return refused("writing the image of a guest's memory");
     }

@@ -32,7 +32,7 @@ Result<> SharedMemory::copy_to(SharedMemory& child) {
 }
 
 MemoryRegion SharedMemory::region() const noexcept {
-  return {.data = reinterpret_cast<std::byte*>(native::selvedge_shared_memory_data(native_)),
+  return {.data = static_cast<std::byte*>(native::selvedge_shared_memory_data(native_)),
           .size = size(),
           .reserved = native::selvedge_shared_memory_maximum(native_)};
 }

@@ -1,7 +1,8 @@
 #pragma once
 
-// The call stacks that a process has saved to come back to them (setjmp). A program never says that it needs one
-// no more, so their number and bytes are bounded, and those that it has written over go when room is needed.
+// The call stacks that a process has saved to come back to them (setjmp). A program never says that
+// it needs one no more, so their number and bytes are bounded, and those that it has written over
+// go when room is needed.
 
 #include <cstddef>
 #include <cstdint>

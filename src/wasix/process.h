@@ -207,12 +207,12 @@ class Process final {
   Errno exec(Thread& thread, ProgramImage image);
   // It has become another program.
   bool executed() const noexcept { return executed_; }
-  // Whether fork() may be tried. kNotsup: the module's memory cannot be copied; kAgain: the process table is
-  // full.
+  // Whether fork() may be tried. kNotsup: the module's memory cannot be copied; kAgain: the process
+  // table is full.
   ErrnoResult<> check_fork();
-  // Makes a child that goes on where `thread` is, whose stack is in `stack`, with a copy of everything:
-  // memory, descriptors, working directory, signal delivery. Its one thread answers `resumption` (0). It
-  // runs. As check_fork(); kNomem: it cannot be made.
+  // Makes a child that goes on where `thread` is, whose stack is in `stack`, with a copy of
+  // everything: memory, descriptors, working directory, signal delivery. Its one thread answers
+  // `resumption` (0). It runs. As check_fork(); kNomem: it cannot be made.
   ErrnoResult<ProcessId> fork(const Thread& thread, const Resumption& resumption,
                               std::shared_ptr<const engine::SavedStack> stack);
   // The stacks that its threads have saved.

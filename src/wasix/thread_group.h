@@ -42,8 +42,9 @@ class ThreadGroup final : private engine::FiberOwner {
   Result<> create_main(std::shared_ptr<const engine::LinkedModule> module, Options options);
   // Starts it in the exported function `entry`. Invalid when there is no such function.
   Result<> start_main(std::string_view entry, std::optional<base::MonotonicTime> deadline);
-  // As create_main(), for a process that goes on where a thread of another one is: `thread` of `parent`, whose
-  // stack is `stack`. Makes the instance, which writes the module's initial data into its memory.
+  // As create_main(), for a process that goes on where a thread of another one is: `thread` of
+  // `parent`, whose stack is `stack`. Makes the instance, which writes the module's initial data
+  // into its memory.
   Result<> create_forked(std::shared_ptr<const engine::LinkedModule> module, Options options,
                          const ThreadGroup& parent, ThreadId thread,
                          std::shared_ptr<const engine::SavedStack> stack);

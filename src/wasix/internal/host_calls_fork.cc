@@ -1,6 +1,6 @@
-// proc_fork, stack_checkpoint and stack_restore: host calls during which the caller's stack leaves the guest
-// (engine/call_stack.h). Their second call, when the stack is back, has the first one's arguments, which
-// are kept here: what a module passes while it is rewound is not looked at.
+// proc_fork, stack_checkpoint and stack_restore: host calls during which the caller's stack leaves
+// the guest (engine/call_stack.h). Their second call, when the stack is back, has the first one's
+// arguments, which are kept here: what a module passes while it is rewound is not looked at.
 
 #include <memory>
 #include <optional>
@@ -104,8 +104,7 @@ Errno proc_fork(Thread& thread, std::uint32_t copy_memory, Ptr<ProcessId> pid) {
     return Errno::kNotsup;
   }
   SELVEDGE_TRY_ERRNO_VOID(thread.process().check_fork());
-  static_cast<void>(
-      thread.unwind(std::make_unique<UnwoundFork>(thread, pid, copy_memory == 0)));
+  static_cast<void>(thread.unwind(std::make_unique<UnwoundFork>(thread, pid, copy_memory == 0)));
   return Errno::kSuccess;
 }
 
@@ -120,7 +119,8 @@ class UnwoundCheckpoint final : public engine::UnwoundCall {
     const std::optional<CheckpointId> id = thread_.process().checkpoints().add(
         {.thread = thread_.id(),
          .stack = stack,
-         .id_address = snapshot_.address + static_cast<std::uint32_t>(abi::StackSnapshot::kIdOffset),
+         .id_address =
+             snapshot_.address + static_cast<std::uint32_t>(abi::StackSnapshot::kIdOffset),
          .value_address = value_.address},
         memory);
     Resumption resumption{.call = Resumption::Call::kCheckpoint, .address = value_.address};
@@ -140,8 +140,8 @@ class UnwoundCheckpoint final : public engine::UnwoundCall {
   Ptr<std::uint64_t> value_;
 };
 
-// Returns with the value 0, and again with that of each stack_restore of the same thread. kNomem: too many
-// or too large snapshots.
+// Returns with the value 0, and again with that of each stack_restore of the same thread. kNomem:
+// too many or too large snapshots.
 Errno stack_checkpoint(Thread& thread, Ptr<abi::StackSnapshot> snapshot, Ptr<std::uint64_t> value) {
   if (thread.rewinding()) {
     return resume(thread, Resumption::Call::kCheckpoint);

@@ -113,7 +113,8 @@ std::string import_text(const HostileImport& import, std::size_t number) {
 }
 
 bool is_offered(const engine::HostFunctions& functions, const HostileImport& import) {
-  const auto wasm = engine::wat_to_wasm(fmt::format("(module\n{}{})", import_text(import, 0), kAsyncify));
+  const auto wasm =
+      engine::wat_to_wasm(fmt::format("(module\n{}{})", import_text(import, 0), kAsyncify));
   SELVEDGE_ASSERT(wasm.has_value());
   const auto info = engine::inspect_module(*wasm);
   return info.has_value() && functions.check_imports(*info).has_value();
