@@ -5,13 +5,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
-use wasmtime::{Trap, Val, ValType, WasmBacktrace};
+use wasmtime::{AsContextMut, Func, Trap, Val, ValType, WasmBacktrace};
 
 use crate::buffer::Bytes;
 use crate::error::{NativeError, NativeErrorKind};
-use crate::guest::{CallState, GuestContext};
+use crate::guest::{CallState, GuestContext, Winding};
 use crate::limits::GuestEnded;
-use crate::store::GuestStore;
+use crate::store::{GuestStore, SLICE_TICKS};
 
 /// Guest functions named in a trap's message.
 const FRAMES_SHOWN_MAX: usize = 6;
@@ -78,34 +78,140 @@ fn value_to_bits(value: &Val) -> u64 {
     }
 }
 
-/// `_start` and its like take the typed, allocation-free way.
+/// Calls the function once. `_start` and its like take the typed, allocation-free way.
+async fn enter(store: &mut GuestStore, function: Func, arguments: &[u64]) -> wasmtime::Result<u64> {
+    if arguments.is_empty()
+        && let Ok(plain) = function.typed::<(), ()>(&store.store)
+    {
+        return plain.call_async(&mut store.store, ()).await.map(|()| 0);
+    }
+    let kind = function.ty(&store.store);
+    let values: Vec<Val> = kind
+        .params()
+        .zip(arguments)
+        .filter_map(|(kind, bits)| value_from_bits(&kind, *bits))
+        .collect();
+    let mut results = vec![Val::I32(0); kind.results().len()];
+    function.call_async(&mut store.store, &values, &mut results).await?;
+    Ok(results.first().map_or(0, value_to_bits))
+}
+
+/// Calls a function of Asyncify's, which takes an address or nothing.
+async fn call_asyncify(
+    store: &mut GuestStore,
+    name: &str,
+    arguments: &[u64],
+) -> wasmtime::Result<()> {
+    let instance = store.store.data().instance.expect("it has run");
+    let Some(function) = instance.get_func(&mut store.store, name) else {
+        return Err(wasmtime::Error::msg(format!("the module exports no function \"{name}\"")));
+    };
+    enter(store, function, arguments).await.map(drop)
+}
+
+/// Waits while the guest's state is Pending.
+struct Settled;
+
+impl Future for Settled {
+    type Output = wasmtime::Result<()>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let guest = context.waker().data().cast_mut().cast::<GuestContext>();
+        // Safe: every fiber is polled with a waker whose data is its guest's context.
+        match unsafe { (*guest).state } {
+            CallState::Ready => Poll::Ready(Ok(())),
+            CallState::Pending => Poll::Pending,
+            CallState::Ended => Poll::Ready(Err(GuestEnded.into())),
+        }
+    }
+}
+
+/// Waits while the guest is held.
+struct Released;
+
+impl Future for Released {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let guest = context.waker().data().cast_mut().cast::<GuestContext>();
+        // Safe: as above.
+        unsafe {
+            (*guest).held = (*guest).holds;
+            if (*guest).holds { Poll::Pending } else { Poll::Ready(()) }
+        }
+    }
+}
+
+fn guest_of(store: &GuestStore) -> &mut GuestContext {
+    // Safe: the context outlives the store, and only the thread that polls the fiber uses it.
+    unsafe { &mut *store.store.data().guest }
+}
+
+/// Puts the stack back into the guest, but for the call of the function itself.
+async fn begin_rewind(store: &mut GuestStore) -> wasmtime::Result<()> {
+    let guest = crate::store::enter(store.store.as_context_mut());
+    let address = unsafe { ((*guest).rewind)(guest) };
+    if guest_of(store).state == CallState::Ended {
+        return Err(GuestEnded.into());
+    }
+    store.store.data_mut().held_ticks = 0;
+    call_asyncify(store, "asyncify_start_rewind", &[u64::from(address)]).await
+}
+
+/// The stack is out of the guest: C++ decides how it goes on.
+async fn finish_unwind(store: &mut GuestStore) -> wasmtime::Result<()> {
+    call_asyncify(store, "asyncify_stop_unwind", &[]).await?;
+    let guest = crate::store::enter(store.store.as_context_mut());
+    unsafe { ((*guest).unwound)(guest) };
+    Settled.await?;
+    guest_of(store).resumed = false;
+    store.store.set_epoch_deadline(SLICE_TICKS);
+    Ok(())
+}
+
+/// Calls the function; again as often as its stack is to be rewound.
+async fn run_unwinding(
+    store: &mut GuestStore,
+    function: Func,
+    arguments: &[u64],
+) -> wasmtime::Result<u64> {
+    loop {
+        if guest_of(store).winding == Winding::Rewinding {
+            begin_rewind(store).await?;
+        }
+        match enter(store, function, arguments).await {
+            Err(error) => {
+                let guest = guest_of(store);
+                if !guest.restarts || !error.is::<GuestEnded>() {
+                    return Err(error);
+                }
+                guest.restarts = false;
+                guest.state = CallState::Ready;
+            }
+            Ok(value) => match guest_of(store).winding {
+                Winding::None => return Ok(value),
+                Winding::Unwinding => finish_unwind(store).await?,
+                Winding::Rewinding => {
+                    let message = "the guest returned while its stack was being rewound";
+                    return Err(wasmtime::Error::msg(message));
+                }
+            },
+        }
+    }
+}
+
 async fn run(
     store: &mut GuestStore,
     export: wasmtime::ModuleExport,
     arguments: Vec<u64>,
 ) -> Result<u64, Failure> {
     let instance = store.instantiate().await.map_err(Failure::NotStarted)?;
+    Released.await;
     let function = instance
         .get_module_export(&mut store.store, &export)
         .and_then(|export| export.into_func())
         .ok_or_else(|| Failure::NotStarted(wasmtime::Error::msg("the export is not a function")))?;
-    if arguments.is_empty()
-        && let Ok(plain) = function.typed::<(), ()>(&store.store)
-    {
-        return match plain.call_async(&mut store.store, ()).await {
-            Ok(()) => Ok(0),
-            Err(error) => Err(Failure::Call(error)),
-        };
-    }
-    let kind = function.ty(&store.store);
-    let values: Vec<Val> = kind
-        .params()
-        .zip(arguments)
-        .filter_map(|(kind, bits)| value_from_bits(&kind, bits))
-        .collect();
-    let mut results = vec![Val::I32(0); kind.results().len()];
-    function.call_async(&mut store.store, &values, &mut results).await.map_err(Failure::Call)?;
-    Ok(results.first().map_or(0, value_to_bits))
+    run_unwinding(store, function, &arguments).await.map_err(Failure::Call)
 }
 
 /// "name < caller < its caller", innermost first.
@@ -201,6 +307,7 @@ pub unsafe extern "C" fn selvedge_fiber_new(
     };
     let guest = store.store.data().guest;
     unsafe { (*guest).state = CallState::Ready };
+    store.store.data_mut().held_ticks = 0;
     let made = Fiber { future: Some(Box::pin(run(store, export, arguments))), guest, error: None };
     unsafe { *fiber = Box::into_raw(Box::new(made)) };
     std::ptr::null_mut()

@@ -150,6 +150,12 @@ impl World {
     }
 
     fn guest(&self, wat: &str) -> Guest {
+        extern "C" fn unwound(_guest: *mut GuestContext) {
+            unreachable!("no guest here unwinds");
+        }
+        extern "C" fn rewind(_guest: *mut GuestContext) -> u32 {
+            unreachable!("no guest here is rewound");
+        }
         let linked = self.link(wat).expect("links");
         let mut owner = Box::new(Owner { memory_bytes_max: 1 << 30, ..Owner::default() });
         let mut context = Box::new(GuestContext {
@@ -158,9 +164,15 @@ impl World {
             result: 0,
             state: CallState::Ready,
             resumed: false,
+            winding: Winding::None,
+            restarts: false,
+            holds: false,
+            held: false,
             memory_stale: false,
             store: ptr::null_mut(),
             owner: ptr::from_mut(&mut *owner).cast(),
+            unwound,
+            rewind,
             memory_growing,
             table_growing,
         });

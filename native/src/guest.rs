@@ -15,6 +15,18 @@ pub enum CallState {
     Ended = 2,
 }
 
+/// Whether a guest's call stack is on its way out of the guest or back into it (Asyncify).
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Winding {
+    /// Neither.
+    None = 0,
+    /// Calls return to save their frames. Set by C++ in the host call that begins it.
+    Unwinding = 1,
+    /// Calls are made again to restore their frames. Set by C++ before the function is called again.
+    Rewinding = 2,
+}
+
 /// Answer of the host to a guest that wants more memory or table elements.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +53,26 @@ pub struct GuestContext {
     pub state: CallState,
     /// Set by C++ when it makes a pending call ready: the guest gets a whole slice again.
     pub resumed: bool,
+    /// Set by C++; see Winding. Time slices do not end meanwhile.
+    pub winding: Winding,
+    /// Set by C++ with the state Ended and Rewinding: the guest does not end but leaves its frames and is rewound.
+    pub restarts: bool,
+    /// Set by C++: the guest goes no further than its instantiation.
+    pub holds: bool,
+    /// It has come there. Kept by the library.
+    pub held: bool,
     /// The memory may have grown since `memory_size` was written. Kept by the library.
     pub memory_stale: bool,
     /// The store, while the guest is inside a host call. Kept by the library.
     pub store: *mut c_void,
     /// For C++ to find its own object. The library never reads it.
     pub owner: *mut c_void,
+    /// The guest's stack is unwound and nothing of the guest runs. Leaves the state Ended, or winding Rewinding,
+    /// perhaps with the state Pending for now. Must not unwind.
+    pub unwound: extern "C" fn(guest: *mut GuestContext),
+    /// Asked right before a stack is rewound for the address of its record, which is in place then; or leaves
+    /// the state Ended. Must not unwind.
+    pub rewind: extern "C" fn(guest: *mut GuestContext) -> u32,
     /// Asked before a memory grows from `current` to `desired` bytes. Must not unwind.
     pub memory_growing:
         extern "C" fn(guest: *mut GuestContext, current: usize, desired: usize) -> GrowDecision,

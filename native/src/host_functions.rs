@@ -9,6 +9,7 @@ use wasmtime::{ExternType, InstancePre, Linker, MemoryType, ModuleExport, Shared
 use crate::buffer::Bytes;
 use crate::engine::Engine;
 use crate::error::{NativeError, NativeErrorKind};
+use crate::inspect::FORK;
 use crate::module::{Module, signature_text};
 use crate::signatures;
 use crate::store::Host;
@@ -26,6 +27,8 @@ pub(crate) struct Linked {
     /// None while a memory import is open.
     pub(crate) pre: Option<InstancePre<Host>>,
     pub(crate) source: MemorySource,
+    /// It imports `proc_fork`.
+    forks: bool,
 }
 
 /// Where the memory that host functions see comes from.
@@ -66,6 +69,7 @@ impl Linked {
             module: self.module.clone(),
             pre: Some(pre),
             source: MemorySource::Shared(memory.clone()),
+            forks: self.forks,
         })
     }
 }
@@ -135,6 +139,7 @@ impl HostFunctions {
 
     fn link(&self, module: &wasmtime::Module) -> Result<Linked, NativeError> {
         self.check(module)?;
+        let forks = module.imports().any(|import| import.name() == FORK);
         // A module has one memory at most.
         let import = module.imports().find_map(|import| match import.ty() {
             ExternType::Memory(kind) => Some(MemoryImport {
@@ -147,7 +152,7 @@ impl HostFunctions {
         });
         if let Some(import) = import {
             let source = MemorySource::Import(Box::new(import));
-            return Ok(Linked { module: module.clone(), pre: None, source });
+            return Ok(Linked { module: module.clone(), pre: None, source, forks });
         }
         let pre = self.linker.instantiate_pre(module).map_err(|error| {
             NativeError::new(
@@ -161,7 +166,7 @@ impl HostFunctions {
             }
             _ => MemorySource::None,
         };
-        Ok(Linked { module: module.clone(), pre: Some(pre), source })
+        Ok(Linked { module: module.clone(), pre: Some(pre), source, forks })
     }
 }
 
@@ -253,6 +258,12 @@ pub unsafe extern "C" fn selvedge_linked_module_free(linked: *mut LinkedModule) 
     if !linked.is_null() {
         drop(unsafe { Box::from_raw(linked) });
     }
+}
+
+/// Whether the module imports `proc_fork`. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_linked_module_forks(linked: &LinkedModule) -> bool {
+    linked.linked.forks
 }
 
 /// Whether the module imports a shared memory and is not bound to one yet. Any thread.

@@ -545,23 +545,36 @@ fn explain(wasm: &[u8], error: &BinaryReaderError) -> NativeError {
     invalid(format!("the module is not valid{}: {reason}", at(error.offset())))
 }
 
+/// The import that makes a module one that forks.
+pub(crate) const FORK: &str = "proc_fork";
+pub(crate) const WASIX_MODULE: &str = "wasix_32v1";
+
 /// A module that forks or saves its stack needs code for it, which Asyncify adds.
-fn check_fork(info: &ModuleInfo) -> Result<(), NativeError> {
-    const MODULES: [&str; 2] = ["wasix_32v1", "wasix_64v1"];
-    const NEEDS_ASYNCIFY: [&str; 3] = ["proc_fork", "proc_vfork", "stack_checkpoint"];
-    let asyncified = |name: &str| info.exports.iter().any(|export| export.name == name);
-    if asyncified("asyncify_start_unwind") && asyncified("asyncify_start_rewind") {
+fn check_asyncify(info: &ModuleInfo) -> Result<(), NativeError> {
+    const NEEDS_ASYNCIFY: [&str; 3] = [FORK, "stack_checkpoint", "stack_restore"];
+    const ASYNCIFY: [(&str, &str); 5] = [
+        ("asyncify_start_unwind", "i:"),
+        ("asyncify_stop_unwind", ":"),
+        ("asyncify_start_rewind", "i:"),
+        ("asyncify_stop_rewind", ":"),
+        ("asyncify_get_state", ":i"),
+    ];
+    let asyncified = ASYNCIFY.iter().all(|(name, signature)| {
+        let is_it = |export: &Export| export.name == *name && export.signature == *signature;
+        info.exports.iter().any(is_it)
+    });
+    if asyncified {
         return Ok(());
     }
     let import = info.imports.iter().find(|import| {
-        MODULES.contains(&import.module.as_str()) && NEEDS_ASYNCIFY.contains(&import.name.as_str())
+        import.module == WASIX_MODULE && NEEDS_ASYNCIFY.contains(&import.name.as_str())
     });
     let Some(import) = import else {
         return Ok(());
     };
     Err(unsupported(format!(
-        "the module imports {} from {}{}, which needs Asyncify: run `wasm-opt --asyncify` on it, \
-         or build it with exceptions (`-fwasm-exceptions`) and posix_spawn instead of fork",
+        "the module imports {} from {}{}, which needs Asyncify: run `wasm-opt -O1 --asyncify` on it, or start \
+         programs with posix_spawn and build it with exceptions (`-fwasm-exceptions`) for setjmp",
         shown(&import.name),
         shown(&import.module),
         at(import.offset)
@@ -573,7 +586,7 @@ fn inspect(wasm: &[u8]) -> Result<ModuleInfo, NativeError> {
     check_sections(wasm)?;
     match walk(wasm, FEATURES) {
         Ok(inspector) => {
-            check_fork(&inspector.info)?;
+            check_asyncify(&inspector.info)?;
             Ok(inspector.info)
         }
         Err(Stop::Ours(error)) => Err(error),

@@ -225,11 +225,18 @@ fn fork_without_asyncify_is_refused_with_the_fix() {
         NativeErrorKind::Unsupported,
         &["\"proc_fork\"", "\"wasix_32v1\"", "asyncify", "at byte"],
     );
-    let with = format!(
-        r#"(module {import} (func (export "asyncify_start_unwind") (param i32))
-            (func (export "asyncify_start_rewind") (param i32)))"#
-    );
-    assert!(inspect(&module(&with)).is_ok());
+    let with = |exports: &str| module(&format!("(module {import} {exports})"));
+    let all = r#"(func (export "asyncify_start_unwind") (param i32))
+        (func (export "asyncify_stop_unwind")) (func (export "asyncify_start_rewind") (param i32))
+        (func (export "asyncify_stop_rewind"))
+        (func (export "asyncify_get_state") (result i32) (i32.const 0))"#;
+    assert!(inspect(&with(all)).is_ok());
+    for broken in ["asyncify_stop_unwind", "asyncify_get_state"] {
+        let wasm = with(&all.replace(broken, "another"));
+        assert_refused(&wasm, NativeErrorKind::Unsupported, &["asyncify"]);
+    }
+    let wasm = with(&all.replacen("(param i32)", "(param i64)", 1));
+    assert_refused(&wasm, NativeErrorKind::Unsupported, &["asyncify"]);
     let preview1 = r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i32))))"#;
     assert!(inspect(&module(preview1)).is_ok());
 }

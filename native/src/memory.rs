@@ -1,11 +1,12 @@
 //! Reaching into a guest from inside a host call: its memory, its exported globals and functions.
 
-use wasmtime::{AsContextMut, Extern, StoreContextMut, Val, ValRaw, ValType};
+use wasmtime::{AsContextMut, Extern, Global, StoreContextMut, Val, ValRaw, ValType};
 
-use crate::buffer::Bytes;
+use crate::buffer::{Buffer, Bytes};
 use crate::error::{NativeError, NativeErrorKind};
 use crate::guest::{CallState, GuestContext};
 use crate::limits::GuestEnded;
+use crate::rewrite::MUTABLE_GLOBAL_PREFIX;
 use crate::store::{Host, context_from_raw, context_to_raw, refresh_memory};
 
 /// Parameters of a function called from inside a host call.
@@ -79,11 +80,93 @@ pub unsafe extern "C" fn selvedge_guest_global_set(
     }
 }
 
+/// Bytes that one global takes in a list of values.
+const GLOBAL_BYTES: usize = 16;
+
+fn global_to_bytes(value: &Val) -> [u8; GLOBAL_BYTES] {
+    let bits = match value {
+        Val::I32(number) => u128::from(*number as u32),
+        Val::I64(number) => u128::from(*number as u64),
+        Val::F32(bits) => u128::from(*bits),
+        Val::F64(bits) => u128::from(*bits),
+        Val::V128(bits) => bits.as_u128(),
+        _ => 0,
+    };
+    bits.to_le_bytes()
+}
+
+fn global_from_bytes(kind: &ValType, bytes: [u8; GLOBAL_BYTES]) -> Option<Val> {
+    let bits = u128::from_le_bytes(bytes);
+    Some(match kind {
+        ValType::I32 => Val::I32(bits as u32 as i32),
+        ValType::I64 => Val::I64(bits as u64 as i64),
+        ValType::F32 => Val::F32(bits as u32),
+        ValType::F64 => Val::F64(bits as u64),
+        ValType::V128 => Val::V128(bits.into()),
+        _ => return None,
+    })
+}
+
+/// The mutable globals that the module defines, as the rewriter exports them.
+fn mutable_globals(store: &mut StoreContextMut<'_, Host>) -> Vec<Global> {
+    let Some(instance) = store.data().instance else {
+        return Vec::new();
+    };
+    let exports = instance.exports(store).filter_map(|export| {
+        let ours = export.name().starts_with(MUTABLE_GLOBAL_PREFIX);
+        export.into_global().filter(|_| ours)
+    });
+    exports.collect()
+}
+
+/// The values of all mutable globals of the module; references are left out. Owned by the caller. Only inside
+/// a host call of this guest or in its `unwound`, on its thread.
+///
+/// # Safety
+/// As said.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_guest_globals_save(guest: *mut GuestContext) -> *mut Buffer {
+    let mut store = unsafe { context(guest) };
+    let globals = mutable_globals(&mut store);
+    let mut bytes = Vec::with_capacity(globals.len() * GLOBAL_BYTES);
+    for global in globals {
+        bytes.extend_from_slice(&global_to_bytes(&global.get(&mut store)));
+    }
+    Buffer::into_raw(bytes)
+}
+
+/// Sets them to values saved from an instance of the same module; references stay. False, with nothing
+/// changed, for another number of globals. Otherwise as `selvedge_guest_globals_save`, or in its `rewind`.
+///
+/// # Safety
+/// As there; `values` is readable for the call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_guest_globals_restore(
+    guest: *mut GuestContext,
+    values: Bytes,
+) -> bool {
+    let (mut store, values) = unsafe { (context(guest), values.as_slice()) };
+    let globals = mutable_globals(&mut store);
+    let (chunks, rest) = values.as_chunks::<GLOBAL_BYTES>();
+    if chunks.len() != globals.len() || !rest.is_empty() {
+        return false;
+    }
+    for (global, bytes) in globals.iter().zip(chunks) {
+        if let Some(value) = global_from_bytes(global.ty(&store).content(), *bytes) {
+            let set = global.set(&mut store, value);
+            debug_assert!(set.is_ok(), "the rewriter exports mutable globals only");
+        }
+    }
+    true
+}
+
 /// Calls the exported function `name`, whose parameters are `argument_count` (at most 8) numbers and which
 /// has at most one result, left in `*result` (0 without one). The call runs to its end on the present stack:
-/// it is not interrupted by the epoch, so it is only for short functions of the guest's own runtime. Invalid
-/// when there is no such function; when the guest trapped or is to end, the state becomes Ended and the
-/// error says why. Only inside a host call that is not a blocking one, on its thread.
+/// it is not interrupted by the epoch, so it is only for short functions of the guest's own runtime; one that
+/// runs for longer than some milliseconds fails. Invalid when there is no such function, and from inside
+/// such a call, for which the stack has no room; when the guest
+/// trapped or is to end, the state becomes Ended and the error says why. Only inside a host call that is not a
+/// blocking one, on its thread.
 ///
 /// # Safety
 /// As said; `name` and `arguments` are readable and `result` valid for the call.
@@ -96,6 +179,9 @@ pub unsafe extern "C" fn selvedge_guest_call(
     result: *mut u64,
 ) -> *mut NativeError {
     let (mut store, name) = unsafe { (context(guest), name.to_text()) };
+    if store.data().reentered {
+        return invalid(format!("the guest's function \"{name}\" leads back to itself"));
+    }
     let Some(Extern::Func(function)) = export(&mut store, &name) else {
         return invalid(format!("the module exports no function \"{name}\""));
     };
@@ -116,10 +202,12 @@ pub unsafe extern "C" fn selvedge_guest_call(
     for (index, value) in values.iter_mut().enumerate().take(argument_count) {
         *value = ValRaw::u64(unsafe { *arguments.add(index) });
     }
-    let outer = store.data().reentered;
+    if !store.data().holds_thread() {
+        store.data_mut().held_ticks = 0;
+    }
     store.data_mut().reentered = true;
     let called = unsafe { function.call_unchecked(&mut store, &mut values[..]) };
-    store.data_mut().reentered = outer;
+    store.data_mut().reentered = false;
     unsafe {
         if (*guest).memory_stale {
             refresh_memory(&mut store.as_context_mut());

@@ -13,13 +13,15 @@
 //! the instruction would: out of bounds, unaligned, a wait on a memory that is not shared. The
 //! memory is exported as "selvedge.memory" for that.
 //! * In a module that handles signals, imported functions get wrappers (rewrite_signals.rs) that ask
-//! "selvedge" for the next one: `next_signal () -> i32`, 0 for none.
+//! "selvedge" for the next one: `next_signal (handled i32) -> i32`, 0 for none.
 //! * `memory.fill` and `memory.copy` of more than a block become calls of added functions that the
 //! engine can interrupt (rewrite_bulk.rs).
 //! * `memory.grow` of a shared memory becomes `memory_grow (pages i32) -> i32` of "selvedge": the engine
 //! asks no limiter before a shared memory grows, and the process's other memories share its limit.
 //! * Every mutable global that the module defines is exported as "selvedge.global.<index>" (its
 //! index in the module as it came), so that fork and snapshots can copy its value.
+//! * The memory of a module that forks becomes a shared one that it imports as "selvedge"."memory": such a memory
+//! is the process's own, which can be copied without touching it.
 //! * The maximum of a shared memory is lowered to what the platform allows: a shared memory
 //! reserves its maximum.
 //!
@@ -40,15 +42,20 @@ use wasmparser::{
 
 use crate::buffer::{Buffer, Bytes};
 use crate::error::{NativeError, NativeErrorKind};
-use crate::inspect::{FEATURES, shown};
+use crate::inspect::{FEATURES, FORK, WASIX_MODULE, shown};
 use crate::rewrite_bulk::{self, BulkFinder};
 use crate::rewrite_signals::SignalSurvey;
 use crate::sections::{self, Section, id};
 
 /// Module of the host functions that replace instructions.
 const HOST_MODULE: &str = "selvedge";
+/// Imported from there by modules that fork.
+const MEMORY_IMPORT: &str = "memory";
+/// Pages of 64 KiB of a 32-bit memory without a maximum.
+const MEMORY_PAGES_MAX: u64 = 65_536;
 /// What the names of added exports begin with.
 const RESERVED_PREFIX: &str = "selvedge.";
+pub(crate) const MUTABLE_GLOBAL_PREFIX: &str = "selvedge.global.";
 /// Bytes of a function body that every engine accepts (the limits of the JS API).
 const FUNCTION_SIZE_MAX: usize = 7_654_321;
 const HEADER_SIZE: usize = 8;
@@ -77,7 +84,7 @@ const HOST_FUNCTIONS: [HostFunction; HOST_FUNCTION_COUNT] = [
     },
     HostFunction { name: "memory_atomic_notify", parameters: &[TYPE_I32, TYPE_I32, TYPE_I32] },
     HostFunction { name: "memory_grow", parameters: &[TYPE_I32] },
-    HostFunction { name: "next_signal", parameters: &[] },
+    HostFunction { name: "next_signal", parameters: &[TYPE_I32] },
 ];
 /// Those before it replace instructions.
 const NEXT_SIGNAL: usize = 4;
@@ -137,6 +144,10 @@ struct Survey {
     mutable_globals: Vec<u32>,
     clamps_imported_memory: bool,
     clamps_defined_memory: bool,
+    /// It imports `proc_fork`.
+    forks: bool,
+    /// The memory that becomes an imported one.
+    moved_memory: Option<MemoryType>,
     /// Which of HOST_FUNCTIONS the module needs.
     uses: [bool; HOST_FUNCTION_COUNT],
     /// Which functions of rewrite_bulk.rs the module needs.
@@ -177,8 +188,12 @@ impl Survey {
                 for memory in MemorySectionReader::new(reader)? {
                     let memory = memory?;
                     self.has_memory = true;
-                    self.has_shared_memory |= memory.shared;
-                    self.clamps_defined_memory |= needs_clamp(&memory, options)?;
+                    self.has_shared_memory |= memory.shared || self.forks;
+                    if self.forks {
+                        self.moved_memory = Some(moved(memory, options)?);
+                    } else {
+                        self.clamps_defined_memory |= needs_clamp(&memory, options)?;
+                    }
                 }
             }
             id::GLOBAL => {
@@ -229,6 +244,7 @@ impl Survey {
                 TypeRef::Func(kind) | TypeRef::FuncExact(kind) => {
                     self.imported_functions += 1;
                     self.signals.imported_function(kind);
+                    self.forks |= import.module == WASIX_MODULE && import.name == FORK;
                 }
                 TypeRef::Global(_) => self.imported_globals += 1,
                 TypeRef::Memory(memory) => {
@@ -290,7 +306,17 @@ impl Survey {
             && !self.adds_exports()
             && !self.clamps_imported_memory
             && !self.clamps_defined_memory
+            && self.moved_memory.is_none()
     }
+}
+
+/// The type under which the memory of a module that forks is imported.
+fn moved(memory: MemoryType, options: &RewriteOptions) -> Result<MemoryType, Failure> {
+    let most = options.shared_memory_pages_max;
+    let maximum = memory.maximum.unwrap_or(MEMORY_PAGES_MAX).min(most);
+    let moved = MemoryType { shared: true, maximum: Some(maximum), ..memory };
+    needs_clamp(&moved, options)?;
+    Ok(moved)
 }
 
 fn needs_clamp(memory: &MemoryType, options: &RewriteOptions) -> Result<bool, Failure> {
@@ -448,6 +474,7 @@ impl<'a> Writer<'a> {
         self.out.extend_from_slice(&self.wasm[..HEADER_SIZE]);
         let mut missing = [
             (id::TYPE, self.survey.changes_code()),
+            // A module whose memory moves imports something already.
             (id::IMPORT, self.survey.adds_imports()),
             (id::EXPORT, self.survey.adds_exports()),
         ];
@@ -497,7 +524,10 @@ impl<'a> Writer<'a> {
             id::TYPE if moves => self.append_to(section, id::TYPE),
             id::FUNCTION if moves => self.append_to(section, id::FUNCTION),
             id::IMPORT if self.survey.clamps_imported_memory => self.write_imports(section),
-            id::IMPORT if moves => self.append_to(section, id::IMPORT),
+            id::IMPORT if moves || self.survey.moved_memory.is_some() => {
+                self.append_to(section, id::IMPORT)
+            }
+            id::MEMORY if self.survey.moved_memory.is_some() => Ok(()),
             id::MEMORY if self.survey.clamps_defined_memory => {
                 let mut memories = wasm_encoder::MemorySection::new();
                 let reader = MemorySectionReader::new(reader(self.wasm, section))?;
@@ -528,7 +558,7 @@ impl<'a> Writer<'a> {
             exports.push((format!("{RESERVED_PREFIX}memory"), ExportKind::Memory, 0));
         }
         for &index in &self.survey.mutable_globals {
-            exports.push((format!("{RESERVED_PREFIX}global.{index}"), ExportKind::Global, index));
+            exports.push((format!("{MUTABLE_GLOBAL_PREFIX}{index}"), ExportKind::Global, index));
         }
         exports
     }
@@ -558,6 +588,20 @@ impl<'a> Writer<'a> {
                     function.name.encode(&mut items);
                     items.push(ExportKind::Func as u8);
                     ty.encode(&mut items);
+                    count += 1;
+                }
+                if let Some(memory) = self.survey.moved_memory {
+                    HOST_MODULE.encode(&mut items);
+                    MEMORY_IMPORT.encode(&mut items);
+                    items.push(ExportKind::Memory as u8);
+                    wasm_encoder::MemoryType {
+                        minimum: memory.initial,
+                        maximum: memory.maximum,
+                        memory64: false,
+                        shared: true,
+                        page_size_log2: None,
+                    }
+                    .encode(&mut items);
                     count += 1;
                 }
             }

@@ -5,11 +5,16 @@
 //! (func $wrapper (param ...) (result ...) (local $signal i32)
 //!   (call $import (local.get 0) ...)
 //!   (loop
-//!     (if (local.tee $signal (call $selvedge.next_signal))
+//!     (if (local.tee $signal (call $selvedge.next_signal (local.get $signal)))
 //!       (then (call $__wasm_signal (local.get $signal)) (br 1)))))
 //! ```
 //!
-//! So handlers run after host calls, as ordinary code of the guest on its own stack.
+//! So handlers run after host calls, as ordinary code of the guest on its own stack. `next_signal` takes the
+//! signal whose handler has returned, 0 at first: the host knows which threads are in a handler.
+//!
+//! Asyncify ran before and knows nothing of wrappers. While a stack is unwound or rewound `next_signal` answers
+//! 0, so that a wrapper is the import itself. A wrapper that called a handler could not be rewound (it would call
+//! its import again), hence no stack is saved inside a handler; leaving one for an outer stack works.
 
 use wasm_encoder::{BlockType, Encode, Function, Instruction, ValType};
 use wasmparser::{BinaryReaderError, ExternalKind, FunctionSectionReader, TypeSectionReader};
@@ -104,6 +109,7 @@ impl SignalSurvey {
         }
         body.instruction(&Instruction::Call(import));
         body.instruction(&Instruction::Loop(BlockType::Empty));
+        body.instruction(&Instruction::LocalGet(signal));
         body.instruction(&Instruction::Call(next_signal));
         body.instruction(&Instruction::LocalTee(signal));
         body.instruction(&Instruction::If(BlockType::Empty));

@@ -206,7 +206,7 @@ fn imports_of_a_module_that_handles_signals_get_wrappers() {
             (type (func (param i32 i64) (result i32)))
             (type (func (param i32)))
             (type (func))
-            (type (func (result i32)))
+            (type (func (param i32) (result i32)))
             (import "m" "f" (func (type 0)))
             (import "m" "v" (func (type 2)))
             (import "selvedge" "next_signal" (func (type 3)))
@@ -221,6 +221,7 @@ fn imports_of_a_module_that_handles_signals_get_wrappers() {
                 local.get 1
                 call 0
                 loop
+                    local.get 2
                     call 2
                     local.tee 2
                     if
@@ -232,6 +233,7 @@ fn imports_of_a_module_that_handles_signals_get_wrappers() {
             (func (type 2) (local i32)
                 call 1
                 loop
+                    local.get 0
                     call 2
                     local.tee 0
                     if
@@ -282,6 +284,29 @@ fn growing_a_shared_memory_asks_the_host_and_another_does_not() {
     );
     assert_unchanged(&module(
         "(module (memory 1 2) (func (param i32) (result i32) local.get 0 memory.grow))",
+    ));
+}
+
+#[test]
+fn the_memory_of_a_module_that_forks_is_imported() {
+    assert_becomes(
+        r#"(module
+            (import "wasix_32v1" "proc_fork" (func (param i32 i32) (result i32)))
+            (memory (export "memory") 2)
+            (data (i32.const 8) "x"))"#,
+        r#"(module
+            (import "wasix_32v1" "proc_fork" (func (param i32 i32) (result i32)))
+            (import "selvedge" "memory" (memory 2 65536 shared))
+            (export "memory" (memory 0))
+            (data (i32.const 8) "x"))"#,
+    );
+    // Only of one that forks, and not one that is imported already.
+    assert_unchanged(&module(
+        r#"(module (import "m" "proc_fork" (func (param i32 i32) (result i32))) (memory 2))"#,
+    ));
+    assert_unchanged(&module(
+        r#"(module (import "wasix_32v1" "proc_fork" (func (param i32 i32) (result i32)))
+            (import "env" "memory" (memory 2 3 shared)))"#,
     ));
 }
 

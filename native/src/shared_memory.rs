@@ -1,6 +1,7 @@
 //! The linear memory that all threads of one guest process share. The process makes it before its first
 //! instance, since a module with threads imports it.
 
+use std::ffi::c_void;
 use std::sync::Arc;
 
 use wasmtime::{MemoryType, SharedMemory as EngineMemory};
@@ -85,6 +86,19 @@ pub extern "C" fn selvedge_shared_memory_size(memory: &SharedMemory) -> usize {
 #[unsafe(no_mangle)]
 pub extern "C" fn selvedge_shared_memory_grow(memory: &SharedMemory, pages: u32) -> i64 {
     memory.memory.grow(u64::from(pages)).map_or(-1, |before| before as i64)
+}
+
+/// Where it begins: it never moves. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_shared_memory_data(memory: &SharedMemory) -> *mut c_void {
+    memory.memory.data().as_ptr().cast_mut().cast()
+}
+
+/// The size in bytes to which it may grow. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_shared_memory_maximum(memory: &SharedMemory) -> usize {
+    let kind = memory.memory.ty();
+    (kind.maximum().unwrap_or(kind.minimum()) * kind.page_size()) as usize
 }
 
 /// The module with its memory import resolved: what the threads of a process are made of. On success `*bound`

@@ -7,12 +7,15 @@ use wasmtime::{
     AsContextMut, Instance, Memory, SharedMemory, Store, StoreContextMut, UpdateDeadline,
 };
 
-use crate::guest::{CallState, GuestContext};
+use crate::guest::{CallState, GuestContext, Winding};
 use crate::host_functions::{Linked, LinkedModule, MemorySource};
 use crate::limits::{GuestEnded, Limiter};
 
 /// Ticks that a guest may run before it yields.
-const SLICE_TICKS: u64 = 1;
+pub(crate) const SLICE_TICKS: u64 = 1;
+/// Ticks that a guest may hold its thread without yielding, while its stack is unwound or rewound and in calls
+/// from inside a host call. Saving the largest stack takes less than one.
+const HELD_TICKS_MAX: u32 = 4;
 
 /// What the engine keeps for each store.
 pub(crate) struct Host {
@@ -23,6 +26,8 @@ pub(crate) struct Host {
     shared: Option<SharedMemory>,
     /// A call made from inside a host call is running: it cannot be suspended.
     pub(crate) reentered: bool,
+    /// Ticks since the guest last could yield.
+    pub(crate) held_ticks: u32,
     limiter: Limiter,
 }
 
@@ -32,7 +37,21 @@ unsafe impl Send for Host {}
 impl Host {
     fn new(guest: *mut GuestContext, shared: Option<SharedMemory>) -> Host {
         let limiter = Limiter { guest };
-        Host { guest, instance: None, memory: None, shared, reentered: false, limiter }
+        Host {
+            guest,
+            instance: None,
+            memory: None,
+            shared,
+            reentered: false,
+            held_ticks: 0,
+            limiter,
+        }
+    }
+
+    /// The guest is in something that must not be interrupted.
+    pub(crate) fn holds_thread(&self) -> bool {
+        let guest = self.guest;
+        self.reentered || unsafe { (*guest).winding != Winding::None || (*guest).holds }
     }
 
     /// For a store in which nothing ever runs.
@@ -106,12 +125,18 @@ pub(crate) fn renew_slice(mut store: StoreContextMut<'_, Host>) {
     store.set_epoch_deadline(SLICE_TICKS);
 }
 
-fn on_epoch(store: StoreContextMut<'_, Host>) -> wasmtime::Result<UpdateDeadline> {
-    let host = store.data();
+fn on_epoch(mut store: StoreContextMut<'_, Host>) -> wasmtime::Result<UpdateDeadline> {
+    let host = store.data_mut();
     if unsafe { (*host.guest).state } == CallState::Ended {
         return Err(GuestEnded.into());
     }
-    if host.reentered {
+    if host.holds_thread() {
+        host.held_ticks += 1;
+        if host.held_ticks > HELD_TICKS_MAX {
+            return Err(wasmtime::Error::msg(
+                "the guest does not return from its own runtime (Asyncify), which must not be interrupted",
+            ));
+        }
         return Ok(UpdateDeadline::Continue(SLICE_TICKS));
     }
     Ok(UpdateDeadline::Yield(SLICE_TICKS))
@@ -168,6 +193,10 @@ pub unsafe extern "C" fn selvedge_store_new(
         // The module's start function may make host calls already.
         (*guest).memory_stale = is_shared;
         (*guest).resumed = false;
+        (*guest).winding = Winding::None;
+        (*guest).restarts = false;
+        (*guest).holds = false;
+        (*guest).held = false;
         (*guest).state = CallState::Ready;
         (*guest).store = ptr::null_mut();
     }

@@ -161,6 +161,32 @@ _Static_assert(sizeof(wasix_join_status) == 6, "layout of join_status");
 int32_t wasix_proc_join(wasix_option_pid* pid, uint32_t flags, wasix_join_status* status)
     WASIX_IMPORT(proc_join);
 int32_t wasix_proc_signal(int32_t pid, uint8_t signal) WASIX_IMPORT(proc_signal);
+/* ESRCH: there is no such process. A parent of 0: it was not started by another one. */
+int32_t wasix_proc_parent(int32_t pid, int32_t* parent) WASIX_IMPORT(proc_parent);
+
+/* ---- Fork, setjmp and longjmp: only in a program that `wasm-opt -O1 --asyncify` has processed
+ * ---- */
+/* Returns twice: in the child with a `pid` of 0. copy_memory 1 is fork; 0 is vfork, whose parent
+ * waits until the child executes another program or exits. The child has a copy of the memory in
+ * both cases, and one thread. EAGAIN: too many processes; ENOMEM; ENOTSUP: in a handler of a
+ * signal. */
+int32_t wasix_proc_fork(uint32_t copy_memory, int32_t* pid) WASIX_IMPORT(proc_fork)
+    __attribute__((returns_twice));
+
+typedef struct {
+  uint64_t user;
+  uint64_t id;
+  uint64_t zero;
+} wasix_stack_snapshot;
+_Static_assert(sizeof(wasix_stack_snapshot) == 24, "layout of stack_snapshot");
+
+/* setjmp: returns with the value 0, and again with that of each wasix_stack_restore in the same
+ * thread, as long as the calling function has not returned. ENOMEM: too many places are in use. */
+int32_t wasix_stack_checkpoint(wasix_stack_snapshot* snapshot, uint64_t* value)
+    WASIX_IMPORT(stack_checkpoint) __attribute__((returns_twice));
+/* longjmp. A snapshot that nothing was saved in is a trap. */
+_Noreturn void wasix_stack_restore(const wasix_stack_snapshot* snapshot, uint64_t value)
+    WASIX_IMPORT(stack_restore);
 
 /* ---- Threads and futexes: for modules with a shared memory ---- */
 typedef struct {
@@ -171,6 +197,7 @@ typedef struct {
 
 int32_t wasix_thread_sleep(uint64_t nanoseconds) WASIX_IMPORT(thread_sleep);
 int32_t wasix_thread_join(int32_t thread) WASIX_IMPORT(thread_join);
+int32_t wasix_thread_id(int32_t* thread) WASIX_IMPORT(thread_id);
 int32_t wasix_futex_wait(const uint32_t* futex, uint32_t expected,
                          const wasix_option_timestamp* timeout, uint8_t* woken)
     WASIX_IMPORT(futex_wait);

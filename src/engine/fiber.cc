@@ -8,6 +8,7 @@
 #include "engine/instance.h"
 #include "engine/internal/native_error.h"
 #include "engine/internal/scheduler_entry.h"
+#include "engine/internal/winding.h"
 #include "engine/scheduler.h"
 
 namespace selvedge::engine {
@@ -88,6 +89,11 @@ FiberStatus Fiber::poll_native() {
   if (const auto error = take_native_error(native::selvedge_fiber_error(native_)); !error) {
     outcome.message = error.error().message();
   }
+  if (context.native_.winding == native::Winding::Unwinding) {
+    outcome.message += fmt::format(
+        "; its stack was being saved, which may take {} bytes and no more than its memory",
+        SavedStack::kBytesMax);
+  }
   if (instance_.memory_was_refused()) {
     outcome.message +=
         fmt::format("; it had been refused memory beyond {}", instance_.memory_refusal());
@@ -105,8 +111,27 @@ FiberStatus Fiber::finish(Outcome outcome) noexcept {
   context.pending_.reset();
   native::selvedge_fiber_free(std::exchange(native_, nullptr));
   context.native_.state = native::CallState::Ready;
+  context.native_.winding = native::Winding::None;
+  context.native_.restarts = false;
+  context.winding_.reset();
   context.fiber_ = nullptr;
   return FiberStatus::kDone;
+}
+
+bool Fiber::instantiate() {
+  SELVEDGE_ASSERT(!done_ && kill_ == nullptr);
+  native::GuestContext& guest = instance_.context().native_;
+  guest.holds = true;
+  const FiberStatus status = poll_native();
+  guest.holds = false;
+  if (status == FiberStatus::kYielded && guest.held) {
+    return true;
+  }
+  if (!done_) {
+    finish({.reason = EndReason::kNotStarted,
+            .message = "the module's start function waits or does not return"});
+  }
+  return false;
 }
 
 void Fiber::wake() noexcept {

@@ -38,6 +38,10 @@ class Fiber {
   // Runs the guest until it waits, its time slice ends, or it is done. Not from inside itself.
   // Never blocks the thread for longer than a slice (and one block of a bulk memory operation).
   FiberStatus poll();
+  // Makes the instance now, and goes no further. False: the fiber is done, because there is none or
+  // the module's start function ended, waits or uses up a slice. Before the first poll only, not
+  // from inside a fiber.
+  bool instantiate();
   // The PendingCall in progress may have advanced. Cheap, from the fiber's own thread only: other
   // threads post to the shard first. Hands the fiber to its scheduler, if it has one.
   void wake() noexcept;

@@ -5,12 +5,15 @@
 #include "base/assert.h"
 #include "engine/internal/native_error.h"
 #include "engine/internal/native_text.h"
+#include "engine/internal/winding.h"
 
 namespace selvedge::engine {
 
 HostContext::HostContext() noexcept : native_{} {
   native_.owner = this;
   native_.state = native::CallState::Ready;
+  native_.unwound = &HostContext::stack_unwound;
+  native_.rewind = &HostContext::stack_rewinds;
 }
 
 HostContext::~HostContext() { SELVEDGE_ASSERT(instance_ == nullptr); }

@@ -9,6 +9,7 @@
 #include <native.h>
 
 #include "base/result.h"
+#include "engine/call_stack.h"
 #include "engine/guest_memory.h"
 #include "engine/outcome.h"
 #include "engine/pending_call.h"
@@ -58,10 +59,29 @@ class HostContext {
   Result<std::uint64_t> global(std::string_view name);
   Result<> set_global(std::string_view name, std::uint64_t bits);
   // Calls an exported function with up to 8 numbers and at most one result (0 without). It runs to
-  // its end, not interrupted by the epoch: only for short functions of the guest's own runtime.
+  // its end, not interrupted by the epoch: only for short functions of the guest's own runtime; one
+  // that takes longer than some milliseconds fails.
   // After a failure inside the guest, the guest ends when the host function returns.
   Result<std::uint64_t> call_guest(std::string_view name,
                                    std::initializer_list<std::uint64_t> arguments = {});
+
+  // ---- The call stack of a module with Asyncify (call_stack.h) ----
+  // Begins to take it out of the guest; `then` is told when it is out. Only from a host function
+  // that is not a Blocking one, which returns at once. Invalid: the guest ends with a trap, because
+  // it is winding already, has no memory or its functions fail or do something else.
+  Result<> unwind(std::unique_ptr<UnwoundCall> then);
+  // The stack to put back: from UnwoundCall::unwound(), or before the guest's first fiber runs. It
+  // was saved from an instance of the same module, else the guest traps.
+  void rewind(std::shared_ptr<const SavedStack> stack);
+  // Leaves the present stack and puts back another one when the host function returns; a trap while
+  // winding. Only from a host call.
+  void restart(std::shared_ptr<const SavedStack> stack);
+  // The stack is back, and this host function the one whose call saved it. Only when rewinding(),
+  // from a host function that is not a Blocking one. Invalid: the guest ends with a trap.
+  Result<> finish_rewind();
+  // A stack is on its way out or in: frames come and go, and code between the calls does not run.
+  bool winding() const noexcept { return native_.winding != native::Winding::None; }
+  bool rewinding() const noexcept { return native_.winding == native::Winding::Rewinding; }
 
   // A request to end was made in this call.
   bool ending() const noexcept { return native_.state == native::CallState::Ended; }
@@ -75,10 +95,20 @@ class HostContext {
   // Makes the call in progress wait for `call`.
   void suspend(std::unique_ptr<internal::ErasedCall> call) noexcept;
 
+  struct Winding;
+  static void stack_unwound(native::GuestContext* guest) noexcept;
+  static std::uint32_t stack_rewinds(native::GuestContext* guest) noexcept;
+  Winding& winding_state();
+  void take_stack();
+  std::uint32_t give_stack();
+  // Gives the region its own bytes back.
+  void uncover();
+
   native::GuestContext native_;
   Instance* instance_ = nullptr;
   Fiber* fiber_ = nullptr;
   std::unique_ptr<internal::ErasedCall> pending_;
+  std::unique_ptr<Winding> winding_;
   Outcome ending_;
 };
 

@@ -39,13 +39,13 @@ Instance::~Instance() {
 }
 
 Result<std::unique_ptr<Fiber>> Instance::call(std::string_view name,
-                                              std::initializer_list<std::uint64_t> arguments) {
+                                              std::span<const std::uint64_t> arguments) {
   if (context_.fiber_ != nullptr) {
     return fail(ErrorKind::kOverloaded, "the instance is already running a call");
   }
   native::Fiber* fiber = nullptr;
   SELVEDGE_TRY_VOID(take_native_error(native::selvedge_fiber_new(
-      store_, to_native(name), arguments.begin(), arguments.size(), &fiber)));
+      store_, to_native(name), arguments.data(), arguments.size(), &fiber)));
   return std::make_unique<Fiber>(*this, fiber);
 }
 

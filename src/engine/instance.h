@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -71,7 +72,11 @@ class Instance {
   // Invalid when there is no such function or its parameters differ; Overloaded while another fiber
   // of the instance exists.
   Result<std::unique_ptr<Fiber>> call(std::string_view name,
-                                      std::initializer_list<std::uint64_t> arguments = {});
+                                      std::span<const std::uint64_t> arguments);
+  Result<std::unique_ptr<Fiber>> call(std::string_view name,
+                                      std::initializer_list<std::uint64_t> arguments = {}) {
+    return call(name, std::span(arguments.begin(), arguments.size()));
+  }
 
   const LinkedModule& linked() const noexcept [[clang::lifetimebound]] { return *linked_; }
   HostContext& context() const noexcept [[clang::lifetimebound]] { return context_; }

@@ -73,6 +73,8 @@ class LinkedModule {
   }
   // It imports a shared memory and is not bound to one yet (see SharedMemory).
   bool needs_memory() const noexcept;
+  // It imports `proc_fork`.
+  bool forks() const noexcept;
   const native::LinkedModule* native() const noexcept { return native_; }
 
  private:

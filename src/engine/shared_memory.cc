@@ -1,5 +1,6 @@
 #include "engine/shared_memory.h"
 
+#include "base/assert.h"
 #include "engine/internal/native_error.h"
 
 namespace selvedge::engine {
@@ -9,7 +10,26 @@ Result<std::unique_ptr<SharedMemory>> SharedMemory::create(const LinkedModule& m
   native::SharedMemory* memory = nullptr;
   SELVEDGE_TRY_VOID(take_native_error(
       native::selvedge_shared_memory_new(module.native(), bytes_max / kPageBytes, &memory)));
-  return std::make_unique<SharedMemory>(Private(), memory);
+  auto made = std::make_unique<SharedMemory>(Private(), memory);
+  if (module.forks()) {
+    SELVEDGE_TRY(made->image_, MemoryImage::create(made->region()));
+  }
+  return made;
+}
+
+Result<> SharedMemory::copy_to(SharedMemory& child) {
+  SELVEDGE_ASSERT(image_ != nullptr);
+  if (!child.grow(static_cast<std::uint32_t>((size() - child.size()) / kPageBytes))) {
+    return fail(ErrorKind::kInvalid, "the memory is larger than its copy may be");
+  }
+  SELVEDGE_TRY(child.image_, image_->fork(region(), child.region()));
+  return {};
+}
+
+MemoryRegion SharedMemory::region() const noexcept {
+  return {.data = static_cast<std::byte*>(native::selvedge_shared_memory_data(native_)),
+          .size = size(),
+          .reserved = native::selvedge_shared_memory_maximum(native_)};
 }
 
 SharedMemory::~SharedMemory() { native::selvedge_shared_memory_free(native_); }

@@ -17,6 +17,7 @@
 #include <native.h>
 
 #include "base/result.h"
+#include "engine/memory_image.h"
 #include "engine/module.h"
 
 namespace selvedge::engine {
@@ -45,9 +46,17 @@ class SharedMemory {
   std::optional<std::uint32_t> grow(std::uint32_t pages) const noexcept;
   // Bytes now; it never shrinks.
   std::size_t size() const noexcept;
+  // Makes `child` a copy of this memory as it is now. It was created for the same module, nothing
+  // runs on it yet, and what it holds goes. Only of modules that fork. Invalid: this memory is
+  // larger than `child` may become; Internal: the system refuses.
+  Result<> copy_to(SharedMemory& child);
 
  private:
+  MemoryRegion region() const noexcept;
+
   native::SharedMemory* native_;
+  // nullptr: the module does not fork.
+  std::unique_ptr<MemoryImage> image_;
 };
 
 }  // namespace selvedge::engine

@@ -91,4 +91,15 @@ struct JoinStatus {
 static_assert(sizeof(JoinStatus) == 6 && offsetof(JoinStatus, exit_code) == 2 &&
               offsetof(JoinStatus, signal) == 4);
 
+// stack_snapshot: what a jmp_buf holds.
+struct StackSnapshot {
+  static constexpr std::size_t kIdOffset = 8;
+
+  std::uint64_t user;  // the C library's own
+  std::uint64_t id;    // which; WASIX calls it a hash
+  std::uint64_t zero;
+};
+static_assert(sizeof(StackSnapshot) == 24 &&
+              offsetof(StackSnapshot, id) == StackSnapshot::kIdOffset);
+
 }  // namespace selvedge::wasix::abi

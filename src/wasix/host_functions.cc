@@ -82,6 +82,7 @@ void register_wasix(HostFunctions& functions) {
   internal::register_wasix_threads(functions);
   internal::register_wasix_processes(functions);
   internal::register_wasix_programs(functions);
+  internal::register_wasix_fork(functions);
   internal::register_wasix_signals(functions);
   internal::register_wasix_terminal(functions);
 }

@@ -22,7 +22,12 @@ std::string import_wat(std::string_view module, const ImportSignature& import,
   for (const char letter : parameters) {
     text += letter == 'I' ? " (param i64)" : " (param i32)";
   }
-  return text + (has_result ? " (result i32))))" : ")))");
+  text += has_result ? " (result i32)))" : "))";
+  // What the functions that save the caller's stack need.
+  return text + R"((func (export "asyncify_start_unwind") (param i32))
+    (func (export "asyncify_stop_unwind")) (func (export "asyncify_start_rewind") (param i32))
+    (func (export "asyncify_stop_rewind"))
+    (func (export "asyncify_get_state") (result i32) (i32.const 0))))";
 }
 
 TEST(HostFunctions_Preview1, AllImports_LinkWithExactSignatures) {
@@ -44,8 +49,8 @@ TEST(HostFunctions_Snapshot0, AllImports_LinkWithExactSignatures) {
 // Functions of WASIX that do not exist yet; a module that imports one is refused. This list only
 // shrinks.
 constexpr std::string_view kAbsent =
-    " proc_fork proc_fork_env proc_snapshot "
-    "stack_checkpoint stack_restore context_create context_switch context_destroy resolve "
+    " proc_fork_env proc_snapshot "
+    "context_create context_switch context_destroy resolve "
     "port_bridge port_unbridge port_dhcp_acquire port_addr_add port_addr_remove "
     "port_addr_clear port_mac port_addr_list port_gateway_set port_route_add "
     "port_route_remove port_route_clear port_route_list dl_invalid_handle "

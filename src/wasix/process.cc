@@ -164,6 +164,48 @@ ErrnoResult<Process*> Process::create_child(ProgramImage image, HandleTable hand
   return made;
 }
 
+ErrnoResult<> Process::check_fork() {
+  if (shared_memory_ == nullptr) {
+    return refuse(Errno::kNotsup);
+  }
+  return workload_.check_room();
+}
+
+ErrnoResult<ProcessId> Process::fork(const Thread& thread, const Resumption& resumption,
+                                     std::shared_ptr<const engine::SavedStack> stack) {
+  SELVEDGE_TRY_ERRNO_VOID(check_fork());
+  auto child = std::make_unique<Process>(Key{}, shard_, module_,
+                                         ProcessOptions{.arguments = options_.arguments,
+                                                        .environment = options_.environment,
+                                                        .working_directory = working_directory(),
+                                                        .handles = handles_,
+                                                        .network = options_.network,
+                                                        .terminal = options_.terminal,
+                                                        .limits = options_.limits},
+                                         this);
+  if (!child->open_descriptors() || !child->continue_from(*this, thread, std::move(stack))) {
+    return refuse(Errno::kNomem);
+  }
+  child->threads_.find(kMainThread)->set_resumption(resumption);
+  child->threads_.start_forked(child->deadline());
+  const ProcessId id = child->id();
+  workload_.adopt(std::move(child));
+  return id;
+}
+
+Result<> Process::continue_from(Process& parent, const Thread& thread,
+                                std::shared_ptr<const engine::SavedStack> stack) {
+  started_ = true;
+  start_time_ = parent.start_time_;  // the guest has read the clock that begins there
+  signal_delivery_ = parent.signal_delivery_;
+  checkpoints_ = parent.checkpoints_.forked(thread.id());
+  SELVEDGE_TRY(auto bound, bind_memory());
+  SELVEDGE_TRY_VOID(threads_.create_forked(std::move(bound), thread_options(), parent.threads_,
+                                           thread.id(), std::move(stack)));
+  // After the instance: making one writes the module's initial data.
+  return copy_memory_of(*parent.shared_memory_);
+}
+
 Errno Process::exec(Thread& thread, ProgramImage image) {
   if (!check({.arguments = image.arguments, .environment = image.environment})) {
     return Errno::kTooBig;
@@ -192,6 +234,7 @@ void Process::main_ended(const engine::Outcome& outcome) {
 Result<> Process::become(ProgramImage image) {
   threads_.reset();
   drop_shared_memory();
+  checkpoints_.clear();
   handles_.close_marked_for_exec();
   signal_delivery_ = SignalDelivery::kDefault;
   imports_wasix_.reset();
@@ -199,7 +242,10 @@ Result<> Process::become(ProgramImage image) {
   options_.arguments = std::move(image.arguments);
   options_.environment = std::move(image.environment);
   SELVEDGE_TRY_VOID(make_main_thread());
-  return threads_.start_main("_start", deadline());
+  SELVEDGE_TRY_VOID(threads_.start_main("_start", deadline()));
+  executed_ = true;
+  workload_.process_ended().notify();  // a parent that waits for this (vfork)
+  return {};
 }
 
 std::optional<base::MonotonicTime> Process::deadline() const noexcept {
@@ -209,13 +255,23 @@ std::optional<base::MonotonicTime> Process::deadline() const noexcept {
   return start_time_ + *options_.limits.wall_time_max;
 }
 
-Result<> Process::make_main_thread() {
-  if (module_->needs_memory()) {
-    SELVEDGE_TRY_VOID(make_shared_memory());
+Result<std::shared_ptr<const engine::LinkedModule>> Process::bind_memory() {
+  if (!module_->needs_memory()) {
+    return module_;
   }
-  return threads_.create_main(module_, {.threads_max = options_.limits.threads_max,
-                                        .fiber = {.group = run_group_},
-                                        .instance = options_.limits.instance});
+  SELVEDGE_TRY_VOID(make_shared_memory());
+  return shared_memory_->bind(*module_);
+}
+
+ThreadGroup::Options Process::thread_options() const {
+  return {.threads_max = options_.limits.threads_max,
+          .fiber = {.group = run_group_},
+          .instance = options_.limits.instance};
+}
+
+Result<> Process::make_main_thread() {
+  SELVEDGE_TRY(auto bound, bind_memory());
+  return threads_.create_main(std::move(bound), thread_options());
 }
 
 Result<> Process::open_descriptors() {
@@ -331,6 +387,7 @@ void Process::finish(ExitStatus status) {
   drop_shared_memory();
   signal_timers_.clear();
   handles_.clear();
+  checkpoints_.clear();
   status_ = std::move(status);
   ended_.set();
   workload_.ended(id_);

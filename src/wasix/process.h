@@ -31,6 +31,7 @@
 #include "io/helper_pool.h"
 #include "io/reactor.h"
 #include "io/task.h"
+#include "wasix/checkpoints.h"
 #include "wasix/epoll.h"
 #include "wasix/file_system.h"
 #include "wasix/futex.h"
@@ -222,6 +223,18 @@ class Process final {
   // The process becomes another program, with its descriptors (but those marked close-on-exec),
   // when the host call of `thread` returns. kTooBig, kInval: the arguments.
   Errno exec(Thread& thread, ProgramImage image);
+  // It has become another program.
+  bool executed() const noexcept { return executed_; }
+  // Whether fork() may be tried. kNotsup: the module's memory cannot be copied; kAgain: the process
+  // table is full.
+  ErrnoResult<> check_fork();
+  // Makes a child that goes on where `thread` is, whose stack is in `stack`, with a copy of
+  // everything: memory, descriptors, working directory, signal delivery. Its one thread answers
+  // `resumption` (0). It runs. As check_fork(); kNomem: it cannot be made.
+  ErrnoResult<ProcessId> fork(const Thread& thread, const Resumption& resumption,
+                              std::shared_ptr<const engine::SavedStack> stack);
+  // The stacks that its threads have saved.
+  CheckpointTable& checkpoints() noexcept [[clang::lifetimebound]] { return checkpoints_; }
   void set_signal_delivery(SignalDelivery delivery) noexcept;
   // `thread` has written to what nobody reads any more: SIGPIPE, for programs that say what to do
   // with it. Others have the errno only, as preview 1 has no signals.
@@ -272,7 +285,14 @@ class Process final {
   Result<> open_descriptors();
   Result<> make_main_thread();
   Result<> make_shared_memory();
+  Result<> copy_memory_of(engine::SharedMemory& parent);
+  // After the threads, whose module keeps it too.
   void drop_shared_memory() noexcept;
+  // The module with the process's memory, which is made if the module wants one from outside.
+  Result<std::shared_ptr<const engine::LinkedModule>> bind_memory();
+  ThreadGroup::Options thread_options() const;
+  Result<> continue_from(Process& parent, const Thread& thread,
+                         std::shared_ptr<const engine::SavedStack> stack);
   std::optional<base::MonotonicTime> deadline() const noexcept;
   void main_ended(const engine::Outcome& outcome);
   Result<> become(ProgramImage image);
@@ -303,6 +323,8 @@ class Process final {
   ResizeObserver resize_observer_;
   std::optional<bool> imports_wasix_;  // found out when it is asked for
   std::unique_ptr<ProgramImage> next_image_;
+  bool executed_ = false;
+  CheckpointTable checkpoints_;
   std::optional<ExitStatus> status_;
   io::Event ended_;
   std::unique_ptr<engine::SharedMemory> shared_memory_;

@@ -12,24 +12,33 @@ namespace selvedge::wasix {
 Result<> Process::make_shared_memory() {
   SELVEDGE_TRY(auto memory,
                engine::SharedMemory::create(*module_, options_.limits.instance.memory_bytes_max));
-  SELVEDGE_TRY(auto bound, memory->bind(*module_));
   WorkloadMemory& account = workload_.memory();
   if (!account.reserve(memory->size())) {
     return fail_format(ErrorKind::kOverloaded,
                        "the program begins with {} bytes of memory, beyond {}", memory->size(),
                        account.limit_text());
   }
-  module_ = std::move(bound);
   shared_memory_ = std::move(memory);
   return {};
 }
 
-// The module keeps the memory alive too.
+Result<> Process::copy_memory_of(engine::SharedMemory& parent) {
+  WorkloadMemory& account = workload_.memory();
+  const std::size_t before = shared_memory_->size();
+  const std::size_t more = parent.size() - before;
+  if (!account.reserve(more)) {
+    return fail_format(ErrorKind::kOverloaded, "the child takes {} bytes of memory, beyond {}",
+                       parent.size(), account.limit_text());
+  }
+  const Result<> copied = parent.copy_to(*shared_memory_);
+  account.release(before + more - shared_memory_->size());  // what it did not grow by
+  return copied.has_value() ? Result<>() : fail(copied.error().clone());
+}
+
 void Process::drop_shared_memory() noexcept {
   if (shared_memory_ != nullptr) {
     workload_.memory().release(shared_memory_->size());
     shared_memory_.reset();
-    module_.reset();
   }
 }
 

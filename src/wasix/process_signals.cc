@@ -89,7 +89,8 @@ bool Process::imports_wasix() {
 void Process::set_signal_delivery(SignalDelivery delivery) noexcept { signal_delivery_ = delivery; }
 
 Signal Process::take_signal(Thread& thread) noexcept {
-  if (signal_delivery_ != SignalDelivery::kHandlers || thread.ending()) {
+  // No frames of the guest are to come in between while its stack is on its way.
+  if (signal_delivery_ != SignalDelivery::kHandlers || thread.ending() || thread.winding()) {
     return Signal::kNone;
   }
   const std::uint32_t pending = pending_signals_ | thread.pending_signals();
@@ -99,6 +100,7 @@ Signal Process::take_signal(Thread& thread) noexcept {
   const auto lowest = static_cast<std::uint32_t>(std::countr_zero(pending));
   pending_signals_ &= ~(std::uint32_t{1} << lowest);
   thread.remove_pending_signals(std::uint32_t{1} << lowest);
+  thread.enter_handler();
   return static_cast<Signal>(lowest);
 }
 

@@ -1,6 +1,8 @@
 #include "wasix/thread_group.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "base/assert.h"
 #include "wasix/process.h"
@@ -26,6 +28,9 @@ struct ThreadGroup::GuestThread {
   GuestThread(Process& process, ThreadId id) noexcept : context(process, id) {}
 
   Thread context;
+  // The exported function that it began in.
+  std::string entry;
+  std::vector<std::uint64_t> arguments;
   std::unique_ptr<engine::Instance> instance;
   std::unique_ptr<engine::Fiber> fiber;
 };
@@ -42,7 +47,7 @@ void ThreadGroup::clear() noexcept {
   over_ = true;
   // A fiber that is destroyed ends its host call, which may look for other threads.
   const auto ending = std::exchange(threads_, {});
-  module_.reset();
+  module_.reset();  // and with it the memory
 }
 
 void ThreadGroup::reset() noexcept {
@@ -58,8 +63,15 @@ Result<std::unique_ptr<ThreadGroup::GuestThread>> ThreadGroup::make(ThreadId id)
   return thread;
 }
 
-void ThreadGroup::run(GuestThread& thread, std::unique_ptr<engine::Fiber> fiber) {
-  thread.fiber = std::move(fiber);
+Result<> ThreadGroup::prepare(GuestThread& thread, std::string_view entry,
+                              std::vector<std::uint64_t> arguments) {
+  thread.entry = entry;
+  thread.arguments = std::move(arguments);
+  SELVEDGE_TRY(thread.fiber, thread.instance->call(thread.entry, thread.arguments));
+  return {};
+}
+
+void ThreadGroup::run(GuestThread& thread) {
   scheduler_.start(*thread.fiber, *this, options_.fiber);
 }
 
@@ -78,28 +90,49 @@ Result<> ThreadGroup::start_main(std::string_view entry,
                                  std::optional<base::MonotonicTime> deadline) {
   options_.fiber.deadline = deadline;
   GuestThread& main = *threads_.at(kMainThread);
-  SELVEDGE_TRY(auto fiber, main.instance->call(entry));
-  run(main, std::move(fiber));
+  SELVEDGE_TRY_VOID(prepare(main, entry, {}));
+  run(main);
   return {};
 }
 
+Result<> ThreadGroup::create_forked(std::shared_ptr<const engine::LinkedModule> module,
+                                    Options options, const ThreadGroup& parent, ThreadId thread,
+                                    std::shared_ptr<const engine::SavedStack> stack) {
+  SELVEDGE_TRY_VOID(create_main(std::move(module), options));
+  const GuestThread& original = *parent.threads_.at(thread);
+  GuestThread& main = *threads_.at(kMainThread);
+  SELVEDGE_TRY_VOID(prepare(main, original.entry, original.arguments));
+  if (!main.fiber->instantiate()) {
+    return fail(ErrorKind::kOverloaded, main.fiber->outcome().message);
+  }
+  main.context.rewind(std::move(stack));
+  return {};
+}
+
+void ThreadGroup::start_forked(std::optional<base::MonotonicTime> deadline) {
+  options_.fiber.deadline = deadline;
+  run(*threads_.at(kMainThread));
+}
+
 ErrnoResult<ThreadId> ThreadGroup::spawn(std::uint32_t start_argument) {
-  if (over_ || threads_.size() >= options_.threads_max || next_id_ == kThreadIdEnd) {
+  if (over_) {
     return refuse(Errno::kAgain);
   }
   if (process_.shared_memory() == nullptr ||
       !module_->module().has_export(kThreadEntry, engine::ExternKind::kFunction)) {
     return refuse(Errno::kNotsup);
   }
+  if (threads_.size() >= options_.threads_max || next_id_ == kThreadIdEnd) {
+    return refuse(Errno::kAgain);
+  }
   auto thread = make(next_id_);
   if (!thread) {
     return refuse(Errno::kAgain);
   }
-  auto fiber = (*thread)->instance->call(kThreadEntry, {next_id_, start_argument});
-  if (!fiber) {
+  if (!prepare(**thread, kThreadEntry, {next_id_, start_argument})) {
     return refuse(Errno::kNotsup);  // it takes other parameters
   }
-  run(**thread, *std::move(fiber));
+  run(**thread);
   threads_.emplace(next_id_, *std::move(thread));
   return next_id_++;
 }
@@ -141,6 +174,7 @@ void ThreadGroup::fiber_done(engine::Fiber& fiber) {
     return;
   }
   const auto ending = threads_.extract(id);
+  process_.checkpoints().remove(id);
   thread_ended_.notify();
 }
 

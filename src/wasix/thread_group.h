@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "engine/instance.h"
@@ -41,6 +42,14 @@ class ThreadGroup final : private engine::FiberOwner {
   Result<> create_main(std::shared_ptr<const engine::LinkedModule> module, Options options);
   // Starts it in the exported function `entry`. Invalid when there is no such function.
   Result<> start_main(std::string_view entry, std::optional<base::MonotonicTime> deadline);
+  // As create_main(), for a process that goes on where a thread of another one is: `thread` of
+  // `parent`, whose stack is `stack`. Makes the instance, which writes the module's initial data
+  // into its memory.
+  Result<> create_forked(std::shared_ptr<const engine::LinkedModule> module, Options options,
+                         const ThreadGroup& parent, ThreadId thread,
+                         std::shared_ptr<const engine::SavedStack> stack);
+  // Starts what create_forked() has made.
+  void start_forked(std::optional<base::MonotonicTime> deadline);
   // Another thread, in the module's `wasi_thread_start(id, start_argument)`. kAgain: the maximum is
   // reached; kNotsup: the module has no such function or no shared memory.
   ErrnoResult<ThreadId> spawn(std::uint32_t start_argument);
@@ -72,7 +81,10 @@ class ThreadGroup final : private engine::FiberOwner {
 
   void fiber_done(engine::Fiber& fiber) override;
   Result<std::unique_ptr<GuestThread>> make(ThreadId id);
-  void run(GuestThread& thread, std::unique_ptr<engine::Fiber> fiber);
+  // Makes the fiber that begins in `entry`.
+  Result<> prepare(GuestThread& thread, std::string_view entry,
+                   std::vector<std::uint64_t> arguments);
+  void run(GuestThread& thread);
 
   Process& process_;
   engine::Scheduler& scheduler_;

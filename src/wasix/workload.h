@@ -124,7 +124,7 @@ class Workload {
   bool is_child(ProcessId parent, ProcessId child) const noexcept;
   // Forgets a child that has ended.
   void reap(ProcessId child) noexcept;
-  // Notified when a process has ended.
+  // Notified when a process has ended or become another program.
   io::Event& process_ended() noexcept [[clang::lifetimebound]] { return process_ended_; }
   std::size_t process_count() const noexcept { return entries_.size(); }
 

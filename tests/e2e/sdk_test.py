@@ -13,7 +13,7 @@ import harness
 TOOLCHAIN = harness.SOURCE / "sdk/cmake/wasix-toolchain.cmake"
 GUIDE = harness.SOURCE / "docs/guide-sdk.md"
 harness.require(harness.BINARY, TOOLCHAIN, GUIDE)
-for tool in ("cmake", "clang-22", "curl"):
+for tool in ("cmake", "clang-22", "curl", "wasm-opt"):
     if shutil.which(tool) is None:
         harness.skip(f"{tool} is not installed")
 
@@ -85,6 +85,7 @@ class GuideTest(unittest.TestCase):
                               timeout=harness.START_SECONDS_MAX)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         for line in ("This is process ", "One request at a time.\n", "the child says: This is process ",
+                     "the child has 2\nthe parent has 1, and a child that exited with 3\n",
                      "50 threads took 1000 blocks; the sum is 500000500000\n"):
             self.assertIn(line, done.stdout)
 

@@ -3,7 +3,7 @@
 # What the build itself needs; then what tests and benchmarks put the program next to.
 setup_packages=(
   clang-22 lld-22 clang-format-22 clang-tidy-22 llvm-22 libclang-rt-22-dev
-  libclang-rt-22-dev-wasm32 wasi-libc
+  libclang-rt-22-dev-wasm32 wasi-libc binaryen
   cmake ninja-build ccache pkg-config git ca-certificates curl python3 xz-utils
   libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libyaml-cpp-dev nlohmann-json3-dev
   libssl-dev zlib1g-dev libarchive-dev libmimalloc-dev

@@ -29,7 +29,11 @@ void callback_signal(Thread& thread, Ptr<std::uint8_t> name, std::uint32_t name_
                                                         : SignalDelivery::kBlocked);
 }
 
-std::uint32_t next_signal(Thread& thread) {
+// `handled`: the one whose handler has returned; 0: none has.
+std::uint32_t next_signal(Thread& thread, std::uint32_t handled) {
+  if (handled != 0) {
+    thread.leave_handler();
+  }
   return static_cast<std::uint32_t>(thread.process().take_signal(thread));
 }
 

@@ -18,6 +18,8 @@ void register_wasix_signals(engine::HostFunctions& functions);
 void register_wasix_processes(engine::HostFunctions& functions);
 // host_calls_spawn.cc
 void register_wasix_programs(engine::HostFunctions& functions);
+// host_calls_fork.cc: fork, setjmp and longjmp.
+void register_wasix_fork(engine::HostFunctions& functions);
 // host_calls_terminal.cc
 void register_wasix_terminal(engine::HostFunctions& functions);
 

@@ -16,7 +16,7 @@ namespace {
 
 // What arguments mean: the letters of hostile_record().
 using Shape = std::pair<std::string_view, std::string_view>;
-constexpr std::array<Shape, 76> kShapes{{
+constexpr std::array<Shape, 79> kShapes{{
     {"fd_dup", "fr"},
     {"fd_dup2", "fnmr"},
     {"fd_event", "nnr"},
@@ -36,6 +36,9 @@ constexpr std::array<Shape, 76> kShapes{{
     {"proc_spawn2", "plplplsmdmmplr"},
     {"proc_spawn3", "plSmSmsmdmmplr"},
     {"proc_raise_interval", "nTm"},
+    {"proc_fork", "mr"},
+    {"stack_checkpoint", "rr"},
+    {"stack_restore", "rT"},
     {"proc_id", "r"},
     {"proc_parent", "nr"},
     {"proc_join", "omr"},
@@ -95,6 +98,16 @@ constexpr std::array<Shape, 76> kShapes{{
     {"proc_raise", "n"},
 }};
 
+// What Asyncify adds to a module, without frames: the state is all that there is to save.
+constexpr std::string_view kAsyncify = R"(
+  (global $state (mut i32) (i32.const 0))
+  (func (export "asyncify_start_unwind") (param i32) (global.set $state (i32.const 1)))
+  (func (export "asyncify_stop_unwind") (global.set $state (i32.const 0)))
+  (func (export "asyncify_start_rewind") (param i32) (global.set $state (i32.const 2)))
+  (func (export "asyncify_stop_rewind") (global.set $state (i32.const 0)))
+  (func (export "asyncify_get_state") (result i32) (global.get $state))
+)";
+
 std::string_view type_of(char letter) noexcept { return letter == 'I' ? "i64" : "i32"; }
 
 std::string import_text(const HostileImport& import, std::size_t number) {
@@ -107,7 +120,8 @@ std::string import_text(const HostileImport& import, std::size_t number) {
 }
 
 bool is_offered(const engine::HostFunctions& functions, const HostileImport& import) {
-  const auto wasm = engine::wat_to_wasm("(module\n" + import_text(import, 0) + ")");
+  const auto wasm =
+      engine::wat_to_wasm(fmt::format("(module\n{}{})", import_text(import, 0), kAsyncify));
   SELVEDGE_ASSERT(wasm.has_value());
   const auto info = engine::inspect_module(*wasm);
   return info.has_value() && functions.check_imports(*info).has_value();
@@ -148,6 +162,7 @@ std::string hostile_wat(std::span<const HostileImport> imports) {
   for (std::size_t number = 0; number < imports.size(); ++number) {
     text += import_text(imports[number], number);
   }
+  text += kAsyncify;
   text += "  (type $call (func (param i32) (result i32)))\n";
   std::string elements;
   const auto define = [&](std::size_t number, std::string_view body) {
@@ -175,12 +190,14 @@ std::string hostile_wat(std::span<const HostileImport> imports) {
          "(local.get 0)))");
   return text + fmt::format(R"(  (table {0} {0} funcref)
   (elem (i32.const 0){1})
-  (func $follow (param $base i32) (local $number i32)
+  (global $last (mut i32) (i32.const 0))
+  (func $follow (param $base i32)
     (loop $again
-      (local.set $number (call $next (local.get $base)))
-      (if (i32.ge_s (local.get $number) (i32.const 0)) (then
-        (drop (call_indirect (type $call) (local.get $base) (local.get $number)))
-        (br $again)))))
+      (if (i32.ne (global.get $state) (i32.const 2)) (then
+        (global.set $last (call $next (local.get $base)))))
+      (if (i32.ge_s (global.get $last) (i32.const 0)) (then
+        (drop (call_indirect (type $call) (local.get $base) (global.get $last)))
+        (br_if $again (i32.ne (global.get $state) (i32.const 1)))))))
   (func (export "_start") (call $follow (i32.const 0)))
   (func (export "wasi_thread_start") (param i32 i32)
     (call $follow (i32.mul (i32.and (local.get 0) (i32.const 15)) (i32.const 128))))

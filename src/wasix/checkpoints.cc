@@ -1,0 +1,61 @@
+#include "wasix/checkpoints.h"
+
+#include <utility>
+
+namespace selvedge::wasix {
+
+std::optional<CheckpointId> CheckpointTable::add(Checkpoint checkpoint,
+                                                 const engine::GuestMemory& memory) {
+  const std::size_t bytes = checkpoint.stack->size();
+  if (!has_room(bytes)) {
+    remove_if([&memory](CheckpointId id, const Checkpoint& old) {
+      return memory.read(engine::GuestPtr<CheckpointId>{old.id_address}) != id;
+    });
+  }
+  if (!has_room(bytes)) {
+    return std::nullopt;
+  }
+  bytes_ += bytes;
+  checkpoints_.emplace(next_id_, std::move(checkpoint));
+  return next_id_++;
+}
+
+bool CheckpointTable::has_room(std::size_t bytes) const noexcept {
+  return checkpoints_.size() < kCheckpointsMax && bytes <= kCheckpointBytesMax - bytes_;
+}
+
+template <class Predicate>
+void CheckpointTable::remove_if(Predicate predicate) {
+  std::erase_if(checkpoints_, [this, &predicate](const auto& item) {
+    if (!predicate(item.first, item.second)) {
+      return false;
+    }
+    bytes_ -= item.second.stack->size();
+    return true;
+  });
+}
+
+const Checkpoint* CheckpointTable::find(CheckpointId id, ThreadId thread) const noexcept {
+  const auto found = checkpoints_.find(id);
+  return found != checkpoints_.end() && found->second.thread == thread ? &found->second : nullptr;
+}
+
+void CheckpointTable::remove(ThreadId thread) noexcept {
+  remove_if([thread](CheckpointId, const Checkpoint& old) { return old.thread == thread; });
+}
+
+void CheckpointTable::clear() noexcept {
+  checkpoints_.clear();
+  bytes_ = 0;
+}
+
+CheckpointTable CheckpointTable::forked(ThreadId thread) const {
+  CheckpointTable copy = *this;
+  copy.remove_if([thread](CheckpointId, const Checkpoint& old) { return old.thread != thread; });
+  for (auto& [id, checkpoint] : copy.checkpoints_) {
+    checkpoint.thread = kMainThread;
+  }
+  return copy;
+}
+
+}  // namespace selvedge::wasix
