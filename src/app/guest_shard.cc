@@ -3,7 +3,7 @@
 namespace selvedge::app {
 
 GuestShard::GuestShard(io::Reactor& reactor, engine::Engine& engine, const base::Clock& clock,
-                       base::Random& random, io::HelperPool* helpers)
+                       base::Random& random, io::HelperPool* helpers, HostNetwork host_network)
     : reactor_(reactor),
       engine_(engine),
       scheduler_(engine.ticker(), clock),
@@ -12,6 +12,7 @@ GuestShard::GuestShard(io::Reactor& reactor, engine::Engine& engine, const base:
                      .scheduler = scheduler_,
                      .clock = clock,
                      .random = random,
-                     .helpers = helpers} {}
+                     .helpers = helpers},
+      host_network_(host_network) {}
 
 }  // namespace selvedge::app

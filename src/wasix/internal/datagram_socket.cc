@@ -104,6 +104,13 @@ Errno DatagramSocket::connect(const io::SocketAddress& address) {
     SELVEDGE_TRY_ERRNO(const UnixName* const name,
                        UnixName::find(*state_, SockType::kDgram, target.path()));
     static_cast<void>(name);
+  } else if (state_->leads_out(target)) {
+    if (const Errno error = prepare_outside(); error != Errno::kSuccess) {
+      return error;
+    }
+    if (const Errno denied = state_->egress->check(target); denied != Errno::kSuccess) {
+      return denied;
+    }
   } else {
     target = reachable(target);
     if (!target.ip().is_loopback() && !is_multicast(target.ip())) {
@@ -178,7 +185,32 @@ ErrnoResult<std::size_t> DatagramSocket::try_send(std::span<const ByteSpan> buff
   return count;
 }
 
+Errno DatagramSocket::prepare_outside() {
+  if (binding_ == nullptr) {
+    return bind_ip(unbound_address());
+  }
+  return binding_->ip().is_any() ? Errno::kSuccess : Errno::kInval;
+}
+
+Errno DatagramSocket::send_outside(const io::SocketAddress& to, base::ByteSpan bytes) {
+  if (const Errno error = prepare_outside(); error != Errno::kSuccess) {
+    return error;
+  }
+  if (outside_ == nullptr) {
+    outside_ = std::make_unique<EgressDatagrams>(
+        state_, events(), [this](const io::SocketAddress& from, base::ByteSpan arrived) {
+          if (takes_from(from)) {
+            static_cast<void>(deliver(from, {arrived.begin(), arrived.end()}));
+          }
+        });
+  }
+  return outside_->send(to, bytes);
+}
+
 Errno DatagramSocket::send_ip(const io::SocketAddress& to, std::vector<std::byte> bytes) {
+  if (state_->leads_out(to)) {
+    return send_outside(to, bytes);
+  }
   const bool multicast = is_multicast(to.ip());
   if (!multicast && !to.ip().is_loopback()) {
     return Errno::kAcces;
@@ -332,7 +364,9 @@ io::SocketAddress DatagramSocket::local_address() const {
   if (binding_ == nullptr) {
     return unbound_address();
   }
-  return to_guest(peer_ ? source_address(*binding_, peer_->ip()) : binding_->address());
+  // A guest does not learn the addresses of its host.
+  const bool inside = peer_ && !state_->leads_out(*peer_);
+  return to_guest(inside ? source_address(*binding_, peer_->ip()) : binding_->address());
 }
 
 ErrnoResult<io::SocketAddress> DatagramSocket::peer_address() const {
