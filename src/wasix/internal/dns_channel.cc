@@ -270,6 +270,7 @@ void DnsChannel::state_changed(void* self, ares_socket_t id, int reading, int wr
 void DnsChannel::pump() {
   closed_.clear();
   std::vector<ares_socket_t> ids;
+  ids.reserve(sockets_.size());
   for (const auto& [id, socket] : sockets_) {
     ids.push_back(id);
   }
