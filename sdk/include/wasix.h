@@ -57,6 +57,27 @@ int32_t wasix_sock_connect(int32_t fd, const wasix_addr_port* address) WASIX_IMP
 int32_t wasix_sock_addr_local(int32_t fd, wasix_addr_port* address) WASIX_IMPORT(sock_addr_local);
 int32_t wasix_sock_addr_peer(int32_t fd, wasix_addr_port* address) WASIX_IMPORT(sock_addr_peer);
 
+/* data: iovecs, as for readv(2) and writev(2). flags: 0. */
+int32_t wasix_sock_send_to(int32_t fd, const void* data, size_t data_count, uint32_t flags,
+                           const wasix_addr_port* destination, uint32_t* sent)
+    WASIX_IMPORT(sock_send_to);
+int32_t wasix_sock_recv_from(int32_t fd, const void* data, size_t data_count, uint32_t flags,
+                             uint32_t* received, uint16_t* received_flags, wasix_addr_port* from)
+    WASIX_IMPORT(sock_recv_from);
+
+/* ---- Names of hosts ---- */
+typedef struct {
+  uint8_t tag; /* WASIX_AF_INET4, with the first 4 bytes, or WASIX_AF_INET6 */
+  uint8_t padding;
+  uint8_t bytes[16];
+} wasix_addr_ip;
+_Static_assert(sizeof(wasix_addr_ip) == 18, "layout of addr_ip");
+
+/* At most addresses_max of them; count: how many. Names other than localhost and numeric ones take
+ * --net. */
+int32_t wasix_resolve(const char* host, size_t host_length, uint16_t port, wasix_addr_ip* addresses,
+                      size_t addresses_max, uint32_t* count) WASIX_IMPORT(resolve);
+
 /* ---- Descriptors ---- */
 int32_t wasix_fd_pipe(int32_t* reader, int32_t* writer) WASIX_IMPORT(fd_pipe);
 int32_t wasix_fd_dup(int32_t fd, int32_t* duplicate) WASIX_IMPORT(fd_dup);

@@ -4,7 +4,7 @@ namespace selvedge::app {
 
 GuestShard::GuestShard(io::Reactor& reactor, engine::Engine& engine, const base::Clock& clock,
                        base::Random& random, io::HelperPool* helpers,
-                       const engine::CpuClock* cpu_clock)
+                       const engine::CpuClock* cpu_clock, HostNetwork host_network)
     : reactor_(reactor),
       engine_(engine),
       scheduler_(engine.ticker(), clock, {}, cpu_clock),
@@ -13,6 +13,7 @@ GuestShard::GuestShard(io::Reactor& reactor, engine::Engine& engine, const base:
                      .scheduler = scheduler_,
                      .clock = clock,
                      .random = random,
-                     .helpers = helpers} {}
+                     .helpers = helpers},
+      host_network_(host_network) {}
 
 }  // namespace selvedge::app

@@ -8,11 +8,21 @@
 #include "engine/engine.h"
 #include "engine/scheduler.h"
 #include "io/helper_pool.h"
+#include "io/network.h"
 #include "io/reactor.h"
+#include "wasix/dns_resolver.h"
 #include "wasix/guest_background.h"
 #include "wasix/process.h"
 
 namespace selvedge::app {
+
+// The network of the host, for programs with a policy (ProgramOptions::egress).
+struct HostNetwork {
+  // nullptr: no program gets out. Outlives the shard's processes.
+  io::Network* network = nullptr;
+  // nullptr: no names but numeric ones and localhost.
+  wasix::DnsResolver* resolver = nullptr;
+};
 
 class GuestShard {
  public:
@@ -22,10 +32,13 @@ class GuestShard {
              engine::Engine& engine [[clang::lifetimebound]],
              const base::Clock& clock [[clang::lifetimebound]],
              base::Random& random [[clang::lifetimebound]], io::HelperPool* helpers,
-             const engine::CpuClock* cpu_clock = nullptr);
+             const engine::CpuClock* cpu_clock = nullptr, HostNetwork host_network = {});
 
   io::Reactor& reactor() noexcept [[clang::lifetimebound]] { return reactor_; }
   engine::Engine& engine() noexcept [[clang::lifetimebound]] { return engine_; }
+  const HostNetwork& host_network() const noexcept [[clang::lifetimebound]] {
+    return host_network_;
+  }
   const wasix::ProcessShard& process_shard() const noexcept [[clang::lifetimebound]] {
     return process_shard_;
   }
@@ -36,6 +49,7 @@ class GuestShard {
   engine::Scheduler scheduler_;
   wasix::GuestBackground background_;
   wasix::ProcessShard process_shard_;
+  HostNetwork host_network_;
 };
 
 }  // namespace selvedge::app

@@ -35,7 +35,7 @@ ListeningProgram::~ListeningProgram() = default;
 
 Result<> ListeningProgram::start() {
   const ProgramOptions& options = program_.program().options();
-  network_ = std::make_shared<wasix::LoopbackNetwork>(program_.shard().reactor());
+  network_ = program_.make_network();
   SELVEDGE_TRY(process_, program_.start({.output = log_lines(options.name, "stdout"),
                                          .error = log_lines(options.name, "stderr"),
                                          .network = network_},

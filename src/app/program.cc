@@ -95,7 +95,7 @@ Program::Program(std::shared_ptr<const engine::LinkedModule> module,
   uses_programs_ = imports_any(code, {"proc_spawn", "proc_exec"});
   // A program is found by its path.
   uses_files_ = uses_programs_ || imports_any(code, {"path_", "chdir", "getcwd"});
-  uses_sockets_ = imports_any(code, {"sock_open", "sock_pair"});
+  uses_sockets_ = imports_any(code, {"sock_open", "sock_pair", "resolve"});
   listens_ = imports_any(code, {"sock_listen"});
 }
 
@@ -163,6 +163,20 @@ Result<std::shared_ptr<wasix::Directory>> ShardProgram::open_root() const {
   return table->open_root();
 }
 
+std::shared_ptr<wasix::LoopbackNetwork> ShardProgram::make_network() const {
+  const ProgramOptions& options = program_->options();
+  const HostNetwork& host = shard_.host_network();
+  std::shared_ptr<wasix::EgressNetwork> egress;
+  if (host.network != nullptr && options.egress != nullptr && !options.egress->allows_nothing()) {
+    egress = std::make_shared<wasix::EgressNetwork>(
+        wasix::EgressNetwork::Options{.network = *host.network,
+                                      .resolver = host.resolver,
+                                      .policy = options.egress,
+                                      .limits = options.egress_limits});
+  }
+  return std::make_shared<wasix::LoopbackNetwork>(shard_.reactor(), std::move(egress));
+}
+
 Result<std::unique_ptr<wasix::Process>> ShardProgram::start(RunAttachments attachments,
                                                             EnvironmentBlock environment) const {
   const ProgramOptions& options = program_->options();
@@ -180,7 +194,7 @@ Result<std::unique_ptr<wasix::Process>> ShardProgram::start(RunAttachments attac
   }
   process_options.network = std::move(attachments.network);
   if (process_options.network == nullptr && program_->uses_sockets()) {
-    process_options.network = std::make_shared<wasix::LoopbackNetwork>(shard_.reactor());
+    process_options.network = make_network();
   }
   if (program_->uses_files()) {
     SELVEDGE_TRY(auto root, open_root());

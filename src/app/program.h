@@ -17,6 +17,8 @@
 #include "engine/engine.h"
 #include "engine/host_functions.h"
 #include "engine/module.h"
+#include "wasix/egress_network.h"
+#include "wasix/egress_policy.h"
 #include "wasix/file_system.h"
 #include "wasix/fs_mounts.h"
 #include "wasix/loopback_network.h"
@@ -50,6 +52,9 @@ struct ProgramOptions {
   std::vector<ProgramMount> mounts;    // a later one of one path wins
   GuestCommands commands;              // what its processes find in /bin
   wasix::ProcessLimits limits;
+  // Where it may connect to; nullptr: nowhere.
+  std::shared_ptr<const wasix::EgressPolicy> egress;
+  wasix::EgressLimits egress_limits;
   engine::TenantId tenant;
   // What one process may write into memory as files.
   std::uint64_t scratch_bytes_max = std::uint64_t{256} << 20;
@@ -74,7 +79,7 @@ class Program {
   }
   // The module imports a function that takes a path.
   bool uses_files() const noexcept { return uses_files_; }
-  // It imports functions of sockets, or of other programs.
+  // It imports functions of sockets or names, or of other programs.
   bool uses_sockets() const noexcept { return uses_sockets_; }
   bool uses_programs() const noexcept { return uses_programs_; }
   // It can listen, so that a gateway may pass connections on to it.
@@ -119,6 +124,8 @@ class ShardProgram {
   static Result<std::unique_ptr<ShardProgram>> create(GuestShard& shard [[clang::lifetimebound]],
                                                       std::shared_ptr<const Program> program);
 
+  // A network for one workload of the program, with a way out if it may have one.
+  std::shared_ptr<wasix::LoopbackNetwork> make_network() const;
   // A new process, started. `environment` replaces the program's.
   Result<std::unique_ptr<wasix::Process>> start(RunAttachments attachments,
                                                 EnvironmentBlock environment) const;

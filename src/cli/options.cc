@@ -33,8 +33,13 @@ constexpr std::string_view kRunFooter = R"(Examples:
   selvedge run --dir ./lib::/lib:ro --env LANG=C app.wasm  read-only folder, environment
   selvedge run --time-limit 5s --memory-limit 64MiB app.wasm
   selvedge run -e migrate ./package                        one command of a wasmer.toml
+  selvedge run --net app.wasm                              the public internet
+  selvedge run --net=api.example.com:443,10.0.0.5:5432 app.wasm
   selvedge run --http 8080 ./package                       serve it: http://127.0.0.1:8080/
   selvedge run --http :8080 page.wasm                      on every interface
+
+--net takes rules: public[:PORTS], NAME[:PORTS] (*.example.com, *), ADDRESS[/BITS][:PORTS] with IPv6
+in brackets. Addresses that are not public, this machine's loopback too, need a rule of their own.
 
 TARGET is a .wasm or .wat file, or a folder with wasmer.toml. Without --http the program's exit
 code is ours; 1 is a failure of selvedge, 2 a wrong command line, 124 a time limit, 130/143 an
@@ -46,6 +51,8 @@ struct RawRun {
   std::vector<std::string> directories;
   std::vector<std::string> environment;
   std::vector<std::string> environment_files;
+  std::vector<std::string> net;
+  std::vector<std::string> dns_servers;
   std::string command;
   std::string http;
   std::string memory_limit;
@@ -76,6 +83,12 @@ void declare_run(CLI::App& run, RawRun& raw) {
   run.add_option("-e,--entrypoint", raw.command, "command of the package")->option_text("CMD");
   run.add_option("--http", raw.http, "serve it over HTTP: 8080, :8080, 127.0.0.1:8080, [::1]:8080")
       ->option_text("ADDR");
+  run.add_option("--net", raw.net, "what the program may connect to (alone: public addresses)")
+      ->option_text("[=RULE,...]")
+      ->allow_extra_args(false);
+  run.add_option("--dns", raw.dns_servers, "ask this server for names, not those of the system")
+      ->option_text("ADDR")
+      ->allow_extra_args(false);
   run.add_option("--memory-limit", raw.memory_limit,
                  "of the program and all that it starts, e.g. 64MiB")
       ->option_text("SIZE");
@@ -189,6 +202,21 @@ Result<> add_limits(const RawRun& raw, RunOptions& options) {
   return {};
 }
 
+Result<> add_network(const RawRun& raw, RunOptions& options) {
+  if (!raw.net.empty()) {
+    auto policy = wasix::EgressPolicy::parse(raw.net);
+    if (!policy.has_value()) {
+      return fail(std::move(policy).error().with_context("--net"));
+    }
+    options.net = *std::move(policy);
+  }
+  for (const std::string& text : raw.dns_servers) {
+    SELVEDGE_TRY(auto server, parse_dns_server(text));
+    options.dns_servers.push_back(std::move(server));
+  }
+  return {};
+}
+
 Result<Invocation> run_options(const RawRun& raw, std::span<const std::string> after_dashes,
                                const ParseContext& context) {
   if (raw.positionals.empty()) {
@@ -215,6 +243,7 @@ Result<Invocation> run_options(const RawRun& raw, std::span<const std::string> a
     options.cache_folder = raw.cache_folder;
   }
   SELVEDGE_TRY_VOID(add_limits(raw, options));
+  SELVEDGE_TRY_VOID(add_network(raw, options));
   SELVEDGE_TRY(options.log_level, log_level_of(raw.log_level));
   options.access_log = raw.access_log;
   options.quiet = raw.quiet;
@@ -260,6 +289,8 @@ Result<Invocation> parse_command_line(std::span<const std::string> arguments,
   version->add_flag("--json", version_json, "as JSON");
   top.require_subcommand(0, 1);
   std::vector<std::string> reversed(arguments.begin(), dashes);
+  // A value that may be left out would take the target for itself.
+  std::ranges::replace(reversed, "--net", "--net=public");
   std::ranges::reverse(reversed);
   // CLI11 reports by exception; this is the only place that meets one.
   try {

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "io/socket_address.h"
+#include "wasix/egress_policy.h"
 #include "wasix/handle_table.h"
 
 namespace selvedge::cli {
@@ -54,6 +55,8 @@ struct RunOptions {
   std::vector<DirectoryMount> directories;
   std::vector<std::pair<std::string, std::string>> environment;
   std::optional<ListenAddress> http;
+  std::optional<wasix::EgressPolicy> net;      // nullopt: the program connects to nothing
+  std::vector<io::SocketAddress> dns_servers;  // empty: the host's
   std::optional<std::uint64_t> memory_bytes_max;
   std::optional<base::Duration> time_max;
   std::size_t concurrency_max = 0;            // requests at once on each shard; 0: the default
@@ -92,6 +95,8 @@ Result<DirectoryMount> parse_directory(std::string_view text);
 // "8080" and "localhost:8080" (this machine only), ":8080" (every interface), "127.0.0.1:8080",
 // "[::1]:8080". Port 0 takes a free one.
 Result<ListenAddress> parse_listen_address(std::string_view text);
+// "127.0.0.53", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353"; without a port it is 53.
+Result<io::SocketAddress> parse_dns_server(std::string_view text);
 // A number of bytes with an optional unit: B, K, KB, KiB, M, MB, MiB, G, GB, GiB (K is 1024, KB
 // 1000).
 Result<std::uint64_t> parse_bytes(std::string_view text);

@@ -47,6 +47,38 @@ TEST(CommandLine, PlainWordsAfterTheTarget_AreArguments) {
               ElementsAre("one", "two", "-3"));
 }
 
+TEST(CommandLine, Net_AloneIsThePublicInternetAndTakesNoValue) {
+  const RunOptions options = run({"run", "--net", "a.wasm", "--", "--net"});
+  EXPECT_EQ(options.target, "a.wasm");
+  EXPECT_THAT(options.arguments, ElementsAre("--net"));
+  ASSERT_TRUE(options.net.has_value());
+  EXPECT_TRUE(options.net->allows(*io::IpAddress::parse("8.8.8.8"), 443));
+  EXPECT_FALSE(options.net->allows(*io::IpAddress::parse("10.0.0.1"), 443));
+  EXPECT_FALSE(run({"run", "a.wasm"}).net.has_value());
+}
+
+TEST(CommandLine, Net_ValuesAddUp) {
+  const RunOptions options = run({"run", "--net=10.0.0.0/8:80,a.example", "--net=[fd00::1]", "t"});
+  EXPECT_TRUE(options.net->allows(*io::IpAddress::parse("10.0.0.1"), 80));
+  EXPECT_TRUE(options.net->allows(*io::IpAddress::parse("fd00::1"), 80));
+  EXPECT_TRUE(options.net->allows_name("a.example"));
+  EXPECT_THAT(message({"run", "--net=10.0.0.5/8", "t"}), StartsWith("--net: \"10.0.0.5/8\": "));
+}
+
+TEST(CommandLine, Dns_TakesAddressesWithOrWithoutAPort) {
+  const RunOptions options = run({"run", "--dns", "192.0.2.1", "--dns", "192.0.2.1:5353", "--dns",
+                                  "2001:db8::1", "--dns", "[2001:db8::1]:5353", "t"});
+  std::vector<std::string> servers;
+  for (const io::SocketAddress& server : options.dns_servers) {
+    servers.push_back(server.to_string());
+  }
+  EXPECT_THAT(servers, ElementsAre("192.0.2.1:53", "192.0.2.1:5353", "[2001:db8::1]:53",
+                                   "[2001:db8::1]:5353"));
+  for (const char* wrong : {"dns.example", "192.0.2.1:0", "unix:/x", "53", ""}) {
+    EXPECT_THAT(message({"run", "--dns", wrong, "t"}), HasSubstr("is no address")) << wrong;
+  }
+}
+
 TEST(CommandLine, RepeatedOptions_AreKeptInOrder) {
   const RunOptions options =
       run({"run", "--dir", "a::/x", "--dir", "b::/y:ro", "--env", "A=1", "--env", "LANG", "t"});

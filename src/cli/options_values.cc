@@ -108,6 +108,21 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
   return ListenAddress{.address = *std::move(parsed), .every_interface = text.starts_with(':')};
 }
 
+Result<io::SocketAddress> parse_dns_server(std::string_view text) {
+  constexpr std::uint16_t kDnsPort = 53;
+  if (const auto ip = io::IpAddress::parse(text)) {
+    return io::SocketAddress(*ip, kDnsPort);
+  }
+  const auto address = io::SocketAddress::parse(text);
+  if (!address || address->is_unix() || address->ip().is_any() || address->port() == 0) {
+    return fail_format(ErrorKind::kInvalid,
+                       "--dns \"{}\" is no address: write 192.0.2.1, 192.0.2.1:5353 or "
+                       "[2001:db8::1]:5353",
+                       text);
+  }
+  return *address;
+}
+
 Result<std::uint64_t> parse_bytes(std::string_view text) {
   constexpr std::uint64_t kKibi = 1024;
   static constexpr std::array<Unit, 11> kUnits{

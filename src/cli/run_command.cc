@@ -10,6 +10,7 @@
 #include "app/guest_shard.h"
 #include "cli/host_terminal.h"
 #include "cli/messages.h"
+#include "io/kernel_network.h"
 #include "io/signal_source.h"
 #include "io/standard_stream.h"
 #include "io/task_scope.h"
@@ -88,13 +89,17 @@ int exit_code_of(const wasix::ExitStatus& status, int signal, MessageStyle style
 }
 
 io::Task<int> run(Runtime& runtime, std::shared_ptr<const app::Program> program,
-                  MessageStyle style) {
+                  const RunOptions& options) {
+  const MessageStyle style{.json = options.json, .quiet = options.quiet};
   io::KernelReactor& reactor = runtime.reactor();
   SELVEDGE_CO_TRY(const auto signals, io::SignalSource::create(reactor, kEndingSignals));
   SELVEDGE_CO_TRY(const auto size_signals, io::SignalSource::create(reactor, {SIGWINCH}));
   const auto terminal = HostTerminal::find(reactor, {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
+  io::KernelNetwork network(reactor);
+  SELVEDGE_CO_TRY(const auto resolver, make_resolver(reactor, network, options));
   app::GuestShard shard(reactor, runtime.engine(), runtime.clock(), runtime.random(),
-                        &runtime.helpers(), &runtime.cpu_clock());
+                        &runtime.helpers(), &runtime.cpu_clock(),
+                        {.network = &network, .resolver = resolver.get()});
   SELVEDGE_CO_TRY(const auto shard_program, app::ShardProgram::create(shard, std::move(program)));
   app::EnvironmentBlock environment =
       app::environment_block(shard_program->program().options().environment);
@@ -125,8 +130,7 @@ io::Task<int> run(Runtime& runtime, std::shared_ptr<const app::Program> program,
 
 Result<int> run_command(Runtime& runtime, std::shared_ptr<const app::Program> program,
                         const RunOptions& options) {
-  return runtime.reactor().run(
-      run(runtime, std::move(program), {.json = options.json, .quiet = options.quiet}));
+  return runtime.reactor().run(run(runtime, std::move(program), options));
 }
 
 }  // namespace selvedge::cli

@@ -116,8 +116,11 @@ io::Task<> serve_listening(Service& service, io::Shard& shard, app::ShardProgram
 io::Task<> serve_shard(Service& service, io::Shard& shard) {
   const EndNotice notice(service);
   Runtime& runtime = service.runtime;
+  SELVEDGE_CO_TRY(const auto resolver,
+                  make_resolver(shard.reactor(), shard.network(), service.options));
   app::GuestShard guests(shard.reactor(), runtime.engine(), runtime.clock(), runtime.random(),
-                         &runtime.helpers(), &runtime.cpu_clock());
+                         &runtime.helpers(), &runtime.cpu_clock(),
+                         {.network = &shard.network(), .resolver = resolver.get()});
   SELVEDGE_CO_TRY(const auto program, app::ShardProgram::create(guests, service.program));
   if (service.program->listens()) {
     co_return co_await serve_listening(service, shard, *program);

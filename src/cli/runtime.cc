@@ -8,6 +8,7 @@
 #include "app/environment.h"
 #include "cli/progress_line.h"
 #include "io/event.h"
+#include "io/kernel_network.h"
 #include "io/signal_source.h"
 #include "io/task_scope.h"
 #include "wasix/host_functions.h"
@@ -104,6 +105,15 @@ std::filesystem::path default_cache_folder() {
   return {};
 }
 
+Result<std::unique_ptr<wasix::DnsResolver>> make_resolver(io::Reactor& reactor,
+                                                          io::Network& network,
+                                                          const RunOptions& options) {
+  if (!options.net.has_value()) {
+    return nullptr;
+  }
+  return wasix::DnsResolver::create(reactor, network, {.servers = options.dns_servers});
+}
+
 app::ProgramOptions program_options(const app::Package& package, const app::PackageCommand& command,
                                     const RunOptions& options) {
   app::ProgramOptions made;
@@ -125,6 +135,11 @@ app::ProgramOptions program_options(const app::Package& package, const app::Pack
   }
   made.limits.open_handles_max = static_cast<std::uint32_t>(options.files_max);
   made.limits.threads_max = static_cast<std::uint32_t>(options.threads_max);
+  if (options.net.has_value()) {
+    auto policy = std::make_shared<wasix::EgressPolicy>(*options.net);
+    policy->set_own_addresses(io::KernelNetwork::own_addresses());
+    made.egress = std::move(policy);
+  }
   for (const app::PackageCommand& other : package.commands) {
     const bool renamed = other.program_name != other.name;
     made.commands.emplace(

@@ -18,6 +18,8 @@
 #include "engine/host_functions.h"
 #include "io/helper_pool.h"
 #include "io/kernel_reactor.h"
+#include "io/network.h"
+#include "wasix/dns_resolver.h"
 
 namespace selvedge::cli {
 
@@ -60,6 +62,11 @@ class Runtime {
 
 // $XDG_CACHE_HOME/selvedge/artifacts, else ~/.cache/selvedge/artifacts; empty without either.
 std::filesystem::path default_cache_folder();
+
+// For the programs of one shard; null when they may not connect to anything.
+Result<std::unique_ptr<wasix::DnsResolver>> make_resolver(io::Reactor& reactor,
+                                                          io::Network& network,
+                                                          const RunOptions& options);
 
 // What the options and the package make of a command.
 app::ProgramOptions program_options(const app::Package& package, const app::PackageCommand& command,

@@ -1,10 +1,12 @@
 #include "io/kernel_network.h"
 
+#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "io/internal/kernel_address.h"
@@ -77,6 +79,28 @@ Result<SocketAddress> KernelNetwork::check_free(const SocketAddress& address,
   return internal::local_address_of(fd.get());
 }
 
+std::vector<IpAddress> KernelNetwork::own_addresses() {
+  std::vector<IpAddress> addresses;
+  ifaddrs* list = nullptr;
+  if (::getifaddrs(&list) != 0) {
+    return addresses;
+  }
+  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+    if (entry->ifa_addr == nullptr) {
+      continue;
+    }
+    const int family = entry->ifa_addr->sa_family;
+    if (family == AF_INET || family == AF_INET6) {
+      KernelAddress address = KernelAddress::empty();
+      address.length = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+      std::memcpy(address.data(), entry->ifa_addr, address.length);
+      addresses.push_back(address.to_socket_address().ip());
+    }
+  }
+  ::freeifaddrs(list);
+  return addresses;
+}
+
 Result<std::unique_ptr<Listener>> KernelNetwork::listen(const SocketAddress& address,
                                                         const ListenOptions& options) {
   SELVEDGE_TRY(base::UniqueFd fd, open_listener(address, options));
@@ -99,7 +123,7 @@ Task<std::unique_ptr<Stream>> KernelNetwork::connect(SocketAddress address, Dead
                                              KernelStream::State::kConnected);
   }
   if (errno != EINPROGRESS && errno != EINTR) {
-    co_return fail(error_from_errno(errno, "connect to " + address.to_string()));
+    co_return fail(internal::connect_error(errno, address));
   }
   auto stream = std::make_unique<KernelStream>(reactor_, std::move(fd), std::move(address),
                                                KernelStream::State::kConnecting);

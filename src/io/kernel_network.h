@@ -2,6 +2,8 @@
 
 // The host's network: TCP, UDP and unix sockets of the kernel.
 
+#include <vector>
+
 #include "io/kernel_reactor.h"
 #include "io/network.h"
 
@@ -17,6 +19,10 @@ class KernelNetwork final : public Network {
   // does not listen, so nobody connects to what is not served yet. Errors as of listen(). For TCP.
   static Result<SocketAddress> check_free(const SocketAddress& address,
                                           const ListenOptions& options = {});
+
+  // Those of this machine's interfaces that have one now, loopback with them; empty when the kernel
+  // does not say.
+  static std::vector<IpAddress> own_addresses();
 
   using Network::bind_datagram;
   using Network::listen;

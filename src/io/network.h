@@ -43,7 +43,8 @@ class Network {
   Result<std::unique_ptr<Listener>> listen(const SocketAddress& address) {
     return listen(address, ListenOptions{});
   }
-  // TCP or unix. kDisconnected (refused, unreachable), kTimeout, kDenied, kNotFound (no such path).
+  // TCP or unix. kDisconnected (refused), kTimeout, kDenied, kNotFound (no such path, no
+  // route).
   virtual Task<std::unique_ptr<Stream>> connect(SocketAddress address, Deadline deadline) = 0;
   // UDP.
   virtual Result<std::unique_ptr<DatagramSocket>> bind_datagram(const SocketAddress& address,

@@ -51,7 +51,7 @@ class IpAddress {
   // 127.0.0.0/8 or ::1.
   bool is_loopback() const noexcept;
   // The 4 or 16 bytes, in network order.
-  std::span<const std::uint8_t> bytes() const noexcept [[clang::lifetimebound]] {
+  constexpr std::span<const std::uint8_t> bytes() const noexcept [[clang::lifetimebound]] {
     return std::span(bytes_).first(is_v6_ ? 16 : 4);
   }
   // Canonical text (RFC 5952 for IPv6).

@@ -35,6 +35,12 @@ using base::MutableByteSpan;
 // A number of bytes, or nullopt: nothing possible now, wait for the event.
 using Attempt = Result<std::optional<std::size_t>>;
 
+// TCP's. Streams of other kinds neither delay nor probe, so they have no use for them.
+struct StreamOptions {
+  bool no_delay = true;
+  bool keep_alive = false;
+};
+
 // One reactor's thread. One reader and one writer at a time; they may be different tasks.
 // Destroying a stream closes it; no task may wait for it then.
 class Stream {
@@ -69,6 +75,9 @@ class Stream {
   // Ends both directions so that the peer sees a reset (TCP RST) instead of an orderly end: for a
   // response that must not look complete. Default: close().
   virtual void abort() noexcept { close(); }
+
+  // Best effort: a connection that has ended keeps what it had.
+  virtual void set_options(const StreamOptions& /*options*/) noexcept {}
 
   virtual SocketAddress local_address() const = 0;
   virtual SocketAddress peer_address() const = 0;

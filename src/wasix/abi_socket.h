@@ -74,6 +74,14 @@ struct AddrIp6 {
 };
 static_assert(sizeof(AddrIp6) == 24);
 
+// `tag` is an AddressFamily; IPv4 fills the first 4 bytes.
+struct AddrIp {
+  std::uint8_t tag;
+  std::uint8_t padding;
+  std::uint8_t bytes[16];
+};
+static_assert(sizeof(AddrIp) == 18 && offsetof(AddrIp, bytes) == 2);
+
 struct OptionTimestamp {
   std::uint8_t tag;  // 0: none, 1: some
   std::uint8_t padding[7];

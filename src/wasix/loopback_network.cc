@@ -81,8 +81,8 @@ io::Task<std::unique_ptr<io::Stream>> connect_stream(std::shared_ptr<LoopbackSta
 
 }  // namespace
 
-LoopbackNetwork::LoopbackNetwork(io::Reactor& reactor)
-    : state_(std::make_shared<LoopbackState>(reactor)) {}
+LoopbackNetwork::LoopbackNetwork(io::Reactor& reactor, std::shared_ptr<EgressNetwork> egress)
+    : state_(std::make_shared<LoopbackState>(reactor, std::move(egress))) {}
 
 LoopbackNetwork::~LoopbackNetwork() = default;
 
@@ -138,6 +138,8 @@ io::Task<std::unique_ptr<io::Stream>> LoopbackNetwork::connect(io::SocketAddress
                                                                io::Deadline deadline) {
   return connect_stream(state_, std::move(address), deadline);
 }
+
+EgressNetwork* LoopbackNetwork::egress() const noexcept { return state_->egress.get(); }
 
 io::Event& LoopbackNetwork::listening() noexcept { return state_->listening; }
 

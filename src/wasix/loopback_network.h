@@ -38,6 +38,8 @@ namespace internal {
 class LoopbackState;
 }
 
+class EgressNetwork;
+
 struct SocketPair {
   std::shared_ptr<Socket> first;
   std::shared_ptr<Socket> second;
@@ -60,7 +62,8 @@ class LoopbackNetwork {
   // Groups that one socket may join (Linux's igmp_max_memberships).
   static constexpr std::size_t kMulticastGroupsMax = 20;
 
-  explicit LoopbackNetwork(io::Reactor& reactor);
+  // `egress`: where its sockets go that connect or send to somewhere else; nullptr: nowhere.
+  explicit LoopbackNetwork(io::Reactor& reactor, std::shared_ptr<EgressNetwork> egress = nullptr);
   LoopbackNetwork(const LoopbackNetwork&) = delete;
   LoopbackNetwork& operator=(const LoopbackNetwork&) = delete;
   ~LoopbackNetwork();
@@ -71,6 +74,9 @@ class LoopbackNetwork {
   ErrnoResult<std::shared_ptr<Socket>> open(AddressFamily family, SockType type);
   // Two unix sockets that are connected to each other. Errors as open().
   ErrnoResult<SocketPair> open_pair(SockType type);
+
+  // nullptr: there is none.
+  EgressNetwork* egress() const noexcept [[clang::lifetimebound]];
 
   // ---- For the host ----
 

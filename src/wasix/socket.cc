@@ -1,36 +1,12 @@
 #include "wasix/socket.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
+#include "wasix/internal/mapped_address.h"
 #include "wasix/internal/socket_events.h"
 
 namespace selvedge::wasix {
-
-namespace {
-
-// ::ffff:0:0/96, RFC 4291 section 2.5.5.2.
-constexpr std::array<std::uint8_t, 12> kMappedPrefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-std::optional<io::IpAddress> unmapped(const io::IpAddress& ip) {
-  const auto bytes = ip.bytes();
-  if (!ip.is_v6() || !std::ranges::equal(bytes.first(kMappedPrefix.size()), kMappedPrefix)) {
-    return std::nullopt;
-  }
-  io::IpAddress::V4Bytes v4{};
-  std::ranges::copy(bytes.subspan(kMappedPrefix.size()), v4.begin());
-  return io::IpAddress::v4(v4);
-}
-
-io::IpAddress mapped(const io::IpAddress& ip) {
-  io::IpAddress::V6Bytes v6{};
-  std::ranges::copy(kMappedPrefix, v6.begin());
-  std::ranges::copy(ip.bytes(), v6.begin() + kMappedPrefix.size());
-  return io::IpAddress::v6(v6);
-}
-
-}  // namespace
 
 Socket::Socket(AddressFamily family, SockType type, std::shared_ptr<internal::SocketEvents> events)
     : family_(family), type_(type), events_(std::move(events)) {}
@@ -92,7 +68,7 @@ ErrnoResult<io::SocketAddress> Socket::to_network(const io::SocketAddress& addre
       if (address.family() != Family::kIpV6) {
         break;
       }
-      if (const std::optional<io::IpAddress> v4 = unmapped(address.ip())) {
+      if (const std::optional<io::IpAddress> v4 = internal::unmapped(address.ip())) {
         if (options_.only_v6) {
           return refuse(Errno::kNetunreach);
         }
@@ -112,7 +88,7 @@ ErrnoResult<io::SocketAddress> Socket::to_network(const io::SocketAddress& addre
 
 io::SocketAddress Socket::to_guest(const io::SocketAddress& address) const {
   if (family_ == AddressFamily::kInet6 && address.family() == io::SocketAddress::Family::kIpV4) {
-    return {mapped(address.ip()), address.port()};
+    return {internal::mapped(address.ip()), address.port()};
   }
   return address;
 }

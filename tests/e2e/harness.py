@@ -46,11 +46,12 @@ class Server:
     """`selvedge run --http` as a context manager. Leaving it stops the server with SIGTERM; that it ends well is
     checked there."""
 
-    def __init__(self, target, *options, log=None):
+    def __init__(self, target, *options, log=None, arguments=()):
         self.port = free_port()
         self.log = log or tempfile.TemporaryFile()
         self.owns_log = log is None
-        command = [BINARY, "run", "--http", f"127.0.0.1:{self.port}", *map(str, options), str(target)]
+        command = [BINARY, "run", "--http", f"127.0.0.1:{self.port}", *map(str, options), str(target),
+                   *map(str, arguments)]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=self.log, stdout=self.log)
 
     def output(self):

@@ -1,5 +1,7 @@
 #include "io/internal/kernel_stream.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -175,6 +177,16 @@ void KernelStream::abort() noexcept {
   close();
 }
 
+void KernelStream::set_options(const StreamOptions& options) noexcept {
+  if (!fd_ || peer_.is_unix()) {
+    return;
+  }
+  const int no_delay = options.no_delay ? 1 : 0;
+  const int keep_alive = options.keep_alive ? 1 : 0;
+  ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &no_delay, sizeof(no_delay));
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_KEEPALIVE, &keep_alive, sizeof(keep_alive));
+}
+
 SocketAddress KernelStream::local_address() const { return local_address_of(fd_.get()); }
 
 Result<> KernelStream::finish_connect() {
@@ -184,7 +196,7 @@ Result<> KernelStream::finish_connect() {
     return closed_error();
   }
   if (error_number != 0) {
-    return fail(error_from_errno(error_number, "connect to " + peer_.to_string()));
+    return fail(connect_error(error_number, peer_));
   }
   // Nothing can have been read yet, so an attempt is worth it whatever the first edge said.
   readable_.set();

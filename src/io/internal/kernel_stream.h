@@ -28,6 +28,7 @@ class KernelStream final : public Stream, private KernelReactor::Source {
   Result<> shutdown_write() override;
   void close() noexcept override;
   void abort() noexcept override;
+  void set_options(const StreamOptions& options) noexcept override;
   SocketAddress local_address() const override;
   SocketAddress peer_address() const override { return peer_; }
 

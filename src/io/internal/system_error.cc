@@ -63,4 +63,10 @@ Error error_from_errno(int error_number, std::string_view what) {
                fmt::format("cannot {}: {}", what, std::system_category().message(error_number)));
 }
 
+Error connect_error(int error_number, const SocketAddress& address) {
+  Error error = error_from_errno(error_number, "connect to " + address.to_string());
+  const bool no_route = error_number == ENETUNREACH || error_number == EHOSTUNREACH;
+  return no_route ? Error(ErrorKind::kNotFound, error.message()) : std::move(error);
+}
+
 }  // namespace selvedge::io::internal

@@ -37,6 +37,8 @@ class ByteRing {
   // Takes a prefix of `source`, such that size() stays within `size_max` and the memory within the
   // budget; how much.
   std::size_t push(base::ByteSpan source, std::size_t size_max);
+  // Makes room, so that a push() of that many bytes takes them all; false: the budget is used up.
+  bool reserve(std::size_t bytes) { return size_ + bytes <= capacity_ || grow(size_ + bytes); }
   // Moves bytes out; how many.
   std::size_t pop(base::MutableByteSpan target) noexcept;
   // Copies bytes that lie `offset` behind the front, and leaves them; how many.

@@ -98,32 +98,6 @@ Errno DatagramSocket::bind_ip(const io::SocketAddress& address) {
   return Errno::kSuccess;
 }
 
-Errno DatagramSocket::connect(const io::SocketAddress& address) {
-  SELVEDGE_TRY_ERRNO(io::SocketAddress target, to_network(address));
-  if (target.is_unix()) {
-    SELVEDGE_TRY_ERRNO(const UnixName* const name,
-                       UnixName::find(*state_, SockType::kDgram, target.path()));
-    static_cast<void>(name);
-  } else {
-    target = reachable(target);
-    if (!target.ip().is_loopback() && !is_multicast(target.ip())) {
-      return Errno::kAcces;
-    }
-    if (binding_ == nullptr) {
-      if (const Errno error = bind_ip({loopback_like(target.ip()), 0}); error != Errno::kSuccess) {
-        return error;
-      }
-    }
-  }
-  peer_ = std::move(target);
-  return Errno::kSuccess;
-}
-
-Errno DatagramSocket::disconnect() {
-  peer_.reset();
-  return Errno::kSuccess;
-}
-
 ErrnoResult<Received> DatagramSocket::try_receive(std::span<const MutableByteSpan> buffers,
                                                   ReceiveOptions options) {
   if (const Errno error = take_error(); error != Errno::kSuccess) {
@@ -179,6 +153,9 @@ ErrnoResult<std::size_t> DatagramSocket::try_send(std::span<const ByteSpan> buff
 }
 
 Errno DatagramSocket::send_ip(const io::SocketAddress& to, std::vector<std::byte> bytes) {
+  if (state_->leads_out(to)) {
+    return send_outside(to, bytes);
+  }
   const bool multicast = is_multicast(to.ip());
   if (!multicast && !to.ip().is_loopback()) {
     return Errno::kAcces;
@@ -332,7 +309,9 @@ io::SocketAddress DatagramSocket::local_address() const {
   if (binding_ == nullptr) {
     return unbound_address();
   }
-  return to_guest(peer_ ? source_address(*binding_, peer_->ip()) : binding_->address());
+  // A guest does not learn the addresses of its host.
+  const bool inside = peer_ && !state_->leads_out(*peer_);
+  return to_guest(inside ? source_address(*binding_, peer_->ip()) : binding_->address());
 }
 
 ErrnoResult<io::SocketAddress> DatagramSocket::peer_address() const {

@@ -3,13 +3,15 @@
 // UDP and unix datagram sockets.
 //
 // A datagram lies in its receiver's queue. What finds the queue full is dropped when it is UDP; a
-// sender to a unix socket waits instead, as on Linux.
+// sender to a unix socket waits instead, as on Linux. What goes outside goes through sockets of the
+// host; answers come into the same queue.
 
 #include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "wasix/internal/egress_datagrams.h"
 #include "wasix/internal/loopback_state.h"
 #include "wasix/internal/socket_events.h"
 #include "wasix/socket.h"
@@ -59,6 +61,9 @@ class DatagramSocket final : public Socket {
   bool takes_from(const io::SocketAddress& from) const noexcept;
   DatagramSocket* find_receiver(const io::SocketAddress& from, const io::SocketAddress& to) const;
   Errno send_ip(const io::SocketAddress& to, std::vector<std::byte> bytes);
+  // Makes sure that the socket is bound to any address. kInval: it is bound to one of `lo`.
+  Errno prepare_outside();
+  Errno send_outside(const io::SocketAddress& to, base::ByteSpan bytes);
   void send_multicast(const io::SocketAddress& from, const io::SocketAddress& to,
                       const std::vector<std::byte>& bytes);
   ErrnoResult<DatagramSocket*> find_unix_receiver(const io::SocketAddress* to) const;
@@ -73,6 +78,8 @@ class DatagramSocket final : public Socket {
   std::optional<io::SocketAddress> peer_;
   DatagramSocket* pair_ = nullptr;
   bool was_paired_ = false;
+  // Once something was sent outside.
+  std::unique_ptr<EgressDatagrams> outside_;
   std::vector<io::IpAddress> groups_;
   std::deque<Datagram> queue_;
   std::size_t queued_bytes_ = 0;

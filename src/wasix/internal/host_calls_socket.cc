@@ -241,6 +241,7 @@ void register_wasix_sockets(engine::HostFunctions& functions) {
   functions.define<&sock_recv_msg>(kWasixModule, "sock_recv_msg");
   functions.define<&sock_send_to>(kWasixModule, "sock_send_to");
   functions.define<&sock_send_file>(kWasixModule, "sock_send_file");
+  functions.define<&resolve>(kWasixModule, "resolve");
 }
 
 }  // namespace selvedge::wasix::internal

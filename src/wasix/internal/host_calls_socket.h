@@ -41,6 +41,11 @@ Errno sock_addr_local(Thread& thread, GuestFd fd, Ptr<abi::AddrPort> address);
 Errno sock_addr_peer(Thread& thread, GuestFd fd, Ptr<abi::AddrPort> address);
 Errno sock_status(Thread& thread, GuestFd fd, Ptr<std::uint8_t> status);
 
+// host_calls_resolve.cc
+BlockingErrno resolve(Thread& thread, Ptr<std::uint8_t> host, std::uint32_t host_len,
+                      std::uint32_t port, Ptr<abi::AddrIp> addresses, std::uint32_t addresses_len,
+                      Ptr<std::uint32_t> count);
+
 // host_calls_socket_option.cc
 Errno sock_set_opt_flag(Thread& thread, GuestFd fd, std::uint32_t option, std::uint32_t flag);
 Errno sock_get_opt_flag(Thread& thread, GuestFd fd, std::uint32_t option, Ptr<std::uint8_t> flag);

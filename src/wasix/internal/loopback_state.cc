@@ -10,8 +10,9 @@ SocketSlot::~SocketSlot() {
   }
 }
 
-LoopbackState::LoopbackState(io::Reactor& reactor_of_shard)
+LoopbackState::LoopbackState(io::Reactor& reactor_of_shard, std::shared_ptr<EgressNetwork> way_out)
     : reactor(reactor_of_shard),
+      egress(std::move(way_out)),
       budget(LoopbackNetwork::kBufferedBytesMax),
       listening(reactor_of_shard) {}
 

@@ -13,6 +13,7 @@
 #include "io/event.h"
 #include "io/reactor.h"
 #include "wasix/abi_socket.h"
+#include "wasix/egress_network.h"
 #include "wasix/internal/byte_ring.h"
 #include "wasix/internal/port_table.h"
 
@@ -36,7 +37,8 @@ class SocketSlot {
 // Owned by the network and by each of its sockets together, so that neither must outlive the other.
 class LoopbackState : public std::enable_shared_from_this<LoopbackState> {
  public:
-  explicit LoopbackState(io::Reactor& reactor);
+  // `way_out`: may be null.
+  LoopbackState(io::Reactor& reactor, std::shared_ptr<EgressNetwork> way_out);
 
   // nullopt: as many as are allowed exist.
   std::optional<SocketSlot> take_slot();
@@ -44,7 +46,14 @@ class LoopbackState : public std::enable_shared_from_this<LoopbackState> {
   void listener_began() noexcept;
   void listener_ended() noexcept;
 
+  // Whether a socket leaves this network for that address.
+  bool leads_out(const io::SocketAddress& destination) const {
+    return egress != nullptr && egress->is_outside(destination);
+  }
+
   io::Reactor& reactor;
+  // nullptr: there is nothing outside.
+  const std::shared_ptr<EgressNetwork> egress;
   MemoryBudget budget;
   // Sockets own these together with us: a binding leaves its table when the socket goes.
   const std::shared_ptr<PortTable> tcp = std::make_shared<PortTable>();

@@ -134,8 +134,8 @@ Readiness StreamEnd::write_readiness() const noexcept {
   return {.ready = events_->writable.is_set(), .hangup = peer_ == nullptr, .bytes = room()};
 }
 
-void StreamEnd::resize(BufferSizes sizes) noexcept {
-  sizes_ = sizes;
+void StreamEnd::set_options(const SocketOptions& options) noexcept {
+  sizes_ = BufferSizes::of(options);
   update_writable();
   if (peer_ != nullptr) {
     peer_->update_writable();

@@ -15,6 +15,7 @@
 #include "io/socket_address.h"
 #include "wasix/handle.h"
 #include "wasix/internal/byte_ring.h"
+#include "wasix/internal/connection.h"
 #include "wasix/internal/loopback_state.h"
 #include "wasix/internal/socket_events.h"
 
@@ -23,50 +24,47 @@ namespace selvedge::wasix::internal {
 struct BufferSizes {
   std::size_t receive;
   std::size_t send;
+
+  static BufferSizes of(const SocketOptions& options) noexcept {
+    return {.receive = static_cast<std::size_t>(options.receive_buffer_bytes),
+            .send = static_cast<std::size_t>(options.send_buffer_bytes)};
+  }
 };
 
 // Owned by whoever uses the end; the two ends know each other until the first one goes.
-class StreamEnd {
+class StreamEnd final : public Connection {
  public:
   StreamEnd(std::shared_ptr<LoopbackState> state, std::shared_ptr<SocketEvents> events,
             BufferSizes sizes);
   StreamEnd(const StreamEnd&) = delete;
   StreamEnd& operator=(const StreamEnd&) = delete;
-  ~StreamEnd() { close(); }
+  ~StreamEnd() override { close(); }
 
   // Makes the two the ends of one connection, with the first one's addresses mirrored.
   static void join(StreamEnd& one, StreamEnd& other, const io::SocketAddress& local,
                    const io::SocketAddress& peer);
 
-  // As Handle::try_read and try_write. kConnreset once after the peer's reset, when what came
-  // before it is read; then the end. kNobufs: the network's memory is used up.
-  ErrnoResult<std::size_t> read(std::span<const MutableByteSpan> buffers, bool peek);
-  ErrnoResult<std::size_t> write(std::span<const ByteSpan> buffers);
-  // The peer reads to the end of what was written.
-  void shutdown_write() noexcept;
-  // Drops what came; the peer's writes fail with kPipe.
-  void shutdown_read() noexcept;
-  // Both, and the peer is gone: what was written is still read there. Unread bytes here, as TCP
-  // says (RFC 1122 section 4.2.2.13), or reset() make it a reset.
+  // Ends both directions, as destroying it does.
   void close() noexcept { close(incoming_.size() > 0); }
-  void reset() noexcept { close(true); }
 
-  Readiness read_readiness() const noexcept;
-  Readiness write_readiness() const noexcept;
-  void resize(BufferSizes sizes) noexcept;
-  // The error of a reset that no call has reported yet; taken.
-  Errno take_error() noexcept;
+  // ---- Connection ----
+  ErrnoResult<std::size_t> read(std::span<const MutableByteSpan> buffers, bool peek) override;
+  ErrnoResult<std::size_t> write(std::span<const ByteSpan> buffers) override;
+  void shutdown_write() noexcept override;
+  // The peer's writes fail with kPipe.
+  void shutdown_read() noexcept override;
+  void reset() noexcept override { close(true); }
+  Readiness read_readiness() const noexcept override;
+  Readiness write_readiness() const noexcept override;
+  void set_options(const SocketOptions& options) noexcept override;
+  Errno take_error() noexcept override;
+  bool peer_closed() const noexcept override { return peer_ == nullptr; }
+  bool was_reset() const noexcept override { return was_reset_; }
+  io::SocketAddress local_address() const override { return local_; }
+  io::SocketAddress peer_address() const override { return peer_at_; }
 
-  bool peer_closed() const noexcept { return peer_ == nullptr; }
-  bool was_reset() const noexcept { return was_reset_; }
   const std::shared_ptr<SocketEvents>& events() const noexcept [[clang::lifetimebound]] {
     return events_;
-  }
-  const io::SocketAddress& local_address() const noexcept [[clang::lifetimebound]] {
-    return local_;
-  }
-  const io::SocketAddress& peer_address() const noexcept [[clang::lifetimebound]] {
-    return peer_at_;
   }
 
   // The end's place among the network's sockets, until a socket that has one of its own owns it.

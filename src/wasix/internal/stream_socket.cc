@@ -32,18 +32,22 @@ StreamSocket::~StreamSocket() {
   }
 }
 
-BufferSizes StreamSocket::buffer_sizes() const noexcept {
-  return {.receive = static_cast<std::size_t>(options().receive_buffer_bytes),
-          .send = static_cast<std::size_t>(options().send_buffer_bytes)};
-}
-
 void StreamSocket::options_changed() {
-  if (end_ != nullptr) {
-    end_->resize(buffer_sizes());
+  if (outside_ != nullptr) {
+    outside_->set_options(options());
+  } else if (end_ != nullptr) {
+    end_->set_options(options());
   }
 }
 
 void StreamSocket::settle() {
+  if (outside_ != nullptr && !outside_->pending()) {
+    error_ = outside_->connect_result();
+    if (error_ == Errno::kSuccess) {
+      end_ = std::move(outside_);
+    }
+    outside_.reset();
+  }
   if (attempt_ == nullptr || attempt_->pending()) {
     return;
   }
@@ -55,12 +59,12 @@ void StreamSocket::settle() {
   attempt_.reset();
 }
 
-ErrnoResult<StreamEnd*> StreamSocket::connected() {
+ErrnoResult<Connection*> StreamSocket::connected() {
   settle();
   if (end_ != nullptr) {
     return end_.get();
   }
-  if (attempt_ != nullptr) {
+  if (connecting()) {
     return refuse(Errno::kAgain);
   }
   const Errno error = std::exchange(error_, Errno::kSuccess);
@@ -69,7 +73,7 @@ ErrnoResult<StreamEnd*> StreamSocket::connected() {
 
 Errno StreamSocket::bind(const io::SocketAddress& address) {
   settle();
-  if (bound() || end_ != nullptr || attempt_ != nullptr) {
+  if (bound() || end_ != nullptr || connecting()) {
     return Errno::kInval;
   }
   SELVEDGE_TRY_ERRNO(const io::SocketAddress target, to_network(address));
@@ -104,7 +108,7 @@ Errno StreamSocket::listen(std::uint32_t backlog) {
     queue_->set_backlog(places);
     return Errno::kSuccess;
   }
-  if (end_ != nullptr || attempt_ != nullptr) {
+  if (end_ != nullptr || connecting()) {
     return Errno::kInval;
   }
   if (family() == AddressFamily::kUnix) {
@@ -121,7 +125,7 @@ Errno StreamSocket::listen(std::uint32_t backlog) {
       return Errno::kAddrinuse;
     }
   }
-  queue_ = std::make_unique<ListenQueue>(state_, events(), buffer_sizes(), places);
+  queue_ = std::make_unique<ListenQueue>(state_, events(), BufferSizes::of(options()), places);
   if (name_ != nullptr) {
     name_->listener = queue_.get();
   } else {
@@ -185,13 +189,17 @@ Errno StreamSocket::connect(const io::SocketAddress& address) {
   if (queue_ != nullptr || end_ != nullptr) {
     return Errno::kIsconn;
   }
-  if (attempt_ != nullptr) {
+  if (connecting()) {
     return Errno::kAlready;
   }
   if (const Errno error = std::exchange(error_, Errno::kSuccess); error != Errno::kSuccess) {
     return error;
   }
   SELVEDGE_TRY_ERRNO(io::SocketAddress target, to_network(address));
+  return state_->leads_out(target) ? connect_outside(target) : connect_inside(std::move(target));
+}
+
+Errno StreamSocket::connect_inside(io::SocketAddress target) {
   SELVEDGE_TRY_ERRNO(ListenQueue* const listener, find_listener(target));
   io::SocketAddress local = unbound_address();
   if (target.is_unix()) {
@@ -204,11 +212,12 @@ Errno StreamSocket::connect(const io::SocketAddress& address) {
     }
     local = source_address(*binding_, target.ip());
   }
-  attempt_ = std::make_unique<ConnectAttempt>(ConnectAttempt::Options{.state = state_,
-                                                                      .events = events(),
-                                                                      .sizes = buffer_sizes(),
-                                                                      .local = std::move(local),
-                                                                      .target = std::move(target)});
+  attempt_ =
+      std::make_unique<ConnectAttempt>(ConnectAttempt::Options{.state = state_,
+                                                               .events = events(),
+                                                               .sizes = BufferSizes::of(options()),
+                                                               .local = std::move(local),
+                                                               .target = std::move(target)});
   events()->readable.reset();
   events()->writable.reset();
   listener->connect(*attempt_);
@@ -219,14 +228,32 @@ Errno StreamSocket::connect(const io::SocketAddress& address) {
   return std::exchange(error_, Errno::kSuccess);
 }
 
+// A socket that is bound to an address of `lo` cannot leave it, as on Linux.
+Errno StreamSocket::connect_outside(const io::SocketAddress& target) {
+  if (binding_ != nullptr && !binding_->ip().is_any()) {
+    return Errno::kInval;
+  }
+  if (const Errno denied = state_->egress->check(target); denied != Errno::kSuccess) {
+    return denied;
+  }
+  SELVEDGE_TRY_ERRNO(EgressNetwork::Slot slot, state_->egress->take_slot());
+  events()->readable.reset();
+  events()->writable.reset();
+  outside_ = std::make_unique<EgressStream>(state_, events(), std::move(slot), options());
+  outside_->connect(target);
+  return Errno::kInprogress;
+}
+
 Errno StreamSocket::finish_connect() {
-  const ErrnoResult<StreamEnd*> end = connected();
+  const ErrnoResult<Connection*> end = connected();
   return end ? Errno::kSuccess : end.error();
 }
 
 void StreamSocket::cancel_connect() noexcept {
-  if (attempt_ != nullptr && attempt_->pending()) {
+  const bool inside = attempt_ != nullptr && attempt_->pending();
+  if (inside || (outside_ != nullptr && outside_->pending())) {
     attempt_.reset();
+    outside_.reset();
     events()->readable.set();
     events()->writable.set();
   }
@@ -234,14 +261,14 @@ void StreamSocket::cancel_connect() noexcept {
 
 ErrnoResult<Received> StreamSocket::try_receive(std::span<const MutableByteSpan> buffers,
                                                 ReceiveOptions options) {
-  SELVEDGE_TRY_ERRNO(StreamEnd* const end, connected());
+  SELVEDGE_TRY_ERRNO(Connection* const end, connected());
   SELVEDGE_TRY_ERRNO(const std::size_t count, end->read(buffers, options.peek));
   return Received{.count = count, .length = count, .from = to_guest(end->peer_address())};
 }
 
 ErrnoResult<std::size_t> StreamSocket::try_send(std::span<const ByteSpan> buffers,
                                                 const io::SocketAddress* /*destination*/) {
-  SELVEDGE_TRY_ERRNO(StreamEnd* const end, connected());
+  SELVEDGE_TRY_ERRNO(Connection* const end, connected());
   return end->write(buffers);
 }
 
@@ -313,7 +340,7 @@ Readiness StreamSocket::read_readiness() {
   if (queue_ != nullptr) {
     return {.ready = queue_->can_accept()};
   }
-  return {.ready = attempt_ == nullptr, .hangup = attempt_ == nullptr};
+  return {.ready = !connecting(), .hangup = !connecting()};
 }
 
 Readiness StreamSocket::write_readiness() {
@@ -321,7 +348,7 @@ Readiness StreamSocket::write_readiness() {
   if (end_ != nullptr) {
     return end_->write_readiness();
   }
-  const bool idle = queue_ == nullptr && attempt_ == nullptr;
+  const bool idle = queue_ == nullptr && !connecting();
   return {.ready = idle, .hangup = idle};
 }
 

@@ -1,11 +1,14 @@
 #pragma once
 
 // TCP and unix stream sockets. A socket is one of: fresh, listening, waiting for a connection,
-// connected; each has its own object, and at most one of them exists.
+// connected; each has its own object, and at most one of them exists. Where it connects to decides
+// whether the connection is one in memory or one of the host.
 
 #include <memory>
 #include <optional>
 
+#include "wasix/internal/connection.h"
+#include "wasix/internal/egress_stream.h"
 #include "wasix/internal/listen_queue.h"
 #include "wasix/internal/loopback_state.h"
 #include "wasix/internal/stream_end.h"
@@ -42,14 +45,16 @@ class StreamSocket final : public Socket {
 
  private:
   void options_changed() override;
-  BufferSizes buffer_sizes() const noexcept;
   // Looks what became of a connection attempt.
   void settle();
   // The connection; kAgain while it is being made, kNotconn without one.
-  ErrnoResult<StreamEnd*> connected();
+  ErrnoResult<Connection*> connected();
   Errno bind_ip(const io::SocketAddress& address);
   Errno bind_unix(const io::SocketAddress& address);
   ErrnoResult<ListenQueue*> find_listener(io::SocketAddress& target);
+  Errno connect_inside(io::SocketAddress target);
+  Errno connect_outside(const io::SocketAddress& target);
+  bool connecting() const noexcept { return attempt_ != nullptr || outside_ != nullptr; }
   bool bound() const noexcept { return binding_ != nullptr || name_ != nullptr; }
   void stop_listening() noexcept;
 
@@ -59,7 +64,8 @@ class StreamSocket final : public Socket {
   std::unique_ptr<UnixName> name_;
   std::unique_ptr<ListenQueue> queue_;
   std::unique_ptr<ConnectAttempt> attempt_;
-  std::unique_ptr<StreamEnd> end_;
+  std::unique_ptr<EgressStream> outside_;  // until it is connected
+  std::unique_ptr<Connection> end_;
   Errno error_ = Errno::kSuccess;  // of a connection attempt, until a call reports it
 };
 

@@ -16,7 +16,7 @@ namespace {
 
 // What arguments mean: the letters of hostile_record().
 using Shape = std::pair<std::string_view, std::string_view>;
-constexpr std::array<Shape, 79> kShapes{{
+constexpr std::array<Shape, 80> kShapes{{
     {"fd_dup", "fr"},
     {"fd_dup2", "fnmr"},
     {"fd_event", "nnr"},
@@ -68,6 +68,7 @@ constexpr std::array<Shape, 79> kShapes{{
     {"sock_leave_multicast_v4", "fii"},
     {"sock_join_multicast_v6", "fim"},
     {"sock_leave_multicast_v6", "fim"},
+    {"resolve", "plzrmr"},
     {"sock_bind", "fa"},
     {"sock_listen", "fn"},
     {"sock_accept", "fzrr"},
