@@ -57,7 +57,7 @@ def arguments(program, own_path, name, count):
 def runners(folder, wasmer):
     """name -> (program, name, count) -> command"""
     def selvedge(program, name, count):
-        return [BINARY, "run", "-q", "--dir", f"{folder}::/programs:ro",
+        return [BINARY, "run", "-q", "--file-limit", FILES_MAX, "--dir", f"{folder}::/programs:ro",
                 folder / f"{program}.wasm", "--", *arguments(program, f"/programs/{program}.wasm", name, count)]
 
     def linux(program, name, count):

@@ -9,6 +9,16 @@ namespace selvedge::engine {
 RunQueue::RunQueue() = default;
 RunQueue::~RunQueue() = default;
 
+base::Duration RunQueue::Group::to_charge(base::Duration used, bool exactly) noexcept {
+  if (used <= kLongTurn) {
+    exact_turns_left_ -= exactly ? 1 : 0;
+    return used;
+  }
+  exact_turns_left_ = kExactTurns;
+  // The benefit of the doubt is given once: most groups are short, and it must not pay to go on.
+  return exactly || std::exchange(had_long_turn_, true) ? used : kLongTurn;
+}
+
 void RunQueue::attach(Entry& entry, Group& group) {
   SELVEDGE_ASSERT(!entry.attached());
   if (group.entry_count_++ == 0) {

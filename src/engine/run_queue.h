@@ -27,6 +27,10 @@ inline constexpr std::uint32_t kTenantWeightDefault = kWeightDefault;
 inline constexpr std::uint32_t kTenantWeightMax = 1 << 20;
 inline constexpr std::uint8_t kBurnedSlicesMax = 4;
 inline constexpr std::uint32_t kBurnerTurn = 8;
+// A longer turn is doubted when it was measured by the clock on the wall; so many are then measured
+// exactly.
+inline constexpr base::Duration kLongTurn = std::chrono::microseconds(50);
+inline constexpr std::uint8_t kExactTurns = 16;
 // Idle tenants whose debt is remembered.
 inline constexpr std::size_t kIdleTenantsMax = 4096;
 
@@ -51,10 +55,11 @@ class RunQueue {
     explicit Group(TenantId tenant, std::uint32_t weight = kTenantWeightDefault) noexcept
         : id_(tenant), tenant_weight_(weight) {}
 
-    // Its turns are measured by CPU time (Scheduler). Until then by the clock on the wall, which is
-    // cheaper to read.
-    bool measured_exactly() const noexcept { return measured_exactly_; }
-    void measure_exactly() noexcept { measured_exactly_ = true; }
+    // Whether its next turn is to be measured by CPU time: it had a long one lately. The clock on
+    // the wall is cheaper to read, and wrong only when the thread does not run for a while.
+    bool measured_exactly() const noexcept { return exact_turns_left_ > 0; }
+    // What a turn is charged with that took `used`, measured so or by the clock on the wall.
+    base::Duration to_charge(base::Duration used, bool exactly) noexcept;
 
    private:
     friend class RunQueue;
@@ -65,7 +70,8 @@ class RunQueue {
     Tenant* tenant_ = nullptr;
     std::size_t entry_count_ = 0;
     std::uint32_t turns_ = 0;
-    bool measured_exactly_ = false;
+    std::uint8_t exact_turns_left_ = 0;
+    bool had_long_turn_ = false;
     List ready_;
     List burners_;
   };

@@ -189,6 +189,21 @@ TEST(RunQueue, NewcomersWithoutEnd_NeitherStarveNorFeedABurner) {
   queue.detach(burner.entry);
 }
 
+TEST(RunQueue, LongTurn_IsDoubtedOnceAndThenMeasured) {
+  RunQueue::Group group(kFirst);
+  EXPECT_EQ(group.to_charge(microseconds(40), false), microseconds(40));
+  EXPECT_FALSE(group.measured_exactly());
+  EXPECT_EQ(group.to_charge(milliseconds(4), false), kLongTurn);
+  for (int turn = 0; turn < kExactTurns; ++turn) {
+    EXPECT_TRUE(group.measured_exactly());
+    EXPECT_EQ(group.to_charge(microseconds(5), true), microseconds(5));
+  }
+  EXPECT_FALSE(group.measured_exactly());
+  EXPECT_EQ(group.to_charge(milliseconds(4), false), milliseconds(4));
+  EXPECT_EQ(group.to_charge(milliseconds(1), true), milliseconds(1));
+  EXPECT_TRUE(group.measured_exactly());
+}
+
 TEST(RunQueue, DebtOfATenantThatLeaves_IsFoundAgain) {
   RunQueue queue;
   Single other(kSecond);

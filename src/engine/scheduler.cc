@@ -7,13 +7,6 @@
 #include "engine/internal/scheduler_entry.h"
 
 namespace selvedge::engine {
-namespace {
-
-// What a turn may take by the clock on the wall and be charged so.
-constexpr base::Duration kTrustedSlice = std::chrono::microseconds(50);
-
-}  // namespace
-
 struct Scheduler::State {
   std::set<std::pair<base::MonotonicTime, internal::SchedulerEntry*>> deadlines;
   std::size_t fiber_count = 0;
@@ -90,10 +83,8 @@ void Scheduler::run_slice() {
   }
   base::Duration used =
       use_cpu_clock ? cpu_clock_->thread_time() - cpu_begin : clock_.now() - begin;
-  if (cpu_clock_ != nullptr && !use_cpu_clock && used > kTrustedSlice) {
-    // Perhaps the thread was not running: from now on it is known.
-    used = kTrustedSlice;
-    entry.group->measure_exactly();
+  if (cpu_clock_ != nullptr) {
+    used = entry.group->to_charge(used, use_cpu_clock);
   }
   queue_.charge(entry, used, status == FiberStatus::kYielded);
   fiber.charge(used);
