@@ -12,7 +12,7 @@ pub(super) fn linker(engine: &Engine, store: &mut Store<()>) -> Result<Linker<()
     let mut linker = Linker::new(engine);
     linker.allow_shadowing(true);
     define_spectest(&mut linker, engine, store)?;
-    define_waits(&mut linker)?;
+    define_instructions(&mut linker)?;
     Ok(linker)
 }
 
@@ -80,7 +80,7 @@ fn timeout(nanoseconds: i64) -> Option<Duration> {
     u64::try_from(nanoseconds).ok().map(Duration::from_nanos)
 }
 
-fn define_waits(linker: &mut Linker<()>) -> Result<()> {
+fn define_instructions(linker: &mut Linker<()>) -> Result<()> {
     const MODULE: &str = "selvedge";
     linker.func_wrap(
         MODULE,
@@ -128,5 +128,15 @@ fn define_waits(linker: &mut Linker<()>) -> Result<()> {
             }
         },
     )?;
+    // Also called in modules whose memory is not shared, when every function moves.
+    linker.func_wrap(MODULE, "memory_grow", |mut caller: Caller<'_, ()>, pages: i32| -> i32 {
+        let pages = u64::from(pages as u32);
+        let before = match caller.get_export("selvedge.memory") {
+            Some(Extern::SharedMemory(memory)) => memory.grow(pages),
+            Some(Extern::Memory(memory)) => memory.grow(&mut caller, pages),
+            _ => panic!("the rewriter exports the memory"),
+        };
+        before.map_or(-1, |before| before as i32)
+    })?;
     Ok(())
 }
