@@ -1,5 +1,6 @@
 // UDP, multicast and unix sockets inside a workload, between two sockets of one program: what its
 // argument says. Prints what arrived.
+#define _GNU_SOURCE  // dprintf
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 // Handles its own signals, as its argument says: "timer" counts five ticks of a timer while it
 // sleeps; "child" is told of the end of a child; "pipe" that nobody reads what it writes; "wait"
 // says when SIGTERM or SIGINT came.
+#define _GNU_SOURCE  // usleep
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
