@@ -87,7 +87,7 @@ def name_server():
             deadline = time.monotonic() + 30
             while True:
                 try:
-                    socket.create_connection(("127.0.0.1", port), 1).close()
+                    socket.create_connection(("127.0.0.1", port), 1, ("127.0.0.2", 0)).close()
                     break
                 except OSError:
                     if process.poll() is not None or time.monotonic() > deadline:
