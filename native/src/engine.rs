@@ -5,6 +5,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use wasmtime::{
     Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
@@ -12,6 +13,7 @@ use wasmtime::{
 };
 
 use crate::error::{NativeError, NativeErrorKind};
+use crate::limits::GuestSlots;
 
 /// Address space of one linear memory. A 32-bit guest cannot name a byte beyond it and its guard, so
 /// compiled code needs no bounds checks.
@@ -23,6 +25,11 @@ const INSTANCES_MAX: u32 = 30_000;
 /// Exceptions live in a heap of their own, made at the first throw; each takes a memory's address space.
 const EXCEPTION_HEAPS_MAX: u32 = 1_000;
 const TABLES_PER_MODULE_MAX: u32 = 4;
+/// Instances besides those of guests: libraries that guests have loaded, once for each thread. A process's own
+/// limit is in link_map.rs.
+const LIBRARY_INSTANCES_MAX: u32 = 10_000_000;
+/// Stacks on which libraries begin, at most one on each shard.
+const LIBRARY_STACKS: u32 = 64;
 /// What one module's function references, globals and imports may take at run time.
 const INSTANCE_RECORD_BYTES_MAX: usize = 8 << 20;
 const BACKTRACE_FRAMES_MAX: usize = 16;
@@ -64,6 +71,7 @@ pub struct EngineOptions {
 /// The engine. Freed with `selvedge_engine_free`; what was made from it keeps what it needs alive.
 pub struct Engine {
     pub(crate) engine: wasmtime::Engine,
+    pub(crate) guests: Arc<GuestSlots>,
 }
 
 fn invalid(message: String) -> NativeError {
@@ -164,10 +172,10 @@ fn pool(options: &EngineOptions) -> PoolingAllocationConfig {
     let instances = options.instances_max;
     let exception_heaps = instances.min(EXCEPTION_HEAPS_MAX);
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_core_instances(instances)
+    pool.total_core_instances(instances + LIBRARY_INSTANCES_MAX)
         .total_memories(instances + exception_heaps)
         .total_tables(instances * 2)
-        .total_stacks(instances)
+        .total_stacks(instances + LIBRARY_STACKS)
         .total_gc_heaps(exception_heaps)
         .total_component_instances(1)
         .max_unused_warm_slots(options.warm_slots_max)
@@ -233,7 +241,7 @@ fn create(options: &EngineOptions) -> Result<Engine, NativeError> {
             format!("a pool of {} instances cannot be made: {error:#}", options.instances_max),
         )
     })?;
-    Ok(Engine { engine })
+    Ok(Engine { engine, guests: GuestSlots::new(options.instances_max) })
 }
 
 /// Collects what is hashed into BLAKE3.

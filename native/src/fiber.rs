@@ -51,7 +51,7 @@ pub struct Fiber {
 }
 
 /// A waker whose data is the guest's context. Host calls that wait find it there.
-fn waker(guest: *mut GuestContext) -> Waker {
+pub(crate) fn waker(guest: *mut GuestContext) -> Waker {
     const VTABLE: RawWakerVTable =
         RawWakerVTable::new(|data| RawWaker::new(data, &VTABLE), |_| {}, |_| {}, |_| {});
     // Safe: the functions do nothing, so they keep every promise.

@@ -176,7 +176,7 @@ impl World {
             memory_growing,
             table_growing,
         });
-        let store = unsafe { selvedge_store_new(&*linked, &mut *context) };
+        let store = unsafe { selvedge_store_new(&*linked, &mut *context, ptr::null()) };
         unsafe { selvedge_linked_module_free(linked) };
         Guest { store, context, owner }
     }

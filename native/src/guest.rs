@@ -53,6 +53,8 @@ pub struct GuestContext {
     pub state: CallState,
     /// Set by C++ when it makes a pending call ready: the guest gets a whole slice again.
     pub resumed: bool,
+    /// It has let others run in the present interruption. Kept by the library.
+    pub yielded: bool,
     /// Set by C++; see Winding. Time slices do not end meanwhile.
     pub winding: Winding,
     /// Set by C++ with the state Ended and Rewinding: the guest does not end but leaves its frames and is rewound.

@@ -4,21 +4,26 @@ use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::Arc;
 
-use wasmtime::{ExternType, InstancePre, Linker, MemoryType, ModuleExport, SharedMemory, Store};
+use wasmtime::{
+    ExternType, ImportType, InstancePre, Linker, MemoryType, ModuleExport, SharedMemory, Store,
+};
 
 use crate::buffer::Bytes;
 use crate::engine::Engine;
 use crate::error::{NativeError, NativeErrorKind};
 use crate::inspect::FORK;
+use crate::limits::GuestSlots;
 use crate::module::{Module, signature_text};
+use crate::rewrite::TABLE_EXPORT;
 use crate::signatures;
 use crate::store::Host;
 
 /// A set of host functions. Filled by one thread, then used by any. Freed with
 /// `selvedge_host_functions_free`.
 pub struct HostFunctions {
-    linker: Linker<Host>,
+    pub(crate) linker: Linker<Host>,
     signatures: HashMap<String, HashMap<String, String>>,
+    guests: Arc<GuestSlots>,
 }
 
 /// A module with its imports resolved, shared by its stores.
@@ -29,6 +34,10 @@ pub(crate) struct Linked {
     pub(crate) source: MemorySource,
     /// It imports `proc_fork`.
     forks: bool,
+    /// It can load libraries.
+    pub(crate) is_dynamic: bool,
+    /// Of the engine.
+    pub(crate) guests: Arc<GuestSlots>,
 }
 
 /// Where the memory that host functions see comes from.
@@ -70,6 +79,8 @@ impl Linked {
             pre: Some(pre),
             source: MemorySource::Shared(memory.clone()),
             forks: self.forks,
+            is_dynamic: self.is_dynamic,
+            guests: self.guests.clone(),
         })
     }
 }
@@ -98,48 +109,48 @@ impl HostFunctions {
     /// The first import that these functions do not satisfy, as a sentence.
     fn check(&self, module: &wasmtime::Module) -> Result<(), NativeError> {
         for import in module.imports() {
-            let (from, name) = (import.module(), import.name());
-            let invalid =
-                |message: String| Err(NativeError::new(NativeErrorKind::Invalid, message));
-            let kind = import.ty();
-            if matches!(&kind, ExternType::Memory(memory) if memory.is_shared()) {
-                continue;
-            }
-            let ExternType::Func(function) = &kind else {
-                let what = match kind {
-                    ExternType::Memory(_) => "memory",
-                    ExternType::Table(_) => "table",
-                    ExternType::Global(_) => "global",
-                    _ => "tag",
-                };
-                return invalid(format!(
-                    "the module imports the {what} \"{from}\".\"{name}\", which is not provided"
-                ));
-            };
-            let wanted = signature_text(function);
-            match self.signatures.get(from).and_then(|names| names.get(name)) {
-                None => {
-                    return invalid(format!(
-                        "the module imports the function \"{from}\".\"{name}\" {}, which is not provided",
-                        readable(&wanted)
-                    ));
-                }
-                Some(offered) if *offered != wanted => {
-                    return invalid(format!(
-                        "the module imports the function \"{from}\".\"{name}\" as {}, but it is {}",
-                        readable(&wanted),
-                        readable(offered)
-                    ));
-                }
-                Some(_) => {}
+            if !matches!(import.ty(), ExternType::Memory(memory) if memory.is_shared()) {
+                self.check_import(&import)?;
             }
         }
         Ok(())
     }
 
+    /// Whether an import is one of these functions.
+    pub(crate) fn check_import(&self, import: &ImportType<'_>) -> Result<(), NativeError> {
+        let (from, name) = (import.module(), import.name());
+        let invalid = |message: String| Err(NativeError::new(NativeErrorKind::Invalid, message));
+        let kind = import.ty();
+        let ExternType::Func(function) = &kind else {
+            let what = match kind {
+                ExternType::Memory(_) => "memory",
+                ExternType::Table(_) => "table",
+                ExternType::Global(_) => "global",
+                _ => "tag",
+            };
+            return invalid(format!(
+                "the module imports the {what} \"{from}\".\"{name}\", which is not provided"
+            ));
+        };
+        let wanted = signature_text(function);
+        match self.signatures.get(from).and_then(|names| names.get(name)) {
+            None => invalid(format!(
+                "the module imports the function \"{from}\".\"{name}\" {}, which is not provided",
+                readable(&wanted)
+            )),
+            Some(offered) if *offered != wanted => invalid(format!(
+                "the module imports the function \"{from}\".\"{name}\" as {}, but it is {}",
+                readable(&wanted),
+                readable(offered)
+            )),
+            Some(_) => Ok(()),
+        }
+    }
+
     fn link(&self, module: &wasmtime::Module) -> Result<Linked, NativeError> {
         self.check(module)?;
         let forks = module.imports().any(|import| import.name() == FORK);
+        let is_dynamic = module.get_export(TABLE_EXPORT).is_some();
         // A module has one memory at most.
         let import = module.imports().find_map(|import| match import.ty() {
             ExternType::Memory(kind) => Some(MemoryImport {
@@ -152,7 +163,15 @@ impl HostFunctions {
         });
         if let Some(import) = import {
             let source = MemorySource::Import(Box::new(import));
-            return Ok(Linked { module: module.clone(), pre: None, source, forks });
+            let guests = self.guests.clone();
+            return Ok(Linked {
+                module: module.clone(),
+                pre: None,
+                source,
+                forks,
+                is_dynamic,
+                guests,
+            });
         }
         let pre = self.linker.instantiate_pre(module).map_err(|error| {
             NativeError::new(
@@ -166,7 +185,8 @@ impl HostFunctions {
             }
             _ => MemorySource::None,
         };
-        Ok(Linked { module: module.clone(), pre: Some(pre), source, forks })
+        let guests = self.guests.clone();
+        Ok(Linked { module: module.clone(), pre: Some(pre), source, forks, is_dynamic, guests })
     }
 }
 
@@ -174,7 +194,8 @@ impl HostFunctions {
 #[unsafe(no_mangle)]
 pub extern "C" fn selvedge_host_functions_new(engine: &Engine) -> *mut HostFunctions {
     let linker = Linker::new(&engine.engine);
-    Box::into_raw(Box::new(HostFunctions { linker, signatures: HashMap::new() }))
+    let guests = engine.guests.clone();
+    Box::into_raw(Box::new(HostFunctions { linker, signatures: HashMap::new(), guests }))
 }
 
 /// Frees a set; null is allowed. What was linked with it stays valid.
@@ -258,6 +279,12 @@ pub unsafe extern "C" fn selvedge_linked_module_free(linked: *mut LinkedModule) 
     if !linked.is_null() {
         drop(unsafe { Box::from_raw(linked) });
     }
+}
+
+/// Whether the module is prepared for loading libraries and calling functions by number. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_linked_module_is_dynamic(linked: &LinkedModule) -> bool {
+    linked.linked.is_dynamic
 }
 
 /// Whether the module imports `proc_fork`. Any thread.

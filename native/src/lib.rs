@@ -8,6 +8,10 @@ pub mod fiber;
 pub mod guest;
 pub mod host_functions;
 pub mod limits;
+pub mod link_calls;
+pub mod link_load;
+pub mod link_map;
+mod link_run;
 pub mod memory;
 pub mod metrics;
 pub mod module;
@@ -17,13 +21,16 @@ pub mod store;
 pub mod wat;
 
 // Tools on bytes.
+pub mod dylink;
 pub mod hash;
 pub mod http1;
 pub mod inspect;
 pub mod rewrite;
 mod rewrite_bulk;
+mod rewrite_dynamic;
 mod rewrite_signals;
 mod sections;
+mod trampolines;
 
 #[cfg(test)]
 mod spec_suite;

@@ -1,10 +1,44 @@
 //! Growth of memories and tables is decided by C++, which knows the tenant.
 
 use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use wasmtime::ResourceLimiter;
 
 use crate::guest::{GrowDecision, GuestContext};
+
+/// The guests that may exist at once. The pool's own count has room for the instances of libraries too.
+pub(crate) struct GuestSlots {
+    taken: AtomicU32,
+    most: u32,
+}
+
+impl GuestSlots {
+    pub(crate) fn new(most: u32) -> Arc<GuestSlots> {
+        Arc::new(GuestSlots { taken: AtomicU32::new(0), most })
+    }
+}
+
+/// One guest's place, while it lives.
+pub(crate) struct GuestSlot(Arc<GuestSlots>);
+
+impl GuestSlot {
+    pub(crate) fn take(slots: &Arc<GuestSlots>) -> wasmtime::Result<GuestSlot> {
+        let taken = slots.taken.fetch_add(1, Ordering::Relaxed);
+        let slot = GuestSlot(slots.clone());
+        if taken < slots.most {
+            return Ok(slot);
+        }
+        Err(wasmtime::Error::msg(format!("all {} instances of the pool are in use", slots.most)))
+    }
+}
+
+impl Drop for GuestSlot {
+    fn drop(&mut self) {
+        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// Forwards the engine's questions about growth to the guest's C++ side.
 pub(crate) struct Limiter {

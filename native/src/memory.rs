@@ -1,6 +1,6 @@
 //! Reaching into a guest from inside a host call: its memory, its exported globals and functions.
 
-use wasmtime::{AsContextMut, Extern, Global, StoreContextMut, Val, ValRaw, ValType};
+use wasmtime::{AsContextMut, Extern, Global, Instance, StoreContextMut, Val, ValRaw, ValType};
 
 use crate::buffer::{Buffer, Bytes};
 use crate::error::{NativeError, NativeErrorKind};
@@ -83,7 +83,7 @@ pub unsafe extern "C" fn selvedge_guest_global_set(
 /// Bytes that one global takes in a list of values.
 const GLOBAL_BYTES: usize = 16;
 
-fn global_to_bytes(value: &Val) -> [u8; GLOBAL_BYTES] {
+pub(crate) fn global_to_bytes(value: &Val) -> [u8; GLOBAL_BYTES] {
     let bits = match value {
         Val::I32(number) => u128::from(*number as u32),
         Val::I64(number) => u128::from(*number as u64),
@@ -95,7 +95,7 @@ fn global_to_bytes(value: &Val) -> [u8; GLOBAL_BYTES] {
     bits.to_le_bytes()
 }
 
-fn global_from_bytes(kind: &ValType, bytes: [u8; GLOBAL_BYTES]) -> Option<Val> {
+pub(crate) fn global_from_bytes(kind: &ValType, bytes: [u8; GLOBAL_BYTES]) -> Option<Val> {
     let bits = u128::from_le_bytes(bytes);
     Some(match kind {
         ValType::I32 => Val::I32(bits as u32 as i32),
@@ -108,15 +108,19 @@ fn global_from_bytes(kind: &ValType, bytes: [u8; GLOBAL_BYTES]) -> Option<Val> {
 }
 
 /// The mutable globals that the module defines, as the rewriter exports them.
-fn mutable_globals(store: &mut StoreContextMut<'_, Host>) -> Vec<Global> {
-    let Some(instance) = store.data().instance else {
-        return Vec::new();
-    };
+pub(crate) fn mutable_globals(
+    store: &mut StoreContextMut<'_, Host>,
+    instance: Instance,
+) -> Vec<Global> {
     let exports = instance.exports(store).filter_map(|export| {
         let ours = export.name().starts_with(MUTABLE_GLOBAL_PREFIX);
         export.into_global().filter(|_| ours)
     });
     exports.collect()
+}
+
+fn globals_of_program(store: &mut StoreContextMut<'_, Host>) -> Vec<Global> {
+    store.data().instance.map_or_else(Vec::new, |instance| mutable_globals(store, instance))
 }
 
 /// The values of all mutable globals of the module; references are left out. Owned by the caller. Only inside
@@ -127,7 +131,7 @@ fn mutable_globals(store: &mut StoreContextMut<'_, Host>) -> Vec<Global> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn selvedge_guest_globals_save(guest: *mut GuestContext) -> *mut Buffer {
     let mut store = unsafe { context(guest) };
-    let globals = mutable_globals(&mut store);
+    let globals = globals_of_program(&mut store);
     let mut bytes = Vec::with_capacity(globals.len() * GLOBAL_BYTES);
     for global in globals {
         bytes.extend_from_slice(&global_to_bytes(&global.get(&mut store)));
@@ -146,7 +150,7 @@ pub unsafe extern "C" fn selvedge_guest_globals_restore(
     values: Bytes,
 ) -> bool {
     let (mut store, values) = unsafe { (context(guest), values.as_slice()) };
-    let globals = mutable_globals(&mut store);
+    let globals = globals_of_program(&mut store);
     let (chunks, rest) = values.as_chunks::<GLOBAL_BYTES>();
     if chunks.len() != globals.len() || !rest.is_empty() {
         return false;
@@ -158,6 +162,22 @@ pub unsafe extern "C" fn selvedge_guest_globals_restore(
         }
     }
     true
+}
+
+/// Grows the guest's own memory by `pages` of 64 KiB, as its `memory.grow` would: its pages before, or -1. Not for
+/// shared memories. Only inside a host call that is not a blocking one, on its thread.
+///
+/// # Safety
+/// As said.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_guest_memory_grow(guest: *mut GuestContext, pages: u32) -> i64 {
+    let mut store = unsafe { context(guest) };
+    let Some(memory) = store.data().memory else {
+        return -1;
+    };
+    let before = memory.grow(&mut store, u64::from(pages)).map_or(-1, |before| before as i64);
+    refresh_memory(&mut store);
+    before
 }
 
 /// Calls the exported function `name`, whose parameters are `argument_count` (at most 8) numbers and which

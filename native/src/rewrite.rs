@@ -18,6 +18,8 @@
 //! engine can interrupt (rewrite_bulk.rs).
 //! * `memory.grow` of a shared memory becomes `memory_grow (pages i32) -> i32` of "selvedge": the engine
 //! asks no limiter before a shared memory grows, and the process's other memories share its limit.
+//! * Programs that load libraries or call functions by number get wrappers and an open table, and libraries give
+//! their start function away (rewrite_dynamic.rs).
 //! * Every mutable global that the module defines is exported as "selvedge.global.<index>" (its
 //! index in the module as it came), so that fork and snapshots can copy its value.
 //! * The memory of a module that forks becomes a shared one that it imports as "selvedge"."memory": such a memory
@@ -37,13 +39,15 @@ use wasm_encoder::{
 use wasmparser::{
     BinaryReader, CodeSectionReader, ExportSectionReader, FunctionBody, FunctionSectionReader,
     GlobalSectionReader, ImportSectionReader, KnownCustom, MemorySectionReader, MemoryType, Name,
-    Operator, SectionLimited, TypeRef, TypeSectionReader,
+    Operator, SectionLimited, TableSectionReader, TypeRef, TypeSectionReader,
 };
 
 use crate::buffer::{Buffer, Bytes};
+use crate::dylink;
 use crate::error::{NativeError, NativeErrorKind};
 use crate::inspect::{FEATURES, FORK, WASIX_MODULE, shown};
 use crate::rewrite_bulk::{self, BulkFinder};
+use crate::rewrite_dynamic::DynamicSurvey;
 use crate::rewrite_signals::SignalSurvey;
 use crate::sections::{self, Section, id};
 
@@ -60,6 +64,8 @@ const MEMORY_PAGES_MAX: u64 = 65_536;
 /// What the names of added exports begin with.
 const RESERVED_PREFIX: &str = "selvedge.";
 pub(crate) const MUTABLE_GLOBAL_PREFIX: &str = "selvedge.global.";
+pub(crate) const TABLE_EXPORT: &str = "selvedge.table";
+pub(crate) const START_EXPORT: &str = "selvedge.start";
 /// Bytes of a function body that every engine accepts (the limits of the JS API).
 const FUNCTION_SIZE_MAX: usize = 7_654_321;
 const HEADER_SIZE: usize = 8;
@@ -74,7 +80,7 @@ struct HostFunction {
     parameters: &'static [u8],
 }
 
-const HOST_FUNCTION_COUNT: usize = 5;
+const HOST_FUNCTION_COUNT: usize = 8;
 
 /// All return an i32. The positions are those of `Survey::uses`.
 const HOST_FUNCTIONS: [HostFunction; HOST_FUNCTION_COUNT] = [
@@ -89,9 +95,15 @@ const HOST_FUNCTIONS: [HostFunction; HOST_FUNCTION_COUNT] = [
     HostFunction { name: "memory_atomic_notify", parameters: &[TYPE_I32, TYPE_I32, TYPE_I32] },
     HostFunction { name: "memory_grow", parameters: &[TYPE_I32] },
     HostFunction { name: "next_signal", parameters: &[TYPE_I32] },
+    HostFunction { name: "next_initializer", parameters: &[] },
+    HostFunction { name: "dlopen_result", parameters: &[TYPE_I32] },
+    HostFunction { name: "call_argument", parameters: &[TYPE_I32] },
 ];
-/// Those before it replace instructions.
+/// Those before it replace instructions, those behind it serve dynamic linking.
 const NEXT_SIGNAL: usize = 4;
+const NEXT_INITIALIZER: usize = 5;
+const DLOPEN_RESULT: usize = 6;
+const CALL_ARGUMENT: usize = 7;
 
 /// Limits that the rewriter writes into modules.
 #[repr(C)]
@@ -157,11 +169,15 @@ struct Survey {
     /// Which functions of rewrite_bulk.rs the module needs.
     uses_bulk: [bool; rewrite_bulk::FUNCTIONS],
     signals: SignalSurvey,
+    dynamic: DynamicSurvey,
+    /// The start function of a library.
+    start: Option<u32>,
 }
 
 impl Survey {
     fn new(wasm: &[u8], options: &RewriteOptions) -> Result<Survey, Failure> {
         let mut survey = Survey::default();
+        survey.dynamic.library = dylink::read(wasm)?.is_some();
         for section in sections::sections(wasm) {
             let section = section
                 .map_err(|broken| Failure::Malformed(format!("truncated at {}", broken.offset)))?;
@@ -169,6 +185,9 @@ impl Survey {
             survey.sections.push(section);
         }
         survey.uses[NEXT_SIGNAL] = survey.signals.handler().is_some();
+        if survey.dynamic.is_dynamic() {
+            survey.uses[NEXT_INITIALIZER..].fill(true);
+        }
         Ok(survey)
     }
 
@@ -187,6 +206,11 @@ impl Survey {
                 self.signals.types(TypeSectionReader::new(self::reader(wasm, section))?)?;
             }
             id::FUNCTION => self.signals.functions(FunctionSectionReader::new(reader)?)?,
+            id::TABLE => self.dynamic.tables(TableSectionReader::new(reader)?.count()),
+            id::START if self.dynamic.library => {
+                let mut reader = reader;
+                self.start = Some(reader.read_var_u32()?);
+            }
             id::IMPORT => self.look_at_imports(ImportSectionReader::new(reader)?, options)?,
             id::MEMORY => {
                 for memory in MemorySectionReader::new(reader)? {
@@ -248,6 +272,7 @@ impl Survey {
                 TypeRef::Func(kind) | TypeRef::FuncExact(kind) => {
                     self.imported_functions += 1;
                     self.signals.imported_function(kind);
+                    self.dynamic.imported_function(import.module, import.name);
                     self.forks |= import.module == WASIX_MODULE && import.name == FORK;
                 }
                 TypeRef::Global(_) => self.imported_globals += 1,
@@ -256,7 +281,8 @@ impl Survey {
                     self.has_shared_memory |= memory.shared;
                     self.clamps_imported_memory |= needs_clamp(&memory, options)?;
                 }
-                TypeRef::Table(_) | TypeRef::Tag(_) => {}
+                TypeRef::Table(_) => self.dynamic.tables(1),
+                TypeRef::Tag(_) => {}
             }
         }
         Ok(())
@@ -302,7 +328,15 @@ impl Survey {
     }
 
     fn adds_exports(&self) -> bool {
-        (self.adds_imports() && self.has_memory) || !self.mutable_globals.is_empty()
+        (self.adds_imports() && self.has_memory)
+            || !self.mutable_globals.is_empty()
+            || self.dynamic.is_dynamic()
+            || self.start.is_some()
+    }
+
+    /// Imported functions have wrappers.
+    fn wraps(&self) -> bool {
+        self.signals.handler().is_some() || self.dynamic.is_dynamic()
     }
 
     fn needs_nothing(&self) -> bool {

@@ -19,6 +19,8 @@
 use wasm_encoder::{BlockType, Encode, Function, Instruction, ValType};
 use wasmparser::{BinaryReaderError, ExternalKind, FunctionSectionReader, TypeSectionReader};
 
+use crate::rewrite_dynamic::{Callees, DynamicSurvey};
+
 const HANDLER: &str = "__wasm_signal";
 
 /// What is known of a module's function types, and of its handler.
@@ -93,32 +95,41 @@ impl SignalSurvey {
         &self.functions[..self.imported]
     }
 
-    /// The body of the wrapper of imported function `import`, with its size before it.
+    /// The body of the wrapper of imported function `import`, with its size before it. `signals`: the functions
+    /// `next_signal` and the handler. `dynamic`: what else is done after the call.
     pub(crate) fn write_wrapper(
         &self,
         import: u32,
-        next_signal: u32,
-        handler: u32,
+        signals: Option<(u32, u32)>,
+        dynamic: (&DynamicSurvey, &Callees),
         content: &mut Vec<u8>,
     ) {
         let parameters = self.type_of(import).map_or(0, |(parameters, _)| parameters);
-        let signal = parameters;
-        let mut body = Function::new([(1, ValType::I32)]);
+        let mut body = Function::new([(3, ValType::I32)]);
         for parameter in 0..parameters {
             body.instruction(&Instruction::LocalGet(parameter));
         }
         body.instruction(&Instruction::Call(import));
-        body.instruction(&Instruction::Loop(BlockType::Empty));
-        body.instruction(&Instruction::LocalGet(signal));
-        body.instruction(&Instruction::Call(next_signal));
-        body.instruction(&Instruction::LocalTee(signal));
-        body.instruction(&Instruction::If(BlockType::Empty));
-        body.instruction(&Instruction::LocalGet(signal));
-        body.instruction(&Instruction::Call(handler));
-        body.instruction(&Instruction::Br(1));
-        body.instruction(&Instruction::End);
-        body.instruction(&Instruction::End);
+        let (survey, callees) = dynamic;
+        survey.write_extra(import, callees, (parameters + 1, parameters + 2), &mut body);
+        if let Some((next_signal, handler)) = signals {
+            write_signals(&mut body, parameters, next_signal, handler);
+        }
         body.instruction(&Instruction::End);
         body.encode(content);
     }
+}
+
+/// Calls the handler as long as there is a signal. `signal` is a free local.
+fn write_signals(body: &mut Function, signal: u32, next_signal: u32, handler: u32) {
+    body.instruction(&Instruction::Loop(BlockType::Empty));
+    body.instruction(&Instruction::LocalGet(signal));
+    body.instruction(&Instruction::Call(next_signal));
+    body.instruction(&Instruction::LocalTee(signal));
+    body.instruction(&Instruction::If(BlockType::Empty));
+    body.instruction(&Instruction::LocalGet(signal));
+    body.instruction(&Instruction::Call(handler));
+    body.instruction(&Instruction::Br(1));
+    body.instruction(&Instruction::End);
+    body.instruction(&Instruction::End);
 }

@@ -1,6 +1,7 @@
 //! The part of rewriting that writes the new module, as the survey says.
 
 use super::*;
+use crate::rewrite_dynamic::{CALLER_ARGUMENTS, Callees};
 
 /// Moves function indices past the added imports, and lowers the maximum of shared memories.
 struct Reencoder {
@@ -9,18 +10,15 @@ struct Reencoder {
     /// The wrapper of the first imported function; the others follow it.
     first_wrapper: Option<u32>,
     shared_memory_pages_max: u64,
+    /// Tables have no maximum.
+    opens_tables: bool,
 }
 
 impl Reencode for Reencoder {
     type Error = Infallible;
 
     fn function_index(&mut self, index: u32) -> Result<u32, reencode::Error<Infallible>> {
-        // Wraps only for names of functions that do not exist.
-        Ok(match self.first_wrapper {
-            _ if index >= self.first_moved => index.wrapping_add(self.moved_by),
-            Some(first) => first + index,
-            None => index,
-        })
+        Ok(self.moved_function(index))
     }
 
     fn memory_type(
@@ -33,6 +31,17 @@ impl Reencode for Reencoder {
             memory.maximum = Some(memory.maximum.map_or(most, |maximum| maximum.min(most)));
         }
         Ok(memory)
+    }
+
+    fn table_type(
+        &mut self,
+        table: wasmparser::TableType,
+    ) -> Result<wasm_encoder::TableType, reencode::Error<Infallible>> {
+        let mut table = reencode::utils::table_type(self, table)?;
+        if self.opens_tables {
+            table.maximum = None;
+        }
+        Ok(table)
     }
 
     // Wrappers come after all functions, so moved names are not in the order that the format asks for.
@@ -64,6 +73,16 @@ impl Reencode for Reencoder {
 }
 
 impl Reencoder {
+    /// The index that a function of the module has in the new one.
+    fn moved_function(&self, index: u32) -> u32 {
+        // Wraps only for names of functions that do not exist.
+        match self.first_wrapper {
+            _ if index >= self.first_moved => index.wrapping_add(self.moved_by),
+            Some(first) => first + index,
+            None => index,
+        }
+    }
+
     fn sorted_by_function(
         &mut self,
         map: wasmparser::IndirectNameMap<'_>,
@@ -104,9 +123,9 @@ impl<'a> Writer<'a> {
             *function = next;
             next += 1;
         }
-        let handles_signals = survey.signals.handler().is_some();
+        let wraps = survey.wraps();
         let mut next_added = survey.signals.function_count() + (next - first);
-        if handles_signals {
+        if wraps {
             next_added += survey.imported_functions;
         }
         let mut bulk_functions = [0; rewrite_bulk::FUNCTIONS];
@@ -118,9 +137,9 @@ impl<'a> Writer<'a> {
         let reencoder = Reencoder {
             first_moved: first,
             moved_by: next - first,
-            first_wrapper: handles_signals
-                .then(|| survey.signals.function_count() + (next - first)),
+            first_wrapper: wraps.then(|| survey.signals.function_count() + (next - first)),
             shared_memory_pages_max: options.shared_memory_pages_max,
+            opens_tables: survey.dynamic.is_dynamic(),
         };
         let out = Vec::with_capacity(wasm.len() + wasm.len() / 64 + 1024);
         Writer { wasm, survey, reencoder, host_functions, bulk_functions, out }
@@ -193,6 +212,7 @@ impl<'a> Writer<'a> {
             }
             id::EXPORT if moves => self.write_exports(section),
             id::EXPORT if self.survey.adds_exports() => self.append_to(section, id::EXPORT),
+            id::START if self.survey.start.is_some() => Ok(()),
             _ if moves => self.write_moved(section),
             _ => {
                 self.copy(section);
@@ -207,16 +227,51 @@ impl<'a> Writer<'a> {
         used.map(|(function, _)| function).zip(self.survey.types..)
     }
 
+    /// What the wrappers of a dynamic program call.
+    fn callees(&self) -> Callees {
+        let bulk_types = u32::from(self.survey.uses_bulk.contains(&true));
+        let initializer_type = self.survey.types + self.added_imports().count() as u32 + bulk_types;
+        Callees {
+            next_initializer: self.host_functions[NEXT_INITIALIZER],
+            dlopen_result: self.host_functions[DLOPEN_RESULT],
+            call_argument: self.host_functions[CALL_ARGUMENT],
+            initializer_type,
+            caller_type: initializer_type + 1,
+        }
+    }
+
     /// Name, kind and index of the added exports.
     fn added_exports(&self) -> Vec<(String, ExportKind, u32)> {
         let mut exports = Vec::new();
         if self.survey.adds_imports() && self.survey.has_memory {
             exports.push((format!("{RESERVED_PREFIX}memory"), ExportKind::Memory, 0));
         }
+        if self.survey.dynamic.is_dynamic() {
+            exports.push((TABLE_EXPORT.to_owned(), ExportKind::Table, 0));
+        }
+        if let Some(start) = self.survey.start {
+            let start = self.reencoder.moved_function(start);
+            exports.push((START_EXPORT.to_owned(), ExportKind::Func, start));
+        }
         for &index in &self.survey.mutable_globals {
             exports.push((format!("{MUTABLE_GLOBAL_PREFIX}{index}"), ExportKind::Global, index));
         }
         exports
+    }
+
+    /// Parameters and results of the added types: of the imports, of the functions for bulk memory, and of what
+    /// wrappers call.
+    fn added_types(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let imports = self.added_imports();
+        let mut types: Vec<_> =
+            imports.map(|(function, _)| (function.parameters.to_vec(), vec![TYPE_I32])).collect();
+        if self.survey.uses_bulk.contains(&true) {
+            types.push((vec![TYPE_I32; 3], Vec::new()));
+        }
+        if self.survey.dynamic.is_dynamic() {
+            types.extend([0, CALLER_ARGUMENTS].map(|count| (vec![TYPE_I32; count], Vec::new())));
+        }
+        types
     }
 
     /// How many items are added to a section, and the items.
@@ -225,16 +280,10 @@ impl<'a> Writer<'a> {
         let mut count = 0;
         match id {
             id::TYPE => {
-                for (function, _) in self.added_imports() {
+                for (parameters, results) in self.added_types() {
                     items.push(TYPE_FUNCTION);
-                    function.parameters.encode(&mut items);
-                    [TYPE_I32].as_slice().encode(&mut items);
-                    count += 1;
-                }
-                if self.survey.uses_bulk.contains(&true) {
-                    items.push(TYPE_FUNCTION);
-                    [TYPE_I32; 3].as_slice().encode(&mut items);
-                    [0u8; 0].as_slice().encode(&mut items);
+                    parameters.as_slice().encode(&mut items);
+                    results.as_slice().encode(&mut items);
                     count += 1;
                 }
             }
@@ -353,17 +402,19 @@ impl<'a> Writer<'a> {
                 let bodies = CodeSectionReader::new(reader)?;
                 let mut content = Vec::with_capacity(section.content.len());
                 let handler = self.survey.signals.handler();
-                let wrappers = handler.map_or(0, |_| self.survey.imported_functions);
+                let wrappers = if self.survey.wraps() { self.survey.imported_functions } else { 0 };
                 let uses_bulk = self.survey.uses_bulk;
                 let bulk = (0..rewrite_bulk::FUNCTIONS).filter(|&at| uses_bulk[at]);
                 (bodies.count() + wrappers + bulk.clone().count() as u32).encode(&mut content);
                 for body in bodies {
                     self.write_body(&body?, &mut content)?;
                 }
+                let signals = handler.map(|handler| {
+                    (self.host_functions[NEXT_SIGNAL], self.reencoder.moved_function(handler))
+                });
+                let dynamic = (&self.survey.dynamic, &self.callees());
                 for import in 0..wrappers {
-                    let handler = self.reencoder.function_index(handler.unwrap_or_default())?;
-                    let next_signal = self.host_functions[NEXT_SIGNAL];
-                    self.survey.signals.write_wrapper(import, next_signal, handler, &mut content);
+                    self.survey.signals.write_wrapper(import, signals, dynamic, &mut content);
                 }
                 bulk.for_each(|function| rewrite_bulk::write_function(function, &mut content));
                 self.put(id::CODE, &content);

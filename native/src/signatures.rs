@@ -15,6 +15,7 @@ use wasmtime::{AsContextMut, Caller, Linker};
 
 use crate::guest::{CallState, GuestContext};
 use crate::limits::GuestEnded;
+use crate::link_map::catch_up;
 use crate::store::{Host, context_from_raw, enter, renew_slice};
 
 type Defined = Option<wasmtime::Result<()>>;
@@ -69,8 +70,10 @@ impl<R: FromBits> Future for HostCall<R> {
         unsafe {
             match (*guest).state {
                 CallState::Ready => {
-                    if (*guest).resumed {
-                        resume(guest);
+                    if (*guest).resumed
+                        && let Err(error) = resume(guest)
+                    {
+                        return Poll::Ready(Err(error));
                     }
                     Poll::Ready(Ok(R::from_bits((*guest).result)))
                 }
@@ -102,15 +105,17 @@ fn ended<R>() -> wasmtime::Result<R> {
     Err(GuestEnded.into())
 }
 
-/// A call that waited is done: its guest gets a whole slice.
+/// A call that waited is done: its guest gets a whole slice, and what its process has loaded meanwhile.
 ///
 /// # Safety
 /// The guest is still inside the host call that noted the store.
 #[inline(never)]
-unsafe fn resume(guest: *mut GuestContext) {
+unsafe fn resume(guest: *mut GuestContext) -> wasmtime::Result<()> {
     unsafe {
         (*guest).resumed = false;
-        renew_slice(context_from_raw((*guest).store));
+        let mut store = context_from_raw((*guest).store);
+        renew_slice(&mut store);
+        catch_up(&mut store)
     }
 }
 

@@ -1,7 +1,10 @@
 //! The store of one guest thread: its instance and everything that the instance owns.
 
 use std::ffi::c_void;
+use std::future::Future;
+use std::pin::Pin;
 use std::ptr;
+use std::task::{Context, Poll};
 
 use wasmtime::{
     AsContextMut, Instance, Memory, SharedMemory, Store, StoreContextMut, UpdateDeadline,
@@ -9,7 +12,8 @@ use wasmtime::{
 
 use crate::guest::{CallState, GuestContext, Winding};
 use crate::host_functions::{Linked, LinkedModule, MemorySource};
-use crate::limits::{GuestEnded, Limiter};
+use crate::limits::{GuestEnded, GuestSlot, Limiter};
+use crate::link_map::{LinkMap, StoreLinks, catch_up};
 
 /// Ticks that a guest may run before it yields.
 pub(crate) const SLICE_TICKS: u64 = 1;
@@ -24,6 +28,10 @@ pub(crate) struct Host {
     pub(crate) memory: Option<Memory>,
     /// The memory of all threads of the process, instead of one of its own.
     shared: Option<SharedMemory>,
+    /// What the process has loaded; None: it can load nothing.
+    pub(crate) links: Option<Box<StoreLinks>>,
+    /// Why the store could not follow its process.
+    link_failure: Option<wasmtime::Error>,
     /// A call made from inside a host call is running: it cannot be suspended.
     pub(crate) reentered: bool,
     /// Ticks since the guest last could yield.
@@ -42,10 +50,16 @@ impl Host {
             instance: None,
             memory: None,
             shared,
+            links: None,
+            link_failure: None,
             reentered: false,
             held_ticks: 0,
             limiter,
         }
+    }
+
+    pub(crate) fn shared(&self) -> Option<&SharedMemory> {
+        self.shared.as_ref()
     }
 
     /// The guest is in something that must not be interrupted.
@@ -64,6 +78,7 @@ impl Host {
 pub struct GuestStore {
     pub(crate) store: Store<Host>,
     pub(crate) linked: std::sync::Arc<Linked>,
+    slot: Option<GuestSlot>,
 }
 
 /// What a host function calls first: notes which store the guest is in, for `selvedge_guest_*`, and brings
@@ -121,12 +136,15 @@ pub(crate) fn refresh_memory(store: &mut StoreContextMut<'_, Host>) {
 }
 
 /// Gives a guest that comes out of a wait a whole slice.
-pub(crate) fn renew_slice(mut store: StoreContextMut<'_, Host>) {
+pub(crate) fn renew_slice(store: &mut StoreContextMut<'_, Host>) {
     store.set_epoch_deadline(SLICE_TICKS);
 }
 
 fn on_epoch(mut store: StoreContextMut<'_, Host>) -> wasmtime::Result<UpdateDeadline> {
     let host = store.data_mut();
+    if let Some(failure) = host.link_failure.take() {
+        return Err(failure);
+    }
     if unsafe { (*host.guest).state } == CallState::Ended {
         return Err(GuestEnded.into());
     }
@@ -139,7 +157,41 @@ fn on_epoch(mut store: StoreContextMut<'_, Host>) -> wasmtime::Result<UpdateDead
         }
         return Ok(UpdateDeadline::Continue(SLICE_TICKS));
     }
-    Ok(UpdateDeadline::Yield(SLICE_TICKS))
+    if host.links.is_none() {
+        return Ok(UpdateDeadline::Yield(SLICE_TICKS));
+    }
+    let guest = host.guest;
+    unsafe {
+        (*guest).yielded = false;
+        (*guest).store = context_to_raw(store);
+    }
+    Ok(UpdateDeadline::YieldCustom(SLICE_TICKS, Box::pin(YieldAndCatchUp)))
+}
+
+/// Lets others run once, and then gives the store what they have loaded meanwhile. Without fields, so that boxing
+/// it allocates nothing.
+struct YieldAndCatchUp;
+
+impl Future for YieldAndCatchUp {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let guest = context.waker().data().cast_mut().cast::<GuestContext>();
+        // Safe: every fiber is polled with a waker whose data is its guest's context; the guest is still in the
+        // interruption that noted the store.
+        unsafe {
+            if !(*guest).yielded {
+                (*guest).yielded = true;
+                return Poll::Pending;
+            }
+            let mut store = context_from_raw((*guest).store);
+            if let Err(error) = catch_up(&mut store) {
+                // The next interruption ends the guest with it; until then its table is as it was.
+                store.data_mut().link_failure = Some(error);
+            }
+        }
+        Poll::Ready(())
+    }
 }
 
 impl GuestStore {
@@ -152,6 +204,9 @@ impl GuestStore {
         let Some(pre) = &self.linked.pre else {
             return Err(wasmtime::Error::msg("the module's memory import is not bound"));
         };
+        if self.slot.is_none() {
+            self.slot = Some(GuestSlot::take(&self.linked.guests)?);
+        }
         let instance = pre.instantiate_async(&mut self.store).await?;
         let memory = match &self.linked.source {
             MemorySource::Export(index) => instance
@@ -163,20 +218,23 @@ impl GuestStore {
         host.instance = Some(instance);
         host.memory = memory;
         refresh_memory(&mut self.store.as_context_mut());
+        catch_up(&mut self.store.as_context_mut())?;
         Ok(instance)
     }
 }
 
 /// Makes an empty store for a guest thread. Owned by the caller. `guest` is initialised (its callbacks
-/// and owner set, the rest zero), keeps its address, and is freed after the store. Any thread; afterwards
-/// one thread at a time.
+/// and owner set, the rest zero), keeps its address, and is freed after the store. `links`: what the guest's
+/// process has loaded and will load; null for a process that loads nothing. Any thread; afterwards one thread
+/// at a time.
 ///
 /// # Safety
-/// As said of `guest`.
+/// As said of `guest`; `links` is null or a map.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn selvedge_store_new(
     linked: &LinkedModule,
     guest: *mut GuestContext,
+    links: *const LinkMap,
 ) -> *mut GuestStore {
     let linked = &linked.linked;
     let shared = match &linked.source {
@@ -185,6 +243,10 @@ pub unsafe extern "C" fn selvedge_store_new(
     };
     let is_shared = shared.is_some();
     let mut store = Store::new(linked.module.engine(), Host::new(guest, shared));
+    if !links.is_null() && linked.is_dynamic {
+        let links = StoreLinks::new(unsafe { (*links).shared.clone() });
+        store.data_mut().links = Some(Box::new(links));
+    }
     store.limiter(|host| &mut host.limiter);
     store.epoch_deadline_callback(on_epoch);
     unsafe {
@@ -193,6 +255,7 @@ pub unsafe extern "C" fn selvedge_store_new(
         // The module's start function may make host calls already.
         (*guest).memory_stale = is_shared;
         (*guest).resumed = false;
+        (*guest).yielded = false;
         (*guest).winding = Winding::None;
         (*guest).restarts = false;
         (*guest).holds = false;
@@ -200,7 +263,7 @@ pub unsafe extern "C" fn selvedge_store_new(
         (*guest).state = CallState::Ready;
         (*guest).store = ptr::null_mut();
     }
-    Box::into_raw(Box::new(GuestStore { store, linked: linked.clone() }))
+    Box::into_raw(Box::new(GuestStore { store, linked: linked.clone(), slot: None }))
 }
 
 /// Frees a store and gives its memory, tables and stack back to the pool; null is allowed. Its fibers are

@@ -209,6 +209,63 @@ int32_t wasix_stack_checkpoint(wasix_stack_snapshot* snapshot, uint64_t* value)
 _Noreturn void wasix_stack_restore(const wasix_stack_snapshot* snapshot, uint64_t value)
     WASIX_IMPORT(stack_restore);
 
+/* ---- Libraries that are loaded while the program runs: the program is linked with
+ * ---- `-Wl,--export-dynamic` (what libraries use of it, with visibility "default"),
+ * ---- `-Wl,--export=__stack_pointer` and `-Wl,--export-table` ---- */
+#define WASIX_DL_GLOBAL 4    /* libraries that are loaded later see its symbols */
+#define WASIX_DL_NOLOAD 8    /* only if it is loaded already */
+#define WASIX_DL_DEEPBIND 32 /* it prefers its own symbols to those of the program */
+
+/* Loads a library: a path, or a name that is looked for in `folders` (separated by colons), /lib,
+ * /usr/lib and /usr/local/lib. Its constructors have run then. A null name means the program.
+ * ENOENT; ENOEXEC: it cannot be loaded into this program; and a sentence in `error`, which ends
+ * with NUL. */
+int32_t wasix_dlopen(const char* name, size_t name_size, uint32_t flags, char* error,
+                     size_t error_size, const char* folders, size_t folders_size, uint32_t* handle)
+    WASIX_IMPORT(dlopen);
+/* The address of a symbol: of a variable, or what a function pointer holds. */
+int32_t wasix_dlsym(uint32_t handle, const char* symbol, size_t symbol_size, char* error,
+                    size_t error_size, uintptr_t* address) WASIX_IMPORT(dlsym);
+/* The handle is not valid any more. What was loaded stays. */
+int32_t wasix_dlclose(uint32_t handle, char* error, size_t error_size) WASIX_IMPORT(dlclose);
+
+/* ---- Functions of any type, by their address; programs as above ---- */
+/* wasm_value_type */
+#define WASIX_I32 0
+#define WASIX_I64 1
+#define WASIX_F32 2
+#define WASIX_F64 3
+#define WASIX_V128 4
+
+typedef struct {
+  uint8_t cacheable; /* 0: the function may change its type */
+  uint8_t padding;
+  uint16_t parameters;
+  uint16_t results;
+} wasix_reflection;
+_Static_assert(sizeof(wasix_reflection) == 6, "layout of reflection_result");
+
+/* The types of a function. EINVAL: there is none; EOVERFLOW: the lists are too short, and the
+ * counts are in `reflection`. */
+int32_t wasix_reflect_signature(uintptr_t function, uint8_t* parameters, uint16_t parameters_max,
+                                uint8_t* results, uint16_t results_max,
+                                wasix_reflection* reflection) WASIX_IMPORT(reflect_signature);
+/* Calls a function with values that lie one behind the other in memory, and puts its results down
+ * the same way. strict 1: EINVAL when the sizes are not exactly those of its values. */
+int32_t wasix_call_dynamic(uintptr_t function, const void* values, size_t values_size,
+                           void* results, size_t results_size, uint32_t strict)
+    WASIX_IMPORT(call_dynamic);
+
+/* A function that is made at run time: allocated, then prepared. A call of it becomes a call of
+ * `backing`, which finds the arguments and leaves the results one behind the other. */
+typedef void (*wasix_closure_backing)(const void* arguments, void* results, void* environment);
+int32_t wasix_closure_allocate(uintptr_t* closure) WASIX_IMPORT(closure_allocate);
+int32_t wasix_closure_prepare(wasix_closure_backing backing, uintptr_t closure,
+                              const uint8_t* parameters, uint32_t parameter_count,
+                              const uint8_t* results, uint32_t result_count, void* environment)
+    WASIX_IMPORT(closure_prepare);
+int32_t wasix_closure_free(uintptr_t closure) WASIX_IMPORT(closure_free);
+
 /* ---- Threads and futexes: for modules with a shared memory ---- */
 typedef struct {
   uint8_t tag; /* 0: no limit; 1: nanoseconds */

@@ -29,6 +29,17 @@ io::Task<Loaded> GuestProgramLoader::load(std::vector<std::byte> wasm) {
       });
 }
 
+io::Task<std::shared_ptr<const engine::Library>> GuestProgramLoader::load_library(
+    std::vector<std::byte> wasm) {
+  using Library = std::shared_ptr<const engine::Library>;
+  return helpers_.run(
+      reactor_,
+      [&engine = engine_, &functions = functions_, bytes = std::move(wasm)]() -> Result<Library> {
+        SELVEDGE_TRY(auto module, engine.load(bytes));
+        return functions.link_library(std::move(module), bytes);
+      });
+}
+
 io::Task<wasix::LoadedCommand> GuestProgramLoader::load_command(std::string name) {
   const auto found = commands_.find(name);
   if (found == commands_.end()) {

@@ -37,6 +37,8 @@ class GuestProgramLoader final : public wasix::ProgramLoader {
                      io::HelperPool& helpers [[clang::lifetimebound]], GuestCommands commands);
 
   io::Task<std::shared_ptr<const engine::LinkedModule>> load(std::vector<std::byte> wasm) override;
+  io::Task<std::shared_ptr<const engine::Library>> load_library(
+      std::vector<std::byte> wasm) override;
   io::Task<wasix::LoadedCommand> load_command(std::string name) override;
 
  private:

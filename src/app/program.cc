@@ -92,10 +92,12 @@ Program::Program(std::shared_ptr<const engine::LinkedModule> module,
                  const engine::HostFunctions& functions, ProgramOptions options) noexcept
     : module_(std::move(module)), functions_(functions), options_(std::move(options)) {
   const engine::Module& code = module_->module();
-  uses_programs_ = imports_any(code, {"proc_spawn", "proc_exec"});
-  // A program is found by its path.
+  // A library may import anything.
+  const bool loads_libraries = imports_any(code, {"dlopen"});
+  uses_programs_ = loads_libraries || imports_any(code, {"proc_spawn", "proc_exec"});
+  // Programs and libraries are found by their paths.
   uses_files_ = uses_programs_ || imports_any(code, {"path_", "chdir", "getcwd"});
-  uses_sockets_ = imports_any(code, {"sock_open", "sock_pair", "resolve"});
+  uses_sockets_ = loads_libraries || imports_any(code, {"sock_open", "sock_pair", "resolve"});
   listens_ = imports_any(code, {"sock_listen"});
 }
 

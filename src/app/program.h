@@ -79,7 +79,7 @@ class Program {
   }
   // The module imports a function that takes a path.
   bool uses_files() const noexcept { return uses_files_; }
-  // It imports functions of sockets or names, or of other programs.
+  // It imports functions of sockets or names, or of other programs and libraries.
   bool uses_sockets() const noexcept { return uses_sockets_; }
   bool uses_programs() const noexcept { return uses_programs_; }
   // It can listen, so that a gateway may pass connections on to it.

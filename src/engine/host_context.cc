@@ -56,13 +56,22 @@ Result<std::uint64_t> HostContext::call_guest(std::string_view name,
   auto called = take_native_error(native::selvedge_guest_call(
       &native_, to_native(name), arguments.begin(), arguments.size(), &result));
   if (!called) {
-    // Unless the callee asked for an end of its own kind, the failure is the guest's trap.
-    if (ending() && ending_.reason == EndReason::kFinished) {
-      ending_ = {.reason = EndReason::kTrapped, .message = called.error().message()};
-    }
+    note_failure_inside(called.error());
     return fail(std::move(called).error());
   }
   return result;
+}
+
+void HostContext::note_failure_inside(const Error& error) {
+  // Unless the guest asked for an end of its own kind, the failure is its trap.
+  if (ending() && ending_.reason == EndReason::kFinished) {
+    ending_ = {.reason = EndReason::kTrapped, .message = error.message()};
+  }
+}
+
+std::optional<std::uint32_t> HostContext::grow_memory(std::uint32_t pages) noexcept {
+  const std::int64_t before = native::selvedge_guest_memory_grow(&native_, pages);
+  return before < 0 ? std::nullopt : std::optional(static_cast<std::uint32_t>(before));
 }
 
 void HostContext::suspend(std::unique_ptr<internal::ErasedCall> call) noexcept {

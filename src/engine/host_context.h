@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -65,6 +66,10 @@ class HostContext {
   Result<std::uint64_t> call_guest(std::string_view name,
                                    std::initializer_list<std::uint64_t> arguments = {});
 
+  // Grows the guest's own memory (not a shared one) by `pages` of 64 KiB, under its limits: the
+  // pages it had; nullopt: refused. Only from a host function that is not a Blocking one.
+  std::optional<std::uint32_t> grow_memory(std::uint32_t pages) noexcept;
+
   // ---- The call stack of a module with Asyncify (call_stack.h) ----
   // Begins to take it out of the guest; `then` is told when it is out. Only from a host function
   // that is not a Blocking one, which returns at once. Invalid: the guest ends with a trap, because
@@ -88,10 +93,13 @@ class HostContext {
 
  private:
   friend class Fiber;
+  friend class GuestLinks;
   friend class Instance;
   template <auto kFunction>
   friend struct internal::Thunk;
 
+  // What was done inside the guest has failed, perhaps with an end of the guest.
+  void note_failure_inside(const Error& error);
   // Makes the call in progress wait for `call`.
   void suspend(std::unique_ptr<internal::ErasedCall> call) noexcept;
 

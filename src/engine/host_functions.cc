@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "engine/internal/native_error.h"
 #include "engine/internal/native_text.h"
+#include "engine/library.h"
 
 namespace selvedge::engine {
 namespace {
@@ -89,6 +90,11 @@ Result<std::shared_ptr<const LinkedModule>> HostFunctions::link(
   SELVEDGE_TRY_VOID(
       take_native_error(native::selvedge_host_functions_link(native_, module->native(), &linked)));
   return std::make_shared<const LinkedModule>(linked, std::move(module));
+}
+
+Result<std::shared_ptr<const Library>> HostFunctions::link_library(
+    std::shared_ptr<const Module> module, base::ByteSpan wasm) const {
+  return Library::create(*native_, *module, wasm);
 }
 
 void HostFunctions::define_erased(std::string_view module, std::string_view name,

@@ -35,6 +35,7 @@
 namespace selvedge::engine {
 
 class Engine;
+class Library;
 
 namespace internal {
 
@@ -126,6 +127,10 @@ class HostFunctions {
   // Joins a module with these functions. Invalid, in one sentence naming the import, when the
   // module imports something that the set lacks or has with another signature. Any thread.
   Result<std::shared_ptr<const LinkedModule>> link(std::shared_ptr<const Module> module) const;
+  // The library that `module`, which was compiled from `wasm`, is. Its other imports are looked up
+  // when a process loads it. Invalid: it is no library, or as link(). Any thread.
+  Result<std::shared_ptr<const Library>> link_library(std::shared_ptr<const Module> module,
+                                                      base::ByteSpan wasm) const;
 
  private:
   void define_erased(std::string_view module, std::string_view name, std::string_view signature,

@@ -6,25 +6,28 @@
 #include "base/format.h"
 #include "engine/internal/native_error.h"
 #include "engine/internal/native_text.h"
+#include "engine/library.h"
 
 namespace selvedge::engine {
 
 Result<std::unique_ptr<Instance>> Instance::create(std::shared_ptr<const LinkedModule> linked,
                                                    HostContext& context,
-                                                   const InstanceLimits& limits) {
+                                                   const InstanceLimits& limits,
+                                                   const LinkMap* links) {
   if (context.instance_ != nullptr) {
     return fail(ErrorKind::kInvalid, "the host context already serves an instance");
   }
-  return std::unique_ptr<Instance>(new Instance(std::move(linked), context, limits));
+  return std::unique_ptr<Instance>(new Instance(std::move(linked), context, limits, links));
 }
 
 Instance::Instance(std::shared_ptr<const LinkedModule> linked, HostContext& context,
-                   const InstanceLimits& limits) noexcept
+                   const InstanceLimits& limits, const LinkMap* links) noexcept
     : linked_(std::move(linked)), context_(context), limits_(limits) {
   context_.instance_ = this;
   context_.native_.memory_growing = &Instance::memory_growing;
   context_.native_.table_growing = &Instance::table_growing;
-  store_ = native::selvedge_store_new(linked_->native(), &context_.native_);
+  store_ = native::selvedge_store_new(linked_->native(), &context_.native_,
+                                      links != nullptr ? links->native() : nullptr);
 }
 
 Instance::~Instance() {

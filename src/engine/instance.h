@@ -19,6 +19,8 @@
 
 namespace selvedge::engine {
 
+class LinkMap;
+
 // Counts the memory of several instances together. Implemented by the embedder; one shard's.
 class MemoryAccount {
  public:
@@ -58,10 +60,12 @@ struct InstanceLimits {
 class Instance {
  public:
   // `context` is the guest thread's host side; it and `linked` (kept alive here) outlive nothing
-  // less than the instance. Cheap: the pool slot is taken when the first fiber runs.
+  // less than the instance. `links`: the libraries of its process; nullptr: it can load none.
+  // Cheap: the pool slot is taken when the first fiber runs.
   static Result<std::unique_ptr<Instance>> create(std::shared_ptr<const LinkedModule> linked,
                                                   HostContext& context,
-                                                  const InstanceLimits& limits = {});
+                                                  const InstanceLimits& limits = {},
+                                                  const LinkMap* links = nullptr);
   // The fibers are gone before.
   ~Instance();
   Instance(const Instance&) = delete;
@@ -97,7 +101,7 @@ class Instance {
  private:
   friend class Fiber;
   Instance(std::shared_ptr<const LinkedModule> linked, HostContext& context,
-           const InstanceLimits& limits) noexcept;
+           const InstanceLimits& limits, const LinkMap* links) noexcept;
 
   static native::GrowDecision memory_growing(native::GuestContext* guest, std::size_t current,
                                              std::size_t desired) noexcept;

@@ -47,6 +47,10 @@ bool Module::has_export(std::string_view name, ExternKind kind) const noexcept {
 
 bool LinkedModule::forks() const noexcept { return native::selvedge_linked_module_forks(native_); }
 
+bool LinkedModule::is_dynamic() const noexcept {
+  return native::selvedge_linked_module_is_dynamic(native_);
+}
+
 bool LinkedModule::needs_memory() const noexcept {
   return native::selvedge_linked_module_needs_memory(native_);
 }

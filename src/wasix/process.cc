@@ -165,7 +165,7 @@ ErrnoResult<Process*> Process::create_child(ProgramImage image, HandleTable hand
 }
 
 ErrnoResult<> Process::check_fork() {
-  if (shared_memory_ == nullptr) {
+  if (shared_memory_ == nullptr || (linker_ != nullptr && linker_->used())) {
     return refuse(Errno::kNotsup);
   }
   return workload_.check_room();
@@ -200,6 +200,7 @@ Result<> Process::continue_from(Process& parent, const Thread& thread,
   signal_delivery_ = parent.signal_delivery_;
   checkpoints_ = parent.checkpoints_.forked(thread.id());
   SELVEDGE_TRY(auto bound, bind_memory());
+  linker_ = module_->is_dynamic() ? std::make_unique<DynamicLinker>(*this) : nullptr;
   SELVEDGE_TRY_VOID(threads_.create_forked(std::move(bound), thread_options(), parent.threads_,
                                            thread.id(), std::move(stack)));
   // After the instance: making one writes the module's initial data.
@@ -271,6 +272,7 @@ ThreadGroup::Options Process::thread_options() const {
 
 Result<> Process::make_main_thread() {
   SELVEDGE_TRY(auto bound, bind_memory());
+  linker_ = module_->is_dynamic() ? std::make_unique<DynamicLinker>(*this) : nullptr;
   return threads_.create_main(std::move(bound), thread_options());
 }
 
@@ -381,6 +383,7 @@ ExitStatus Process::status_of(const engine::Outcome& outcome) const {
 // end arrive together; the instances' slots go back to the pool.
 void Process::finish(ExitStatus status) {
   threads_.clear();
+  linker_.reset();
   if (owned_workload_ != nullptr) {
     workload_.clear();  // what children still hold goes before the end is told
   }

@@ -32,6 +32,7 @@
 #include "io/reactor.h"
 #include "io/task.h"
 #include "wasix/checkpoints.h"
+#include "wasix/dynamic_linker.h"
 #include "wasix/epoll.h"
 #include "wasix/file_system.h"
 #include "wasix/futex.h"
@@ -225,7 +226,8 @@ class Process final {
   Errno exec(Thread& thread, ProgramImage image);
   // It has become another program.
   bool executed() const noexcept { return executed_; }
-  // Whether fork() may be tried. kNotsup: the module's memory cannot be copied; kAgain: the process
+  // Whether fork() may be tried. kNotsup: the module's memory cannot be copied, or it has loaded
+  // libraries; kAgain: the process
   // table is full.
   ErrnoResult<> check_fork();
   // Makes a child that goes on where `thread` is, whose stack is in `stack`, with a copy of
@@ -247,6 +249,8 @@ class Process final {
   HandleTable& handles() noexcept [[clang::lifetimebound]] { return handles_; }
   ThreadGroup& threads() noexcept [[clang::lifetimebound]] { return threads_; }
   FutexTable& futexes() noexcept [[clang::lifetimebound]] { return futexes_; }
+  // nullptr: the program can load no libraries.
+  DynamicLinker* linker() noexcept [[clang::lifetimebound]] { return linker_.get(); }
   // nullptr: the module has a memory of its own, and its process one thread.
   const engine::SharedMemory* shared_memory() const noexcept [[clang::lifetimebound]] {
     return shared_memory_.get();
@@ -329,6 +333,7 @@ class Process final {
   io::Event ended_;
   std::unique_ptr<engine::SharedMemory> shared_memory_;
   FutexTable futexes_;
+  std::unique_ptr<DynamicLinker> linker_;
   // Last: what its threads wait for is in the members above.
   ThreadGroup threads_;
 };

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "engine/engine.h"
 #include "wasix/guest_path.h"
-#include "wasix/internal/preopen_lookup.h"
+#include "wasix/internal/whole_file.h"
 #include "wasix/process.h"
 #include "wasix/workload.h"
 
@@ -21,57 +21,6 @@ namespace selvedge::wasix {
 namespace {
 
 using Bytes = std::vector<std::byte>;
-
-// The part that is brought into memory before it is read.
-constexpr std::size_t kReadStepBytes = std::size_t{1} << 20;
-
-// An open regular file; kIsdir and others as opening says.
-ErrnoResult<std::shared_ptr<File>> open_file(Process& process, const std::string& path) {
-  SELVEDGE_TRY_ERRNO(const internal::PreopenPlace place, internal::locate(process.handles(), path));
-  SELVEDGE_TRY_ERRNO(Opened opened, place.directory->open(place.rest.empty() ? "." : place.rest,
-                                                          {.follow = Follow::kYes, .read = true}));
-  auto* const file = std::get_if<std::shared_ptr<File>>(&opened);
-  if (file == nullptr) {
-    return refuse(Errno::kAcces);
-  }
-  return std::move(*file);
-}
-
-// The whole file, at most engine::kModuleBytesMax.
-io::Task<ErrnoResult<Bytes>> read_file(Process& process, std::shared_ptr<File> file) {
-  const ErrnoResult<FileStat> stat = file->stat();
-  if (!stat) {
-    co_return refuse(stat.error());
-  }
-  if (stat->size > engine::kModuleBytesMax) {
-    co_return refuse(Errno::kNoexec);
-  }
-  const ProcessShard& shard = process.shard();
-  Bytes bytes(static_cast<std::size_t>(stat->size));
-  std::size_t done = 0;
-  while (done < bytes.size()) {
-    if (file->waits_for_disk() && shard.helpers != nullptr && done % kReadStepBytes == 0) {
-      const auto load = [file, done]() -> Result<bool> {
-        file->load(done, kReadStepBytes);
-        return true;
-      };
-      SELVEDGE_CO_TRY_VOID(co_await shard.helpers->run(shard.reactor, load));
-    }
-    const std::size_t step = std::min(kReadStepBytes - done % kReadStepBytes, bytes.size() - done);
-    const base::MutableByteSpan target = base::MutableByteSpan(bytes).subspan(done, step);
-    const ErrnoResult<std::size_t> count = file->read(std::span(&target, 1), Wait::kAllowed);
-    if (!count) {
-      co_return refuse(count.error());
-    }
-    if (*count == 0) {
-      break;  // it has become shorter
-    }
-    done += *count;
-    co_await shard.reactor.yield();
-  }
-  bytes.resize(done);
-  co_return bytes;
-}
 
 // The words of a "#!" line, one or two; empty: the file is no script.
 std::vector<std::string> interpreter_of(base::ByteSpan file) {
@@ -142,7 +91,7 @@ struct Candidate {
 io::Task<ErrnoResult<Candidate>> first_that_exists(Process& process, ProgramRequest request) {
   Errno error = Errno::kNoent;
   for (std::string& path : candidates(process, request)) {
-    ErrnoResult<std::shared_ptr<File>> file = open_file(process, path);
+    ErrnoResult<std::shared_ptr<File>> file = internal::open_whole_file(process, path);
     if (file) {
       co_return Candidate{
           .path = std::move(path), .file = *std::move(file), .command = std::nullopt};
@@ -207,7 +156,8 @@ io::Task<ErrnoResult<FoundProgram>> find_program(Process& process, ProgramReques
     if (found->command) {
       co_return with_manifest(*std::move(found->command), std::move(request));
     }
-    SELVEDGE_CO_TRY(ErrnoResult<Bytes> bytes, co_await read_file(process, found->file));
+    SELVEDGE_CO_TRY(ErrnoResult<Bytes> bytes,
+                    co_await internal::read_whole_file(process, found->file));
     if (!bytes) {
       co_return refuse(bytes.error());
     }

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "engine/host_context.h"
 #include "wasix/abi.h"
@@ -22,6 +26,31 @@ struct Resumption {
   // Where `value` goes, on success.
   std::uint32_t address = 0;
   std::uint64_t value = 0;
+};
+
+// dl_handle: 0 stands for all that every module sees, 1 for the program.
+using LibraryHandle = std::uint32_t;
+
+// A library on its way into a process, for one thread (dynamic_linker.h).
+struct LibraryOpening {
+  LibraryHandle handle = 0;
+  // Places in the linker's list: what is needed comes first.
+  std::vector<std::size_t> order;
+  std::size_t next = 0;
+  enum class Stage : unsigned char { kRelocate, kConstruct, kReady };
+  Stage stage = Stage::kRelocate;  // of the next one
+  // It sees its own symbols before those of the program.
+  bool deep = false;
+  // Why it failed.
+  std::string error;
+};
+
+// A host call dlopen between its parts, and where its answers go.
+struct LibraryLoad {
+  LibraryOpening opening;
+  std::uint32_t handle_address = 0;
+  std::uint32_t error_address = 0;
+  std::uint32_t error_size = 0;
 };
 
 // One guest thread: the context that every host function receives. Owned by its process.
@@ -51,6 +80,16 @@ class Thread final : public engine::HostContext {
   void leave_handler() noexcept { handlers_ -= handlers_ != 0 ? 1 : 0; }
   void leave_all_handlers() noexcept { handlers_ = 0; }
 
+  // What it is loading; a library's constructor may load another one.
+  std::vector<LibraryLoad>& library_loads() noexcept [[clang::lifetimebound]] {
+    return library_loads_;
+  }
+  // The call that its runtime is to make: a table element, 0 for none, and its arguments.
+  static constexpr std::size_t kCallWords = 6;
+  std::array<std::uint32_t, kCallWords>& dynamic_call() noexcept [[clang::lifetimebound]] {
+    return dynamic_call_;
+  }
+
   const Resumption& resumption() const noexcept [[clang::lifetimebound]] { return resumption_; }
   void set_resumption(const Resumption& resumption) noexcept { resumption_ = resumption; }
 
@@ -61,6 +100,8 @@ class Thread final : public engine::HostContext {
   ThreadId id_;
   std::uint32_t pending_signals_ = 0;
   std::uint32_t handlers_ = 0;
+  std::vector<LibraryLoad> library_loads_;
+  std::array<std::uint32_t, kCallWords> dynamic_call_{};
   Resumption resumption_;
   bool exits_alone_ = false;
 };

@@ -58,8 +58,10 @@ void ThreadGroup::reset() noexcept {
 
 Result<std::unique_ptr<ThreadGroup::GuestThread>> ThreadGroup::make(ThreadId id) {
   auto thread = std::make_unique<GuestThread>(process_, id);
+  DynamicLinker* const linker = process_.linker();
   SELVEDGE_TRY(thread->instance,
-               engine::Instance::create(module_, thread->context, options_.instance));
+               engine::Instance::create(module_, thread->context, options_.instance,
+                                        linker != nullptr ? &linker->map() : nullptr));
   return thread;
 }
 

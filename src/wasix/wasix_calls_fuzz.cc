@@ -123,7 +123,7 @@ class Director {
 
 struct Fixture {
   Machine machine;
-  testing::HostileLoader loader{machine.reactor()};
+  testing::HostileLoader loader{machine.reactor(), machine};
   std::vector<HostileImport> imports;
   Director* director = nullptr;  // of the run in progress
 };

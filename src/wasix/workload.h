@@ -22,6 +22,7 @@
 
 #include "base/result.h"
 #include "engine/instance.h"
+#include "engine/library.h"
 #include "engine/module.h"
 #include "io/event.h"
 #include "io/reactor.h"
@@ -55,6 +56,9 @@ class ProgramLoader {
   // Compiles (or takes from a cache) and links a Wasm binary that came from a guest's file system.
   // Errors are of the module: the guest sees kNoexec.
   virtual io::Task<std::shared_ptr<const engine::LinkedModule>> load(
+      std::vector<std::byte> wasm) = 0;
+  // The same for a library that a guest loads.
+  virtual io::Task<std::shared_ptr<const engine::Library>> load_library(
       std::vector<std::byte> wasm) = 0;
   // A command of the package or of its dependencies, which guests find in /bin; kNotFound.
   virtual io::Task<LoadedCommand> load_command(std::string name) = 0;

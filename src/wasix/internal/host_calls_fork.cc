@@ -151,7 +151,8 @@ Errno stack_checkpoint(Thread& thread, Ptr<abi::StackSnapshot> snapshot, Ptr<std
       !memory.bytes(value.address, sizeof(std::uint64_t))) {
     return Errno::kFault;
   }
-  if (thread.in_handler()) {
+  DynamicLinker* const linker = thread.process().linker();
+  if (thread.in_handler() || (linker != nullptr && linker->used())) {
     return Errno::kNotsup;
   }
   static_cast<void>(thread.unwind(std::make_unique<UnwoundCheckpoint>(thread, snapshot, value)));

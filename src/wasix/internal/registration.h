@@ -20,6 +20,10 @@ void register_wasix_processes(engine::HostFunctions& functions);
 void register_wasix_programs(engine::HostFunctions& functions);
 // host_calls_fork.cc: fork, setjmp and longjmp.
 void register_wasix_fork(engine::HostFunctions& functions);
+// host_calls_dynamic.cc: dlopen and what belongs to it.
+void register_wasix_libraries(engine::HostFunctions& functions);
+// host_calls_reflect.cc: functions that are called by number, closures.
+void register_wasix_reflection(engine::HostFunctions& functions);
 // host_calls_terminal.cc
 void register_wasix_terminal(engine::HostFunctions& functions);
 

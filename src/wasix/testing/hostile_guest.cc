@@ -16,7 +16,7 @@ namespace {
 
 // What arguments mean: the letters of hostile_record().
 using Shape = std::pair<std::string_view, std::string_view>;
-constexpr std::array<Shape, 80> kShapes{{
+constexpr std::array<Shape, 90> kShapes{{
     {"fd_dup", "fr"},
     {"fd_dup2", "fnmr"},
     {"fd_event", "nnr"},
@@ -39,6 +39,16 @@ constexpr std::array<Shape, 80> kShapes{{
     {"proc_fork", "mr"},
     {"stack_checkpoint", "rr"},
     {"stack_restore", "rT"},
+    {"dlopen", "plmplplr"},
+    {"dlsym", "nplplr"},
+    {"dlclose", "npl"},
+    {"dl_invalid_handle", "n"},
+    {"call_dynamic", "nvnrnm"},
+    {"call_dynamic2", "nvmrwm"},
+    {"closure_allocate", "r"},
+    {"closure_prepare", "nnomomr"},
+    {"closure_free", "n"},
+    {"reflect_signature", "nrnrnr"},
     {"proc_id", "r"},
     {"proc_parent", "nr"},
     {"proc_join", "omr"},
@@ -190,6 +200,7 @@ std::string hostile_wat(std::span<const HostileImport> imports) {
          "(memory.atomic.notify (i32.load (local.get 0)) (i32.load offset=8 "
          "(local.get 0)))");
   return text + fmt::format(R"(  (table {0} {0} funcref)
+  (global (export "__stack_pointer") (mut i32) (i32.const 131072))
   (elem (i32.const 0){1})
   (global $last (mut i32) (i32.const 0))
   (func $follow (param $base i32)

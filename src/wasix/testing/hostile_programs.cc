@@ -26,6 +26,37 @@ constexpr std::string_view kRead = R"((module
 // More memory than a process may have; and nothing to start.
 constexpr std::string_view kHuge = R"((module
   (import "env" "memory" (memory 1000 1000 shared)) (func (export "_start"))))";
+// A library with everything that one can have, another one that needs it, and one that cannot be
+// loaded.
+constexpr std::string_view kLibrary = R"((module
+  (@dylink.0 (mem-info (memory 24 3) (table 1 0)))
+  (import "env" "memory" (memory 0 65536 shared))
+  (import "env" "__indirect_function_table" (table 0 funcref))
+  (import "env" "__memory_base" (global $memory i32))
+  (import "env" "__table_base" (global $table i32))
+  (import "env" "_start" (func $main))
+  (import "GOT.mem" "data" (global $data (mut i32)))
+  (import "GOT.func" "twice" (global $twice (mut i32)))
+  (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+  (global (export "data") i32 (i32.const 8))
+  (global $count (mut i32) (i32.const 0))
+  (elem (global.get $table) $twice)
+  (func $twice (export "twice") (param i32) (result i32)
+    (global.set $count (i32.add (global.get $count) (i32.const 1)))
+    (drop (call $yield))
+    (i32.store (global.get $data) (global.get $count))
+    (i32.mul (local.get 0) (i32.const 2)))
+  (func (export "__wasm_apply_data_relocs") (i32.store (global.get $data) (global.get $twice)))
+  (func (export "__wasm_call_ctors") (drop (call $twice (i32.const 1))))))";
+constexpr std::string_view kOther = R"((module
+  (@dylink.0 (mem-info (memory 0 0) (table 0 0)) (needed "library"))
+  (import "env" "twice" (func $twice (param i32) (result i32)))
+  (func $start (drop (call $twice (i32.const 2))))
+  (func (export "__wasm_call_ctors") unreachable)
+  (start $start)))";
+constexpr std::string_view kUnresolved = R"((module
+  (@dylink.0 (mem-info (memory 1 0) (table 0 0)))
+  (import "env" "nothing" (func))))";
 constexpr std::string_view kBroken = R"((module (func (export "other"))))";
 
 }  // namespace
@@ -61,6 +92,12 @@ io::Task<std::shared_ptr<const engine::LinkedModule>> HostileLoader::load(
   co_return command("exit");
 }
 
+io::Task<std::shared_ptr<const engine::Library>> HostileLoader::load_library(
+    std::vector<std::byte> wasm) {
+  co_await reactor_.yield();
+  co_return machine_.link_library(wasm);
+}
+
 io::Task<LoadedCommand> HostileLoader::load_command(std::string name) {
   co_await reactor_.yield();
   auto found = command(name);
@@ -72,7 +109,10 @@ io::Task<LoadedCommand> HostileLoader::load_command(std::string name) {
 
 std::shared_ptr<Directory> hostile_tree(const base::Clock& clock) {
   const auto program = engine::wat_to_wasm(kExit);
-  SELVEDGE_ASSERT(program.has_value());
+  const auto library = engine::wat_to_wasm(kLibrary);
+  const auto other = engine::wat_to_wasm(kOther);
+  const auto unresolved = engine::wat_to_wasm(kUnresolved);
+  SELVEDGE_ASSERT(program && library && other && unresolved);
   auto created = MemoryFileSystem::create(
       {.clock = clock, .bytes_max = 1 << 20, .entries_max = 64, .lower = nullptr});
   SELVEDGE_ASSERT(created.has_value());
@@ -80,10 +120,13 @@ std::shared_ptr<Directory> hostile_tree(const base::Clock& clock) {
   SELVEDGE_ASSERT(root->make_directory("dir").has_value());
   SELVEDGE_ASSERT(root->symlink("dir", "link").has_value());
   SELVEDGE_ASSERT(root->symlink("loop", "loop").has_value());
-  const std::array<std::pair<std::string_view, base::ByteSpan>, 5> files{
+  const std::array<std::pair<std::string_view, base::ByteSpan>, 8> files{
       {{"a", {}},
        {"dir/file", base::as_bytes("content")},
        {"program", *program},
+       {"library", *library},
+       {"other", *other},
+       {"dir/unresolved", *unresolved},
        {"script", base::as_bytes("#!/bin/read -x\n")},
        {"endless", base::as_bytes("#!/endless")}}};
   for (const auto& [name, content] : files) {

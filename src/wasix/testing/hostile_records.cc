@@ -36,7 +36,7 @@ constexpr std::uint32_t kTextPointers = 29'696;
 constexpr std::uint32_t kDispositions = 30'720;
 constexpr std::uint32_t kScratch = 65'536;
 
-constexpr std::array<std::string_view, 32> kTextList{"a",
+constexpr std::array<std::string_view, 36> kTextList{"a",
                                                      "dir",
                                                      "dir/file",
                                                      "link",
@@ -67,7 +67,11 @@ constexpr std::array<std::string_view, 32> kTextList{"a",
                                                      "A=1\nPATH=/bin",
                                                      "self\n\n",
                                                      "/script",
-                                                     "broken"};
+                                                     "broken",
+                                                     "/library",
+                                                     "./other",
+                                                     "twice",
+                                                     "data"};
 
 template <class T>
 void put(engine::GuestMemory memory, std::uint32_t address, const T& value) {

@@ -72,6 +72,11 @@ Result<std::shared_ptr<const engine::LinkedModule>> Machine::link_wasm(base::Byt
   return functions_->link(std::move(module));
 }
 
+Result<std::shared_ptr<const engine::Library>> Machine::link_library(base::ByteSpan wasm) {
+  SELVEDGE_TRY(auto module, engine_->load(wasm));
+  return functions_->link_library(std::move(module), wasm);
+}
+
 ExitStatus Machine::run(std::shared_ptr<const engine::LinkedModule> module,
                         ProcessOptions options) {
   const auto process = expect(Process::create(shard(), std::move(module), std::move(options)));

@@ -18,6 +18,7 @@
 #include "base/system.h"
 #include "engine/engine.h"
 #include "engine/host_functions.h"
+#include "engine/library.h"
 #include "engine/scheduler.h"
 #include "io/helper_pool.h"
 #include "io/kernel_reactor.h"
@@ -45,6 +46,7 @@ class Machine {
   // Compiled and linked with WASI preview 1 and snapshot 0; the error's sentence as a string.
   Result<std::shared_ptr<const engine::LinkedModule>> link_wat(std::string_view wat);
   Result<std::shared_ptr<const engine::LinkedModule>> link_wasm(base::ByteSpan wasm);
+  Result<std::shared_ptr<const engine::Library>> link_library(base::ByteSpan wasm);
 
   // Runs the module's _start to its end.
   ExitStatus run(std::shared_ptr<const engine::LinkedModule> module, ProcessOptions options);

@@ -59,6 +59,11 @@ io::Task<std::shared_ptr<const engine::LinkedModule>> TextLoader::load(
   co_return machine_.link_wasm(wasm);
 }
 
+io::Task<std::shared_ptr<const engine::Library>> TextLoader::load_library(
+    std::vector<std::byte> wasm) {
+  co_return machine_.link_library(wasm);
+}
+
 io::Task<LoadedCommand> TextLoader::load_command(std::string name) {
   const auto found = commands.find(name);
   if (found == commands.end()) {

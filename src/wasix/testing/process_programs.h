@@ -32,6 +32,8 @@ class TextLoader final : public ProgramLoader {
   LoadedCommand manifest;
 
   io::Task<std::shared_ptr<const engine::LinkedModule>> load(std::vector<std::byte> wasm) override;
+  io::Task<std::shared_ptr<const engine::Library>> load_library(
+      std::vector<std::byte> wasm) override;
   io::Task<LoadedCommand> load_command(std::string name) override;
 
  private:

@@ -9,7 +9,7 @@ namespace selvedge::wasix::testing {
 
 namespace {
 
-constexpr std::array<ImportSignature, 94> kWasix{{
+constexpr std::array<ImportSignature, 96> kWasix{{
     {.name = "clock_time_set", .parameters = "iI"},
     {.name = "fd_dup", .parameters = "ii"},
     {.name = "fd_dup2", .parameters = "iiii"},
@@ -99,7 +99,9 @@ constexpr std::array<ImportSignature, 94> kWasix{{
     {.name = "dl_invalid_handle", .parameters = "i"},
     {.name = "dlopen", .parameters = "iiiiiiii"},
     {.name = "dlsym", .parameters = "iiiiii"},
+    {.name = "dlclose", .parameters = "iii"},
     {.name = "call_dynamic", .parameters = "iiiiii"},
+    {.name = "call_dynamic2", .parameters = "iiiiii"},
     {.name = "closure_prepare", .parameters = "iiiiiii"},
     {.name = "closure_allocate", .parameters = "i"},
     {.name = "closure_free", .parameters = "i"},

@@ -1,0 +1,425 @@
+//! Loading a library into a process, and looking up symbols.
+
+use std::sync::Arc;
+
+use wasmtime::{Extern, ExternType, Global, ImportType, Instance, Mutability, Val, ValType};
+
+use crate::buffer::Bytes;
+use crate::dylink::{Dylink, DylinkLayout};
+use crate::error::{NativeError, NativeErrorKind};
+use crate::guest::{CallState, GuestContext};
+use crate::host_functions::HostFunctions;
+use crate::limits::GuestEnded;
+use crate::link_map::{
+    Element, LIBRARIES_MAX, LibraryCode, Loaded, Map, PROGRAM, Source, Store, StoreLinks, error,
+    with_links,
+};
+use crate::link_run::{instantiate, run_start};
+use crate::memory::{global_to_bytes, mutable_globals};
+use crate::module::Module;
+use crate::rewrite_dynamic;
+use crate::store::{context_from_raw, context_to_raw, refresh_memory};
+
+/// A library that can be loaded into any process. Freed with `selvedge_library_free`. Immutable: any thread.
+pub struct Library {
+    code: Arc<LibraryCode>,
+}
+
+/// Where a library's own memory and table elements begin.
+struct Bases {
+    memory: u32,
+    table: u32,
+}
+
+/// What a name stands for.
+enum Symbol {
+    Function(u32, String),
+    Data(u32),
+}
+
+const ENVIRONMENT: &str = "env";
+const OFFSETS_OF_DATA: &str = "GOT.mem";
+const OFFSETS_OF_FUNCTIONS: &str = "GOT.func";
+
+/// A constant that the module exports: an address relative to where its data begins.
+fn relative_address(store: &mut Store<'_>, global: &Global) -> Option<u32> {
+    let kind = global.ty(&*store);
+    if kind.mutability() != Mutability::Const || !matches!(kind.content(), ValType::I32) {
+        return None;
+    }
+    match global.get(&mut *store) {
+        Val::I32(value) => Some(value as u32),
+        _ => None,
+    }
+}
+
+impl StoreLinks {
+    fn symbol_of(
+        &self,
+        store: &mut Store<'_>,
+        provider: u32,
+        base: u32,
+        name: &str,
+    ) -> Option<Symbol> {
+        match self.export(store, provider, name)? {
+            Extern::Func(_) => Some(Symbol::Function(provider, name.to_owned())),
+            Extern::Global(global) => {
+                let address = relative_address(store, &global)?;
+                Some(Symbol::Data(address.wrapping_add(base)))
+            }
+            _ => None,
+        }
+    }
+
+    fn symbol(
+        &self,
+        store: &mut Store<'_>,
+        map: &Map,
+        scope: &[u32],
+        name: &str,
+    ) -> Option<Symbol> {
+        scope.iter().find_map(|&provider| {
+            let base = match provider {
+                PROGRAM => 0,
+                library => map.libraries.get(library as usize - 1)?.memory_base,
+            };
+            self.symbol_of(store, provider, base, name)
+        })
+    }
+
+    /// The address of a symbol; functions get an element of the table when they have none.
+    fn address(
+        &mut self,
+        store: &mut Store<'_>,
+        map: &mut Map,
+        symbol: Symbol,
+    ) -> wasmtime::Result<u32> {
+        match symbol {
+            Symbol::Data(address) => Ok(address),
+            Symbol::Function(provider, name) => {
+                let key = (provider, name);
+                if let Some(index) = map.functions.get(&key) {
+                    return Ok(*index);
+                }
+                let element = Element::Export(key.0, key.1.clone());
+                let index = self.add_slot(store, map, element)?;
+                map.functions.insert(key, index);
+                Ok(index)
+            }
+        }
+    }
+
+    fn source(
+        &mut self,
+        store: &mut Store<'_>,
+        map: &mut Map,
+        code: &LibraryCode,
+        import: &ImportType<'_>,
+        scope: &[u32],
+        bases: &Bases,
+    ) -> wasmtime::Result<Source> {
+        let (module, name) = (import.module(), import.name());
+        // A symbol is weak or not, however it is imported; the linker says it of one import only.
+        let is_weak = || code.weak.iter().any(|weak| weak == name);
+        match (module, name, import.ty()) {
+            (ENVIRONMENT, "memory", ExternType::Memory(_)) => Ok(Source::Memory),
+            (ENVIRONMENT, "__indirect_function_table", ExternType::Table(_)) => Ok(Source::Table),
+            (ENVIRONMENT, "__memory_base", _) => Ok(Source::Constant(bases.memory)),
+            (ENVIRONMENT, "__table_base", _) => Ok(Source::Constant(bases.table)),
+            (OFFSETS_OF_DATA | OFFSETS_OF_FUNCTIONS, _, ExternType::Global(_)) => {
+                if let Some(symbol) = self.symbol(store, map, scope, name) {
+                    return Ok(Source::Address(self.address(store, map, symbol)?));
+                }
+                if code.module.get_export(name).is_some() {
+                    return Ok(Source::Own(name.to_owned()));
+                }
+                if is_weak() { Ok(Source::Address(0)) } else { error(undefined(name)) }
+            }
+            (ENVIRONMENT, _, ExternType::Tag(kind)) => {
+                let exported = self.exporter(store, scope, name, |item| item.into_tag().is_some());
+                Ok(match exported {
+                    Some(provider) => Source::Export(provider, name.to_owned()),
+                    None => Source::Tag(name.to_owned(), kind),
+                })
+            }
+            (ENVIRONMENT, _, kind @ (ExternType::Func(_) | ExternType::Global(_))) => {
+                let wants_function = matches!(kind, ExternType::Func(_));
+                let fits = |item: Extern| match item {
+                    Extern::Func(_) => wants_function,
+                    Extern::Global(_) => !wants_function,
+                    _ => false,
+                };
+                match self.exporter(store, scope, name, fits) {
+                    Some(provider) => Ok(Source::Export(provider, name.to_owned())),
+                    None if wants_function && is_weak() => Ok(Source::Missing(name.to_owned())),
+                    None if name == "__stack_pointer" => error(crate::link_run::NO_STACK_POINTER),
+                    None => error(undefined(name)),
+                }
+            }
+            _ => Ok(Source::Host),
+        }
+    }
+
+    fn exporter(
+        &self,
+        store: &mut Store<'_>,
+        scope: &[u32],
+        name: &str,
+        fits: impl Fn(Extern) -> bool,
+    ) -> Option<u32> {
+        let mut providers = scope.iter().copied();
+        providers.find(|provider| self.export(store, *provider, name).is_some_and(&fits))
+    }
+
+    /// Loads a library, whose data begins at `memory_base`: its number. Its symbols come from `scope`. Runs
+    /// its start function.
+    fn load(
+        &mut self,
+        store: &mut Store<'_>,
+        map: &mut Map,
+        code: &Arc<LibraryCode>,
+        memory_base: u32,
+        scope: &[u32],
+    ) -> wasmtime::Result<u32> {
+        if map.libraries.len() >= LIBRARIES_MAX {
+            return error(format!("the process has {LIBRARIES_MAX} libraries, which is the most"));
+        }
+        let DylinkLayout { table_size, table_alignment, .. } = code.layout;
+        let table = self.add_elements(store, map, table_size, table_alignment)?;
+        let bases = Bases { memory: memory_base, table };
+        let mut sources = Vec::new();
+        for import in code.module.imports() {
+            sources.push(self.source(store, map, code, &import, scope, &bases)?);
+        }
+        let items = self.items(store, code, &sources)?;
+        self.count_instance(map)?;
+        let instance = instantiate(store, &code.module, &items)?;
+        self.libraries.push(instance);
+        let begun = self.begin(store, map, memory_base, &mut sources, &items);
+        if let Err(error) = begun {
+            // Some of it may be known by address already: the program cannot go on without it.
+            unsafe { (*store.data().guest).state = CallState::Ended };
+            return Err(error);
+        }
+        let globals = saved_globals(store, instance);
+        map.libraries.push(Loaded { code: code.clone(), sources, memory_base, globals });
+        self.advance();
+        Ok(self.libraries.len() as u32)
+    }
+
+    /// Fills the entries of the offset table that name symbols of the last library itself, and runs its start
+    /// function.
+    fn begin(
+        &mut self,
+        store: &mut Store<'_>,
+        map: &mut Map,
+        memory_base: u32,
+        sources: &mut [Source],
+        items: &[Extern],
+    ) -> wasmtime::Result<()> {
+        let number = self.libraries.len() as u32;
+        for (source, item) in sources.iter_mut().zip(items) {
+            let (Source::Own(name), Extern::Global(entry)) = (&*source, item) else {
+                continue;
+            };
+            let address = match self.symbol_of(store, number, memory_base, name) {
+                Some(symbol) => self.address(store, map, symbol)?,
+                None => 0,
+            };
+            entry.set(&mut *store, Val::I32(address as i32))?;
+            *source = Source::Address(address);
+        }
+        run_start(store, self.libraries[number as usize - 1])
+    }
+}
+
+fn undefined(name: &str) -> String {
+    format!("the symbol {} is not defined", crate::inspect::shown(name))
+}
+
+fn saved_globals(store: &mut Store<'_>, instance: Instance) -> Vec<[u8; 16]> {
+    let globals = mutable_globals(store, instance);
+    globals.iter().map(|global| global_to_bytes(&global.get(&mut *store))).collect()
+}
+
+impl HostFunctions {
+    /// The library of a module, whose imports of host functions are checked.
+    fn library(&self, module: &wasmtime::Module, dylink: &Dylink) -> Result<Library, NativeError> {
+        for import in module.imports() {
+            let from_program = match import.ty() {
+                ExternType::Memory(_) | ExternType::Table(_) | ExternType::Tag(_) => {
+                    import.module() == ENVIRONMENT
+                }
+                ExternType::Global(_) => {
+                    [ENVIRONMENT, OFFSETS_OF_DATA, OFFSETS_OF_FUNCTIONS].contains(&import.module())
+                }
+                ExternType::Func(_) => import.module() == ENVIRONMENT,
+            };
+            if !from_program {
+                self.check_import(&import)?;
+            }
+            if rewrite_dynamic::calls_elements(import.module(), import.name()) {
+                return Err(NativeError::new(
+                    NativeErrorKind::Unsupported,
+                    format!(
+                        "the library imports {} itself: only a program can; let it export a function",
+                        import.name()
+                    ),
+                ));
+            }
+        }
+        let code = LibraryCode {
+            module: module.clone(),
+            linker: self.linker.clone(),
+            layout: dylink.layout,
+            weak: dylink.weak.clone(),
+        };
+        Ok(Library { code: Arc::new(code) })
+    }
+}
+
+/// A library of a compiled module and of what its section "dylink.0" says. On success `*library` is owned by
+/// the caller; Invalid names an import that is not provided. Any thread.
+///
+/// # Safety
+/// `library` is valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_library_new(
+    functions: &HostFunctions,
+    module: &Module,
+    dylink: &Dylink,
+    library: *mut *mut Library,
+) -> *mut NativeError {
+    match functions.library(&module.module, dylink) {
+        Ok(made) => {
+            unsafe { *library = Box::into_raw(Box::new(made)) };
+            std::ptr::null_mut()
+        }
+        Err(error) => error.into_raw(),
+    }
+}
+
+/// Frees a library; null is allowed. Processes that have loaded it keep what they need. Any thread.
+///
+/// # Safety
+/// `library` is null or came from `selvedge_library_new` and was not freed before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_library_free(library: *mut Library) {
+    if !library.is_null() {
+        drop(unsafe { Box::from_raw(library) });
+    }
+}
+
+/// Does something with the links of a guest that is inside a host call. What fails because the guest is to end,
+/// or waits where it must not, leaves the guest's state Ended.
+///
+/// # Safety
+/// The guest is inside a host call that is not a blocking one, on this thread.
+pub(crate) unsafe fn work_on_links<R>(
+    guest: *mut GuestContext,
+    work: impl FnOnce(&mut StoreLinks, &mut Map, &mut Store<'_>) -> wasmtime::Result<R>,
+) -> Result<R, NativeError> {
+    let mut store: Store<'_> = unsafe { context_from_raw((*guest).store) };
+    let worked = with_links(&mut store, work);
+    unsafe {
+        if (*guest).memory_stale {
+            refresh_memory(&mut store);
+        }
+        // Host calls that the library made left their own view behind.
+        (*guest).store = context_to_raw(store);
+    }
+    match worked {
+        None => Err(NativeError::new(
+            NativeErrorKind::Unsupported,
+            "the program is not prepared for libraries",
+        )),
+        Some(Ok(result)) => Ok(result),
+        Some(Err(failure)) => {
+            unsafe {
+                if failure.is::<GuestEnded>() || (*guest).state == CallState::Pending {
+                    (*guest).state = CallState::Ended;
+                }
+            }
+            let message = failure.root_cause().to_string();
+            Err(NativeError::new(NativeErrorKind::Invalid, message))
+        }
+    }
+}
+
+/// Hands a result over.
+///
+/// # Safety
+/// `out` is valid.
+pub(crate) unsafe fn deliver<R>(result: Result<R, NativeError>, out: *mut R) -> *mut NativeError {
+    match result {
+        Ok(value) => {
+            unsafe { out.write(value) };
+            std::ptr::null_mut()
+        }
+        Err(error) => error.into_raw(),
+    }
+}
+
+/// Loads a library into the guest's process, with its data at `memory_base` (reserved by the caller, aligned as
+/// the library wants). Its symbols are looked up in the `scope_count` numbers at `scope`: 0 is the program,
+/// others are numbers that earlier calls gave. `*number` is the library's. Its start function has run, its
+/// constructors have not (`selvedge_guest_initializer`). Invalid: a symbol that nothing defines, a limit, or the
+/// library's own failure. Only inside a host call that is not a blocking one, on the guest's thread.
+///
+/// # Safety
+/// As said; `scope` is readable and `number` valid for the call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_guest_load_library(
+    guest: *mut GuestContext,
+    library: &Library,
+    memory_base: u32,
+    scope: *const u32,
+    scope_count: usize,
+    number: *mut u32,
+) -> *mut NativeError {
+    let scope = unsafe { std::slice::from_raw_parts(scope, scope_count) };
+    unsafe {
+        let loaded = work_on_links(guest, |links, map, store| {
+            links.load(store, map, &library.code, memory_base, scope)
+        });
+        deliver(loaded, number)
+    }
+}
+
+/// What `selvedge_guest_symbol` found.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SymbolAddress {
+    pub found: bool,
+    /// In memory, or in the table of functions.
+    pub address: u32,
+}
+
+/// The address of a symbol of the `scope_count` modules at `scope`, in their order. Otherwise as
+/// `selvedge_guest_load_library`.
+///
+/// # Safety
+/// As there; `name` is readable and `symbol` valid for the call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_guest_symbol(
+    guest: *mut GuestContext,
+    scope: *const u32,
+    scope_count: usize,
+    name: Bytes,
+    symbol: *mut SymbolAddress,
+) -> *mut NativeError {
+    let name = unsafe { name.to_text() };
+    let scope = unsafe { std::slice::from_raw_parts(scope, scope_count) };
+    unsafe {
+        let found = work_on_links(guest, |links, map, store| {
+            match links.symbol(store, map, scope, &name) {
+                None => Ok(SymbolAddress::default()),
+                Some(symbol) => {
+                    let address = links.address(store, map, symbol)?;
+                    Ok(SymbolAddress { found: true, address })
+                }
+            }
+        });
+        deliver(found, symbol)
+    }
+}

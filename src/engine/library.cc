@@ -1,0 +1,121 @@
+#include "engine/library.h"
+
+#include <utility>
+
+#include "engine/internal/native_error.h"
+#include "engine/internal/native_text.h"
+
+namespace selvedge::engine {
+namespace {
+
+struct FreeDylink {
+  void operator()(native::Dylink* dylink) const noexcept { native::selvedge_dylink_free(dylink); }
+};
+struct FreeBuffer {
+  void operator()(native::Buffer* buffer) const noexcept { native::selvedge_buffer_free(buffer); }
+};
+
+}  // namespace
+
+Library::Library(Private, native::Library* native, LibraryLayout layout,
+                 std::vector<std::string> needed)
+    : native_(native), layout_(layout), needed_(std::move(needed)) {}
+
+Library::~Library() { native::selvedge_library_free(native_); }
+
+Result<std::shared_ptr<const Library>> Library::create(const native::HostFunctions& functions,
+                                                       const Module& module, base::ByteSpan wasm) {
+  native::Dylink* read = nullptr;
+  SELVEDGE_TRY_VOID(take_native_error(native::selvedge_dylink_read(to_native(wasm), &read)));
+  if (read == nullptr) {
+    return fail(ErrorKind::kInvalid,
+                "the module is not a library: it does not begin with a section \"dylink.0\"; "
+                "compile it with -fPIC and link it with -shared");
+  }
+  const std::unique_ptr<native::Dylink, FreeDylink> dylink(read);
+  const native::DylinkLayout layout = native::selvedge_dylink_layout(dylink.get());
+  std::vector<std::string> needed;
+  const std::size_t count = native::selvedge_dylink_needed_count(dylink.get());
+  for (std::size_t index = 0; index < count; ++index) {
+    needed.emplace_back(text_of(native::selvedge_dylink_needed(dylink.get(), index)));
+  }
+  native::Library* library = nullptr;
+  SELVEDGE_TRY_VOID(take_native_error(
+      native::selvedge_library_new(&functions, module.native(), dylink.get(), &library)));
+  return std::make_shared<const Library>(Private(), library,
+                                         LibraryLayout{.memory_bytes = layout.memory_size,
+                                                       .memory_alignment = layout.memory_alignment,
+                                                       .has_thread_local = layout.has_thread_local},
+                                         std::move(needed));
+}
+
+Result<> GuestLinks::check(native::NativeError* error) {
+  auto done = take_native_error(error);
+  if (!done) {
+    guest_.note_failure_inside(done.error());
+  }
+  return done;
+}
+
+Result<LibraryNumber> GuestLinks::load(const Library& library, std::uint32_t memory_base,
+                                       std::span<const LibraryNumber> scope) {
+  LibraryNumber number = 0;
+  SELVEDGE_TRY_VOID(check(native::selvedge_guest_load_library(
+      &guest_.native_, library.native(), memory_base, scope.data(), scope.size(), &number)));
+  return number;
+}
+
+Result<std::optional<std::uint32_t>> GuestLinks::symbol(std::span<const LibraryNumber> scope,
+                                                        std::string_view name) {
+  native::SymbolAddress symbol{};
+  SELVEDGE_TRY_VOID(check(native::selvedge_guest_symbol(&guest_.native_, scope.data(), scope.size(),
+                                                        to_native(name), &symbol)));
+  return symbol.found ? std::optional(symbol.address) : std::nullopt;
+}
+
+Result<TableIndex> GuestLinks::initializer(LibraryNumber number, std::string_view name) {
+  TableIndex index = 0;
+  SELVEDGE_TRY_VOID(
+      check(native::selvedge_guest_initializer(&guest_.native_, number, to_native(name), &index)));
+  return index;
+}
+
+Result<std::string> GuestLinks::signature(TableIndex function) {
+  native::Buffer* text = nullptr;
+  SELVEDGE_TRY_VOID(
+      check(native::selvedge_guest_function_signature(&guest_.native_, function, &text)));
+  const std::unique_ptr<native::Buffer, FreeBuffer> owned(text);
+  return std::string(text_of(native::selvedge_buffer_bytes(text)));
+}
+
+Result<TableIndex> GuestLinks::caller(TableIndex function, Layout layout) {
+  TableIndex index = 0;
+  SELVEDGE_TRY_VOID(check(
+      native::selvedge_guest_caller(&guest_.native_, function, layout == Layout::kTyped, &index)));
+  return index;
+}
+
+Result<TableIndex> GuestLinks::allocate_closure() {
+  TableIndex index = 0;
+  SELVEDGE_TRY_VOID(check(native::selvedge_guest_closure_allocate(&guest_.native_, &index)));
+  return index;
+}
+
+Result<> GuestLinks::prepare_closure(TableIndex closure, std::string_view signature,
+                                     TableIndex backing, std::uint32_t environment) {
+  return check(native::selvedge_guest_closure_prepare(&guest_.native_, closure,
+                                                      to_native(signature), backing, environment));
+}
+
+Result<> GuestLinks::free_closure(TableIndex closure) {
+  return check(native::selvedge_guest_closure_free(&guest_.native_, closure));
+}
+
+Result<bool> GuestLinks::is_closure(TableIndex function) {
+  bool is_closure = false;
+  SELVEDGE_TRY_VOID(
+      check(native::selvedge_guest_is_closure(&guest_.native_, function, &is_closure)));
+  return is_closure;
+}
+
+}  // namespace selvedge::engine

@@ -1,0 +1,110 @@
+#pragma once
+
+// The libraries of one process: which files they are, in what order they begin, who sees whose
+// symbols. Loading one takes three steps, since only the first may wait and only the guest itself
+// can run its code:
+//
+//   1. find(): the files of a library and of those it needs are read and compiled.
+//   2. next_initializer(), again and again: each is linked, and the guest calls what is returned,
+//      with its own stack, until nothing is left.
+//   3. finish(): what the guest's dlopen returns.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/library.h"
+#include "io/event.h"
+#include "io/task.h"
+#include "wasix/thread.h"
+
+namespace selvedge::wasix {
+
+class File;
+class Process;
+
+struct LibraryRequest {
+  // With a slash: a path, from the working directory. Else a name, which is looked for.
+  std::string name;
+  // Colon-separated folders, before the system's own.
+  std::string search_path;
+  bool global = false;      // others see its symbols
+  bool deep = false;        // it sees its own before those of the program
+  bool only_known = false;  // it is not loaded if it is not yet
+};
+
+// One shard's thread; outlives the instances of its process.
+class DynamicLinker {
+ public:
+  // Files in one search, and how deep libraries may need others.
+  static constexpr std::size_t kFoldersMax = 64;
+  static constexpr std::size_t kDepthMax = 32;
+  // Libraries of a process.
+  static constexpr std::size_t kLibrariesMax = 256;
+
+  explicit DynamicLinker(Process& process);
+
+  const engine::LinkMap& map() const noexcept [[clang::lifetimebound]] { return map_; }
+  // Something has been loaded, or is being: the guest's stack may lead through it.
+  bool used() const noexcept { return !entries_.empty(); }
+
+  // NotFound: there is no such file; Invalid: it cannot be a library of this program. The linker
+  // and `thread` outlive the task.
+  io::Task<LibraryOpening> find(const Thread& thread, LibraryRequest request);
+  // From a host function that does not wait: what the guest calls next, or 0 when all of the
+  // opening has begun or one of its libraries could not (LibraryOpening::error).
+  engine::TableIndex next_initializer(Thread& thread, LibraryOpening& opening);
+
+  // The same way: the address of a symbol. NotFound; Invalid: the handle.
+  Result<std::uint32_t> symbol(Thread& thread, LibraryHandle handle, std::string_view name);
+  // Invalid: the handle. What is loaded stays: other code may hold its addresses.
+  Result<> close(LibraryHandle handle);
+  bool valid(LibraryHandle handle) const noexcept;
+
+ private:
+  enum class State : unsigned char { kFound, kBeginning, kReady, kFailed };
+  struct Entry {
+    std::string path;
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::shared_ptr<const engine::Library> code;
+    std::vector<std::size_t> needed;
+    engine::LibraryNumber number = 0;
+    ThreadId beginner = 0;  // the thread that runs its initializers
+    State state = State::kFound;
+    bool global = false;
+    std::uint32_t references = 0;
+  };
+  struct FoundFile;
+
+  io::Task<std::size_t> enter(std::string name, std::string search_path, std::string from,
+                              std::size_t depth, bool only_known);
+  Result<FoundFile> find_file(const std::string& name, std::string_view search_path,
+                              std::string_view from);
+  std::optional<std::size_t> find_entry(const FoundFile& file) const noexcept;
+  // `place` behind everything that it needs, without what is in the list already.
+  void add_in_order(std::size_t place, std::vector<std::size_t>& order) const;
+  bool others_begin(const Thread& thread, const LibraryOpening& opening) const noexcept;
+  std::vector<engine::LibraryNumber> global_scope() const;
+  void add_with_needed(std::size_t place, std::vector<engine::LibraryNumber>& scope) const;
+  Result<> link(Thread& thread, std::size_t place, bool deep);
+  Result<std::uint32_t> reserve(Thread& thread, const engine::LibraryLayout& layout);
+  void fail_entry(std::size_t place, LibraryOpening& opening, const Error& error);
+
+  Process& process_;
+  engine::LinkMap map_;
+  // Never shrinks: handles are places.
+  std::vector<Entry> entries_;
+  // An entry has become kReady or kFailed.
+  io::Event begun_;
+  // Memory that was reserved for a library and is not used by it.
+  std::uint64_t spare_begin_ = 0;
+  std::uint64_t spare_end_ = 0;
+};
+
+}  // namespace selvedge::wasix

@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+"""Libraries that programs load while they run, as clang and wasm-ld make them; functions that are called by address."""
+
+import unittest
+
+import harness
+
+DYNAMIC = harness.GUESTS / "dynamic.wasm"
+THREADS = harness.GUESTS / "library_threads.wasm"
+harness.require(harness.BINARY, DYNAMIC, THREADS, harness.GUESTS / "library.so", harness.GUESTS / "library_needs.so")
+
+
+class DylinkTest(unittest.TestCase):
+    def run_case(self, program, *arguments):
+        return harness.run("--dir", f"{harness.GUESTS}::/guests:ro", program, "--", *arguments)
+
+    def expect_ok(self, *arguments):
+        done = self.run_case(DYNAMIC, *arguments)
+        self.assertEqual((done.returncode, done.stdout.decode()), (0, "ok\n"), done.stderr)
+
+    def test_functions_and_data_of_a_library(self):
+        self.expect_ok("load")
+
+    def test_library_that_needs_another(self):
+        self.expect_ok("needs")
+
+    def test_what_cannot_be_loaded_is_an_error_and_the_program_goes_on(self):
+        self.expect_ok("errors")
+
+    def test_calls_with_values_from_memory(self):
+        self.expect_ok("calls")
+
+    def test_functions_made_at_run_time(self):
+        self.expect_ok("closures")
+
+    def test_threads_call_what_another_thread_has_loaded(self):
+        done = self.run_case(THREADS)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
