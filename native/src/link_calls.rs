@@ -8,7 +8,9 @@ use crate::buffer::{Buffer, Bytes};
 use crate::error::NativeError;
 use crate::guest::GuestContext;
 use crate::link_load::{deliver, work_on_links};
-use crate::link_map::{Element, Map, SIGNATURES_MAX, Store, StoreLinks, error};
+use crate::link_map::{
+    Element, Map, SIGNATURES_MAX, Store, StoreLinks, TRAMPOLINE_CODE_BYTES, charge, error,
+};
 use crate::link_run::{NO_STACK_POINTER, memory, stack_pointer};
 use crate::module::signature_text;
 use crate::trampolines::{self, Layout, Signature};
@@ -88,6 +90,7 @@ impl StoreLinks {
             return error(format!("functions of more than {SIGNATURES_MAX} types are called"));
         }
         let (_, memory) = memory(store)?;
+        charge(store, TRAMPOLINE_CODE_BYTES)?;
         let code = trampolines::caller(&signature, layout, memory_type(&memory));
         let module = Module::new(store.engine(), code)?;
         let element = self.add_slot(store, map, Element::Caller(module))?;
@@ -131,6 +134,7 @@ impl StoreLinks {
                     return error(NO_STACK_POINTER);
                 }
                 let (_, memory) = memory(store)?;
+                charge(store, TRAMPOLINE_CODE_BYTES)?;
                 let code = trampolines::closure(&signature, memory_type(&memory));
                 let module = Module::new(store.engine(), code)?;
                 map.closures.modules.insert(text.to_owned(), module.clone());

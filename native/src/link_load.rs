@@ -192,7 +192,7 @@ impl StoreLinks {
             sources.push(self.source(store, map, code, &import, scope, &bases)?);
         }
         let items = self.items(store, code, &sources)?;
-        self.count_instance(map)?;
+        self.count_instance(store, map, code.instance_bytes)?;
         let instance = instantiate(store, &code.module, &items)?;
         self.libraries.push(instance);
         let begun = self.begin(store, map, memory_base, &mut sources, &items);
@@ -242,6 +242,15 @@ fn saved_globals(store: &mut Store<'_>, instance: Instance) -> Vec<[u8; 16]> {
     globals.iter().map(|global| global_to_bytes(&global.get(&mut *store))).collect()
 }
 
+/// The record of an instance: of its functions, those whose address is taken or that are exported are in it.
+fn instance_bytes(module: &wasmtime::Module) -> usize {
+    const BASE: usize = 1 << 10;
+    const FUNCTION: usize = 48;
+    const ITEM: usize = 64;
+    BASE + FUNCTION * module.functions().count()
+        + ITEM * (module.imports().len() + module.exports().len())
+}
+
 impl HostFunctions {
     /// The library of a module, whose imports of host functions are checked.
     fn library(&self, module: &wasmtime::Module, dylink: &Dylink) -> Result<Library, NativeError> {
@@ -272,6 +281,7 @@ impl HostFunctions {
             module: module.clone(),
             linker: self.linker.clone(),
             layout: dylink.layout,
+            instance_bytes: instance_bytes(module),
             weak: dylink.weak.clone(),
         };
         Ok(Library { code: Arc::new(code) })

@@ -14,6 +14,8 @@ use wasmtime::{
 };
 
 use crate::dylink::DylinkLayout;
+use crate::guest::GrowDecision;
+use crate::limits::GuestEnded;
 use crate::link_run::{NO_STACK_POINTER, instantiate, memory, program, stack_pointer};
 use crate::memory::{global_from_bytes, mutable_globals};
 use crate::rewrite::TABLE_EXPORT;
@@ -27,6 +29,10 @@ const SLOTS_MAX: usize = 100_000;
 pub(crate) const SIGNATURES_MAX: usize = 1_000;
 /// Instances of libraries, callers and closures in all threads.
 const INSTANCES_MAX: usize = 20_000;
+/// What an instance of a caller or closure takes, and its code.
+const TRAMPOLINE_BYTES: usize = 1 << 10;
+pub(crate) const TRAMPOLINE_CODE_BYTES: usize = 16 << 10;
+
 /// The program itself, where libraries are numbered from 1.
 pub(crate) const PROGRAM: u32 = 0;
 
@@ -35,6 +41,8 @@ pub(crate) struct LibraryCode {
     pub(crate) module: wasmtime::Module,
     pub(crate) linker: Linker<Host>,
     pub(crate) layout: DylinkLayout,
+    /// What an instance takes, at most.
+    pub(crate) instance_bytes: usize,
     /// Symbols that need not exist.
     pub(crate) weak: Vec<String>,
 }
@@ -130,6 +138,17 @@ pub(crate) struct StoreLinks {
 
 pub(crate) type Store<'a> = StoreContextMut<'a, Host>;
 
+/// Asks the guest's account for memory of the host's, which goes back when the guest's instance ends.
+pub(crate) fn charge(store: &mut Store<'_>, bytes: usize) -> wasmtime::Result<()> {
+    let guest = store.data().guest;
+    // Not from 0: that would be the guest's first memory, without which it ends.
+    match unsafe { ((*guest).memory_growing)(guest, 1, 1 + bytes) } {
+        GrowDecision::Allow => Ok(()),
+        GrowDecision::Refuse => error("its limit of memory is reached"),
+        GrowDecision::End => Err(GuestEnded.into()),
+    }
+}
+
 pub(crate) fn error<T>(message: impl Into<String>) -> wasmtime::Result<T> {
     Err(wasmtime::Error::msg(message.into()))
 }
@@ -184,12 +203,19 @@ impl StoreLinks {
         self.instance(store, provider)?.get_export(store, name)
     }
 
-    pub(crate) fn count_instance(&mut self, map: &mut Map) -> wasmtime::Result<()> {
+    /// Makes room for one more instance, which takes `bytes` of the host's memory.
+    pub(crate) fn count_instance(
+        &mut self,
+        store: &mut Store<'_>,
+        map: &mut Map,
+        bytes: usize,
+    ) -> wasmtime::Result<()> {
         if map.instances >= INSTANCES_MAX {
             return error(format!(
                 "the process has more than {INSTANCES_MAX} instances of libraries in its threads"
             ));
         }
+        charge(store, bytes)?;
         map.instances += 1;
         self.instances += 1;
         Ok(())
@@ -260,7 +286,7 @@ impl StoreLinks {
             }
             Element::Caller(module) => {
                 let (memory, _) = memory(store)?;
-                self.count_instance(map)?;
+                self.count_instance(store, map, TRAMPOLINE_BYTES)?;
                 let imports = [memory, self.table(store)?.into()];
                 instantiate(store, module, &imports)?.get_func(&mut *store, trampolines::RUN)
             }
@@ -273,7 +299,7 @@ impl StoreLinks {
                         let Some(stack_pointer) = stack_pointer(store) else {
                             return error(NO_STACK_POINTER);
                         };
-                        self.count_instance(map)?;
+                        self.count_instance(store, map, TRAMPOLINE_BYTES)?;
                         let imports = [memory, self.table(store)?.into(), stack_pointer.into()];
                         let made = instantiate(store, module, &imports)?;
                         self.closures.insert(key, made);
@@ -365,7 +391,8 @@ impl StoreLinks {
             self.grow_table(store, size)?;
         }
         for index in self.libraries.len()..map.libraries.len() {
-            self.count_instance(map)?;
+            let bytes = map.libraries[index].code.instance_bytes;
+            self.count_instance(store, map, bytes)?;
             let loaded = &map.libraries[index];
             let imports = self.items(store, &loaded.code, &loaded.sources)?;
             let instance = instantiate(store, &loaded.code.module, &imports)?;

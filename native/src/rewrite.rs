@@ -37,9 +37,10 @@ use wasm_encoder::{
     Encode, ExportKind, IndirectNameMap, Instruction, NameMap, NameSection, Section as _,
 };
 use wasmparser::{
-    BinaryReader, CodeSectionReader, ExportSectionReader, FunctionBody, FunctionSectionReader,
-    GlobalSectionReader, ImportSectionReader, KnownCustom, MemorySectionReader, MemoryType, Name,
-    Operator, SectionLimited, TableSectionReader, TypeRef, TypeSectionReader,
+    BinaryReader, CodeSectionReader, DataKind, DataSectionReader, ExportSectionReader,
+    FunctionBody, FunctionSectionReader, GlobalSectionReader, ImportSectionReader, KnownCustom,
+    MemorySectionReader, MemoryType, Name, Operator, SectionLimited, TableSectionReader, TypeRef,
+    TypeSectionReader,
 };
 
 use crate::buffer::{Buffer, Bytes};
@@ -243,6 +244,18 @@ impl Survey {
                              \"{RESERVED_PREFIX}\" are reserved",
                             shown(name)
                         )));
+                    }
+                }
+            }
+            // Each thread makes an instance, which would begin the data anew.
+            id::DATA if self.dynamic.library && self.has_shared_memory => {
+                for data in DataSectionReader::new(reader)? {
+                    if matches!(data?.kind, DataKind::Active { .. }) {
+                        return Err(invalid(
+                            "the library has a shared memory and data that every thread would \
+                             begin anew: link it with `--shared-memory`"
+                                .to_owned(),
+                        ));
                     }
                 }
             }

@@ -1,0 +1,203 @@
+// Libraries in whole programs: the order in which they begin, and what goes wrong. What compilers
+// make is in tests/e2e/dylink_test.py.
+
+#include "wasix/dynamic_linker.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/format.h"
+#include "engine/engine.h"
+#include "wasix/fs_memory.h"
+#include "wasix/process.h"
+#include "wasix/testing/machine.h"
+#include "wasix/testing/process_programs.h"
+#include "wasix/workload.h"
+
+namespace selvedge::wasix {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::Machine;
+using testing::TextLoader;
+using Kind = ExitStatus::Kind;
+
+// A program whose trace is a number at 256, to which everybody appends a digit. $open loads the
+// library whose name has one letter; the handle is then at 64. It ends with the trace, or with 200
+// and more when loading fails: by the errno.
+constexpr std::string_view kProgram = R"((module
+  (import "wasix_32v1" "dlopen"
+    (func $dlopen (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wasix_32v1" "dlsym" (func $dlsym (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (table 2 2 funcref)
+  (global (export "__stack_pointer") (mut i32) (i32.const 60000))
+  (data (i32.const 512) "/abcdrun")
+  (func $append (export "append") (param i32)
+    (i32.store (i32.const 256)
+      (i32.add (i32.mul (i32.load (i32.const 256)) (i32.const 10)) (local.get 0))))
+  (func $open (export "open") (param $letter i32) (result i32)
+    (call $dlopen (local.get $letter) (i32.const 1) (i32.const 0) (i32.const 1024) (i32.const 100)
+                  (i32.const 512) (i32.const 1) (i32.const 64)))
+  (type $run (func (result i32)))
+  (func (export "_start") (local $error i32)
+    (if (local.tee $error (call $open (i32.const 513)))
+      (then (call $exit (i32.add (i32.const 200) (local.get $error)))))
+    (if (i32.eqz (call $dlsym (i32.load (i32.const 64)) (i32.const 517) (i32.const 3)
+                              (i32.const 0) (i32.const 0) (i32.const 68)))
+      (then (call $append (call_indirect (type $run) (i32.load (i32.const 68))))))
+    (call $exit (i32.load (i32.const 256))))))";
+
+// A library; `body` has $append and $open of the program.
+std::string library(std::string_view sections, std::string_view body) {
+  return fmt::format(R"((module
+    (@dylink.0 (mem-info (memory 0 0) (table 0 0)) {})
+    (import "env" "append" (func $append (param i32)))
+    (import "env" "open" (func $open (param i32) (result i32)))
+    (import "wasix_32v1" "thread_sleep" (func $sleep (param i64) (result i32)))
+    {}))",
+                     sections, body);
+}
+
+constexpr std::string_view kSecond =
+    R"((func (export "__wasm_call_ctors") (call $append (i32.const 2))))";
+
+class DynamicLinkerTest : public ::testing::Test {
+ protected:
+  DynamicLinkerTest() {
+    files_ = *MemoryFileSystem::create({.clock = machine_.clock(), .lower = nullptr});
+  }
+
+  void put(std::string_view name, std::string_view wat) {
+    const auto wasm = engine::wat_to_wasm(wat);
+    ASSERT_TRUE(wasm.has_value()) << wasm.error().message();
+    auto opened = files_->open_root()->open(name, {.oflags = Oflags::kCreat, .write = true});
+    ASSERT_TRUE(opened.has_value());
+    const base::ByteSpan bytes(*wasm);
+    ASSERT_TRUE(std::get<std::shared_ptr<File>>(*opened)->write(std::span(&bytes, 1)).has_value());
+  }
+
+  ExitStatus run() {
+    ProcessOptions options;
+    options.preopens.push_back({.guest_path = "/", .directory = files_->open_root()});
+    options.workload =
+        std::make_shared<Workload>(machine_.reactor(), WorkloadOptions{.loader = &loader_});
+    options.limits.instance.memory_bytes_max = 1 << 20;
+    auto linked = machine_.link_wat(kProgram);
+    if (!linked) {
+      return {.kind = Kind::kFailed, .message = linked.error().message()};
+    }
+    return machine_.run(*linked, std::move(options));
+  }
+
+  // The trace, or what dlopen returned plus 200.
+  void expect(std::uint32_t code) {
+    const ExitStatus status = run();
+    EXPECT_EQ(status.kind, Kind::kExited) << status.message;
+    EXPECT_EQ(status.code, code);
+  }
+
+  void expect_trap(std::string_view message) {
+    const ExitStatus status = run();
+    EXPECT_EQ(status.kind, Kind::kTrapped);
+    EXPECT_THAT(status.message, HasSubstr(message));
+  }
+
+  Machine machine_;
+  TextLoader loader_{machine_};
+  std::shared_ptr<MemoryFileSystem> files_;
+};
+
+constexpr std::uint32_t kNotLoaded = 200 + static_cast<std::uint32_t>(Errno::kNoexec);
+
+TEST_F(DynamicLinkerTest, NeededLibraries_BeginFirst_StartThenRelocationsThenConstructors) {
+  put("a", library(R"((needed "b"))", R"(
+    (func $start (call $append (i32.const 3)))
+    (func (export "__wasm_call_ctors") (call $append (i32.const 5)))
+    (func (export "__wasm_apply_data_relocs") (call $append (i32.const 4)))
+    (func (export "run") (result i32) (i32.const 6))
+    (start $start))"));
+  put("b", library("", kSecond));
+  expect(23456);
+}
+
+TEST_F(DynamicLinkerTest, LibrariesThatNeedEachOther_BeginOnce) {
+  put("a", library(R"((needed "b" "c"))", ""));
+  put("b", library(R"((needed "c" "a"))", kSecond));
+  put("c",
+      library(R"((needed "a"))", R"((func (export "_initialize") (call $append (i32.const 7))))"));
+  expect(72);
+}
+
+TEST_F(DynamicLinkerTest, Constructor_MayWaitAndLoadAnother) {
+  put("a", library("", R"((func (export "__wasm_call_ctors")
+    (drop (call $sleep (i64.const 1000)))
+    (call $append (i32.const 1))
+    (if (call $open (i32.const 514)) (then (call $append (i32.const 9))))
+    (drop (call $open (i32.const 516)))  ;; there is none
+    (call $append (i32.const 3))))"));
+  put("b", library("", kSecond));
+  expect(123);
+}
+
+TEST_F(DynamicLinkerTest, UndefinedSymbols_AreErrors) {
+  for (const std::string_view import :
+       {R"((import "env" "nothing" (func)))", R"((import "GOT.mem" "nothing" (global (mut i32))))",
+        R"((import "GOT.func" "nothing" (global (mut i32))))",
+        R"((import "env" "append" (func (param i64))))",
+        R"((import "env" "nothing" (global i32)))"}) {
+    put("a", fmt::format("(module (@dylink.0 (mem-info (memory 0 0) (table 0 0))) {})", import));
+    expect(kNotLoaded);
+  }
+}
+
+TEST_F(DynamicLinkerTest, FilesThatAreNoLibraries_AreErrors) {
+  expect(200 + static_cast<std::uint32_t>(Errno::kNoent));
+  put("a", "(module)");
+  expect(kNotLoaded);
+  put("a", library(R"((needed "d"))", ""));
+  expect(200 + static_cast<std::uint32_t>(Errno::kNoent));
+  put("a", R"((module (@dylink.0 (mem-info (memory 0 0) (table 0 0)))
+                (import "selvedge" "next_initializer" (func (result i32)))))");
+  expect(kNotLoaded);
+  put("a", R"((module (@dylink.0 (mem-info (memory 0 0) (table 0 0)))
+                (import "wasix_32v1" "call_dynamic"
+                  (func (param i32 i32 i32 i32 i32 i32) (result i32)))))");
+  expect(kNotLoaded);
+}
+
+TEST_F(DynamicLinkerTest, MoreMemoryOrElementsThanAllowed_IsAnError) {
+  put("a", "(module (@dylink.0 (mem-info (memory 1000000 0) (table 0 0))))");
+  expect(kNotLoaded);
+  put("a", "(module (@dylink.0 (mem-info (memory 0 0) (table 1000000000 0))))");
+  expect(kNotLoaded);
+}
+
+TEST_F(DynamicLinkerTest, StartFunctionThatFails_EndsTheProgram) {
+  put("a", library("", "(func $start unreachable) (start $start)"));
+  expect_trap("unreachable");
+  put("a", library("", "(func $start (loop (br 0))) (start $start)"));
+  expect_trap("must not be interrupted");
+  put("a", library("", "(func $start (drop (call $sleep (i64.const 1000)))) (start $start)"));
+  expect_trap("waits");
+  put("a", library("", R"((func (export "__wasm_call_ctors") unreachable))"));
+  expect_trap("unreachable");
+}
+
+TEST_F(DynamicLinkerTest, TooManyLibraries_AreAnError) {
+  // Each needs the next one: a chain that is too long.
+  put("a", library(R"((needed "0"))", ""));
+  for (std::size_t number = 0; number <= DynamicLinker::kDepthMax; ++number) {
+    put(std::to_string(number), library(fmt::format("(needed \"{}\")", number + 1), ""));
+  }
+  expect(200 + static_cast<std::uint32_t>(Errno::kNomem));
+}
+
+}  // namespace
+}  // namespace selvedge::wasix
