@@ -37,8 +37,8 @@ use wasm_encoder::{
     Encode, ExportKind, IndirectNameMap, Instruction, NameMap, NameSection, Section as _,
 };
 use wasmparser::{
-    BinaryReader, CodeSectionReader, DataKind, DataSectionReader, ExportSectionReader,
-    FunctionBody, FunctionSectionReader, GlobalSectionReader, ImportSectionReader, KnownCustom,
+    BinaryReader, CodeSectionReader, DataSectionReader, ExportSectionReader, FunctionBody,
+    FunctionSectionReader, GlobalSectionReader, ImportSectionReader, KnownCustom,
     MemorySectionReader, MemoryType, Name, Operator, SectionLimited, TableSectionReader, TypeRef,
     TypeSectionReader,
 };
@@ -48,7 +48,7 @@ use crate::dylink;
 use crate::error::{NativeError, NativeErrorKind};
 use crate::inspect::{FEATURES, FORK, WASIX_MODULE, shown};
 use crate::rewrite_bulk::{self, BulkFinder};
-use crate::rewrite_dynamic::DynamicSurvey;
+use crate::rewrite_dynamic::{self, DynamicSurvey};
 use crate::rewrite_signals::SignalSurvey;
 use crate::sections::{self, Section, id};
 
@@ -115,7 +115,7 @@ pub struct RewriteOptions {
 }
 
 /// Why a module cannot be rewritten.
-enum Failure {
+pub(crate) enum Failure {
     Ours(NativeError),
     /// The input was not valid, which the inspection before should have found.
     Malformed(String),
@@ -139,7 +139,7 @@ impl From<reencode::Error<Infallible>> for Failure {
     }
 }
 
-fn invalid(message: String) -> Failure {
+pub(crate) fn invalid(message: String) -> Failure {
     Failure::Ours(NativeError::new(NativeErrorKind::Invalid, message))
 }
 
@@ -247,17 +247,8 @@ impl Survey {
                     }
                 }
             }
-            // Each thread makes an instance, which would begin the data anew.
             id::DATA if self.dynamic.library && self.has_shared_memory => {
-                for data in DataSectionReader::new(reader)? {
-                    if matches!(data?.kind, DataKind::Active { .. }) {
-                        return Err(invalid(
-                            "the library has a shared memory and data that every thread would \
-                             begin anew: link it with `--shared-memory`"
-                                .to_owned(),
-                        ));
-                    }
-                }
+                rewrite_dynamic::check_data(DataSectionReader::new(reader)?)?;
             }
             id::CODE => {
                 self.find_instructions(&wasm[section.content.clone()], reader)?;

@@ -22,8 +22,10 @@
 //! runs once in a process, while each thread makes an instance.
 
 use wasm_encoder::{BlockType, Function, Instruction};
+use wasmparser::{DataKind, DataSectionReader};
 
 use crate::inspect::WASIX_MODULE;
+use crate::rewrite::{Failure, invalid};
 
 const NAMES: [&str; 8] = [
     "dlopen",
@@ -78,6 +80,20 @@ fn extra_of(module: &str, name: &str) -> Extra {
 /// The import is one that works through its wrapper.
 pub(crate) fn calls_elements(module: &str, name: &str) -> bool {
     extra_of(module, name) != Extra::Nothing
+}
+
+/// The data of a library on a shared memory: each thread makes an instance, which must not begin it anew.
+pub(crate) fn check_data(segments: DataSectionReader<'_>) -> Result<(), Failure> {
+    for data in segments {
+        if matches!(data?.kind, DataKind::Active { .. }) {
+            return Err(invalid(
+                "the library has a shared memory and data that every thread would begin anew: link it with \
+                 `--shared-memory`"
+                    .to_owned(),
+            ));
+        }
+    }
+    Ok(())
 }
 
 impl DynamicSurvey {

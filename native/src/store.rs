@@ -152,7 +152,7 @@ fn on_epoch(mut store: StoreContextMut<'_, Host>) -> wasmtime::Result<UpdateDead
         host.held_ticks += 1;
         if host.held_ticks > HELD_TICKS_MAX {
             return Err(wasmtime::Error::msg(
-                "the guest does not return from what must not be interrupted: its own runtime (Asyncify), or a library's start",
+                "the guest does not return from what must not be interrupted: Asyncify, or the start of a library",
             ));
         }
         return Ok(UpdateDeadline::Continue(SLICE_TICKS));
