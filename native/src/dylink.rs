@@ -48,6 +48,10 @@ fn power(exponent: u32) -> Result<u32, NativeError> {
 }
 
 impl Dylink {
+    pub(crate) fn needed(&self) -> &[String] {
+        &self.needed
+    }
+
     fn add(&mut self, part: Dylink0Subsection<'_>) -> Result<(), NativeError> {
         match part {
             Dylink0Subsection::MemInfo(info) => {

@@ -164,6 +164,7 @@ impl World {
             result: 0,
             state: CallState::Ready,
             resumed: false,
+            yielded: false,
             winding: Winding::None,
             restarts: false,
             holds: false,

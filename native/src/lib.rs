@@ -25,6 +25,7 @@ pub mod dylink;
 pub mod hash;
 pub mod http1;
 pub mod inspect;
+pub mod prelink;
 pub mod rewrite;
 mod rewrite_bulk;
 mod rewrite_dynamic;

@@ -105,12 +105,13 @@ impl SignalSurvey {
         content: &mut Vec<u8>,
     ) {
         let parameters = self.type_of(import).map_or(0, |(parameters, _)| parameters);
-        let mut body = Function::new([(3, ValType::I32)]);
+        let (survey, callees) = dynamic;
+        let locals = if survey.is_dynamic() { 3 } else { 1 };
+        let mut body = Function::new([(locals, ValType::I32)]);
         for parameter in 0..parameters {
             body.instruction(&Instruction::LocalGet(parameter));
         }
         body.instruction(&Instruction::Call(import));
-        let (survey, callees) = dynamic;
         survey.write_extra(import, callees, (parameters + 1, parameters + 2), &mut body);
         if let Some((next_signal, handler)) = signals {
             write_signals(&mut body, parameters, next_signal, handler);

@@ -214,18 +214,23 @@ Result<std::shared_ptr<const Module>> Engine::load_once(base::ByteSpan wasm,
     return cached;
   }
   report(options, CompileProgress::Stage::kChecking, wasm);
-  SELVEDGE_TRY(const ModuleInfo info, inspect_module(wasm));
+  SELVEDGE_TRY(ModuleInfo info, inspect_module(wasm));
+  SELVEDGE_TRY(const auto linked, prelink_module(wasm));
+  const base::ByteSpan program = linked ? base::ByteSpan(*linked) : wasm;
+  if (linked) {
+    SELVEDGE_TRY(info, inspect_module(program));
+  }
   if (options.functions != nullptr) {
     SELVEDGE_TRY_VOID(options.functions->check_imports(info));
   }
   report(options, CompileProgress::Stage::kRewriting, wasm);
   SELVEDGE_TRY(const auto rewritten,
-               rewrite_module(wasm, {.shared_memory_bytes_max = kSharedMemoryBytesMax}));
+               rewrite_module(program, {.shared_memory_bytes_max = kSharedMemoryBytesMax}));
 
   report(options, CompileProgress::Stage::kCompiling, wasm);
   NativeBuffer artifact;
   SELVEDGE_TRY_VOID(take_native_error(native::selvedge_module_precompile(
-      native_, to_native(rewritten ? base::ByteSpan(*rewritten) : wasm), artifact.out())));
+      native_, to_native(rewritten ? base::ByteSpan(*rewritten) : program), artifact.out())));
   if (cache_ != nullptr) {
     report(options, CompileProgress::Stage::kStoring, wasm);
     const auto stored = cache_->store(artifact_id(hash), artifact.bytes());

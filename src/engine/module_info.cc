@@ -74,6 +74,26 @@ Result<ModuleInfo> inspect_module(base::ByteSpan wasm) {
   return info;
 }
 
+namespace {
+
+// A module that was made, or none. Takes over `received`.
+std::optional<std::vector<std::byte>> take_module(native::Buffer* received) {
+  if (received == nullptr) {
+    return std::nullopt;
+  }
+  const std::unique_ptr<native::Buffer, FreeBuffer> owned(received);
+  const base::ByteSpan bytes = bytes_of(native::selvedge_buffer_bytes(owned.get()));
+  return std::vector<std::byte>(bytes.begin(), bytes.end());
+}
+
+}  // namespace
+
+Result<std::optional<std::vector<std::byte>>> prelink_module(base::ByteSpan wasm) {
+  native::Buffer* received = nullptr;
+  SELVEDGE_TRY_VOID(take_native_error(native::selvedge_module_prelink(to_native(wasm), &received)));
+  return take_module(received);
+}
+
 Result<std::optional<std::vector<std::byte>>> rewrite_module(base::ByteSpan wasm,
                                                              const RewriteOptions& options) {
   const native::RewriteOptions native_options{.shared_memory_pages_max =
@@ -81,12 +101,7 @@ Result<std::optional<std::vector<std::byte>>> rewrite_module(base::ByteSpan wasm
   native::Buffer* received = nullptr;
   SELVEDGE_TRY_VOID(take_native_error(
       native::selvedge_module_rewrite(to_native(wasm), &native_options, &received)));
-  if (received == nullptr) {
-    return std::nullopt;
-  }
-  const std::unique_ptr<native::Buffer, FreeBuffer> owned(received);
-  const base::ByteSpan bytes = bytes_of(native::selvedge_buffer_bytes(owned.get()));
-  return std::vector<std::byte>(bytes.begin(), bytes.end());
+  return take_module(received);
 }
 
 }  // namespace selvedge::engine

@@ -7,7 +7,9 @@ import harness
 
 DYNAMIC = harness.GUESTS / "dynamic.wasm"
 THREADS = harness.GUESTS / "library_threads.wasm"
-harness.require(harness.BINARY, DYNAMIC, THREADS, harness.GUESTS / "library.so", harness.GUESTS / "library_needs.so")
+INDEPENDENT = harness.GUESTS / "library_threads_pie.wasm"
+harness.require(harness.BINARY, DYNAMIC, THREADS, INDEPENDENT, harness.GUESTS / "library.so",
+                harness.GUESTS / "library_needs.so")
 
 
 class DylinkTest(unittest.TestCase):
@@ -35,6 +37,10 @@ class DylinkTest(unittest.TestCase):
 
     def test_threads_call_what_another_thread_has_loaded(self):
         done = self.run_case(THREADS)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_position_independent_program(self):
+        done = self.run_case(INDEPENDENT)
         self.assertEqual(done.returncode, 0, done.stderr)
 
 

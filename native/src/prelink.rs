@@ -1,0 +1,628 @@
+//! Programs that are position-independent (`-pie`, as wasix-libc's `ehpic` builds are) leave to a loader where
+//! their data, stack, heap and functions lie. A process has one program, so all of it is decided here, before the
+//! module is compiled: the result is a program with addresses like any other, whose table the engine can fill
+//! lazily, and to which libraries can be loaded.
+//!
+//! * Memory from 1,024: the program's data, its stack (1 MiB), its heap. The table from 1: its functions.
+//! * Imported globals become defined ones, which keep their indices: `__memory_base`, `__table_base`,
+//!   `__stack_pointer`, the offset table `GOT.mem` and `GOT.func` with the addresses of what the program exports and of
+//!   `__heap_base` and its like. So does the imported table, and tags of exceptions.
+//! * `_start` first applies the relocations of data, which only the first thread may do.
+//!
+//! Libraries that the program needs before it starts are not loaded.
+
+use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
+
+use wasm_encoder::reencode::{self, Reencode};
+use wasm_encoder::{
+    CodeSection, ConstExpr, Encode, ExportKind, ExportSection, Function, FunctionSection,
+    GlobalSection, GlobalType, ImportSection, Instruction, RefType, TableSection, TableType,
+    TagKind, TagSection, TagType, ValType,
+};
+use wasmparser::{
+    BinaryReader, DataSectionReader, Element, ElementItems, ElementKind, ElementSectionReader,
+    ExportSectionReader, ExternalKind, FunctionSectionReader, GlobalSectionReader,
+    ImportSectionReader, Operator, TableSectionReader, TagSectionReader, TypeRef,
+};
+
+use crate::buffer::{Buffer, Bytes};
+use crate::dylink::{self, Dylink};
+use crate::error::{NativeError, NativeErrorKind};
+use crate::inspect::{FEATURES, shown};
+use crate::sections::{self, Section, id};
+
+const DATA_BEGIN: u64 = 1024;
+const STACK_BYTES: u64 = 1 << 20;
+const STACK_ALIGNMENT: u64 = 16;
+const PAGE_BYTES: u64 = 65_536;
+/// Element 0 is what a null pointer calls.
+const TABLE_BASE: u32 = 1;
+const START: &str = "_start";
+const RELOCATIONS: &str = "__wasm_apply_data_relocs";
+
+enum Failure {
+    Ours(NativeError),
+    Malformed,
+}
+
+impl From<NativeError> for Failure {
+    fn from(error: NativeError) -> Failure {
+        Failure::Ours(error)
+    }
+}
+
+impl From<wasmparser::BinaryReaderError> for Failure {
+    fn from(_: wasmparser::BinaryReaderError) -> Failure {
+        Failure::Malformed
+    }
+}
+
+impl From<reencode::Error<Infallible>> for Failure {
+    fn from(_: reencode::Error<Infallible>) -> Failure {
+        Failure::Malformed
+    }
+}
+
+fn refused(message: String) -> Failure {
+    Failure::Ours(NativeError::new(NativeErrorKind::Unsupported, message))
+}
+
+fn undefined(module: &str, name: &str) -> Failure {
+    refused(format!(
+        "the program imports the global {}.{}, which nothing defines before it runs",
+        shown(module),
+        shown(name)
+    ))
+}
+
+/// Where everything lies.
+struct Layout {
+    memory_base: u32,
+    stack_low: u32,
+    stack_high: u32,
+    heap_base: u32,
+    pages: u64,
+}
+
+impl Layout {
+    fn new(dylink: &Dylink) -> Layout {
+        let data = DATA_BEGIN.next_multiple_of(u64::from(dylink.layout.memory_alignment));
+        let stack_low =
+            (data + u64::from(dylink.layout.memory_size)).next_multiple_of(STACK_ALIGNMENT);
+        let stack_high = stack_low + STACK_BYTES;
+        // The sizes in "dylink.0" are at most 1 GiB, so these fit.
+        Layout {
+            memory_base: data as u32,
+            stack_low: stack_low as u32,
+            stack_high: stack_high as u32,
+            heap_base: stack_high as u32,
+            pages: stack_high.div_ceil(PAGE_BYTES),
+        }
+    }
+
+    /// What linkers define.
+    fn symbol(&self, name: &str) -> Option<u32> {
+        Some(match name {
+            "__heap_base" => self.heap_base,
+            "__heap_end" => (self.pages * PAGE_BYTES) as u32,
+            "__stack_low" | "__data_end" => self.stack_low,
+            "__stack_high" => self.stack_high,
+            "__global_base" | "__dso_handle" => self.memory_base,
+            _ => return None,
+        })
+    }
+}
+
+/// An imported global, which becomes one of the program's own.
+struct Global {
+    module: String,
+    name: String,
+    mutable: bool,
+}
+
+/// Replaces the imported immutable globals in constant expressions by their values.
+struct Reencoder {
+    constants: HashMap<u32, u32>,
+}
+
+impl Reencode for Reencoder {
+    type Error = Infallible;
+
+    fn const_expr(
+        &mut self,
+        expression: wasmparser::ConstExpr<'_>,
+    ) -> Result<ConstExpr, reencode::Error<Infallible>> {
+        let mut bytes = Vec::new();
+        let mut operators = expression.get_operators_reader();
+        while !operators.eof() {
+            let operator = operators.read()?;
+            let instruction = match operator {
+                Operator::End => continue,
+                Operator::GlobalGet { global_index } => match self.constants.get(&global_index) {
+                    Some(value) => Instruction::I32Const(*value as i32),
+                    None => self.instruction(operator)?,
+                },
+                other => self.instruction(other)?,
+            };
+            instruction.encode(&mut bytes);
+        }
+        Ok(ConstExpr::raw(bytes))
+    }
+}
+
+/// What the program has.
+struct Program<'a> {
+    wasm: &'a [u8],
+    dylink: Dylink,
+    layout: Layout,
+    sections: Vec<Section>,
+    globals: Vec<Global>,
+    /// Name and type.
+    tags: Vec<(String, u32)>,
+    imports_table: bool,
+    imported_functions: u32,
+    /// Type of each defined function.
+    function_types: Vec<u32>,
+    exports: HashMap<String, (ExternalKind, u32)>,
+    /// The first table element of each function that has one.
+    elements: HashMap<u32, u32>,
+    /// Offsets of the constant globals that the program defines.
+    offsets: HashMap<u32, u32>,
+}
+
+fn reader<'a>(wasm: &'a [u8], section: &Section) -> BinaryReader<'a> {
+    BinaryReader::new_features(&wasm[section.content.clone()], section.content.start, FEATURES)
+}
+
+impl<'a> Program<'a> {
+    fn new(wasm: &'a [u8], dylink: Dylink) -> Result<Program<'a>, Failure> {
+        let layout = Layout::new(&dylink);
+        let mut program = Program {
+            wasm,
+            dylink,
+            layout,
+            sections: Vec::new(),
+            globals: Vec::new(),
+            tags: Vec::new(),
+            imports_table: false,
+            imported_functions: 0,
+            function_types: Vec::new(),
+            exports: HashMap::new(),
+            elements: HashMap::new(),
+            offsets: HashMap::new(),
+        };
+        for section in sections::sections(wasm) {
+            let section = section.map_err(|_| Failure::Malformed)?;
+            program.look_at(&section)?;
+            program.sections.push(section);
+        }
+        Ok(program)
+    }
+
+    fn look_at(&mut self, section: &Section) -> Result<(), Failure> {
+        let reader = reader(self.wasm, section);
+        match section.id {
+            id::IMPORT => self.look_at_imports(ImportSectionReader::new(reader)?)?,
+            id::FUNCTION => {
+                for kind in FunctionSectionReader::new(reader)? {
+                    self.function_types.push(kind?);
+                }
+            }
+            id::GLOBAL => {
+                let globals = GlobalSectionReader::new(reader)?;
+                for (index, global) in (self.globals.len() as u32..).zip(globals) {
+                    let global = global?;
+                    let mut operators = global.init_expr.get_operators_reader();
+                    if let Operator::I32Const { value } = operators.read()?
+                        && !global.ty.mutable
+                    {
+                        self.offsets.insert(index, value as u32);
+                    }
+                }
+            }
+            id::EXPORT => {
+                for export in ExportSectionReader::new(reader)? {
+                    let export = export?;
+                    self.exports.insert(export.name.to_owned(), (export.kind, export.index));
+                }
+            }
+            id::ELEMENT => {
+                for element in ElementSectionReader::new(reader)? {
+                    self.look_at_elements(element?)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn look_at_imports(&mut self, imports: ImportSectionReader<'_>) -> Result<(), Failure> {
+        for import in imports.into_imports() {
+            let import = import?;
+            match import.ty {
+                TypeRef::Func(_) | TypeRef::FuncExact(_) => self.imported_functions += 1,
+                TypeRef::Global(kind) if kind.content_type != wasmparser::ValType::I32 => {
+                    return Err(undefined(import.module, import.name));
+                }
+                TypeRef::Global(kind) => self.globals.push(Global {
+                    module: import.module.to_owned(),
+                    name: import.name.to_owned(),
+                    mutable: kind.mutable,
+                }),
+                TypeRef::Tag(kind) => {
+                    self.tags.push((import.name.to_owned(), kind.func_type_idx));
+                }
+                TypeRef::Table(_) => self.imports_table = true,
+                TypeRef::Memory(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the functions of an active segment are, as linkers write it: from the table's base.
+    fn look_at_elements(&mut self, element: Element<'_>) -> Result<(), Failure> {
+        let (ElementKind::Active { .. }, ElementItems::Functions(functions)) =
+            (element.kind, element.items)
+        else {
+            return Ok(());
+        };
+        for (index, function) in (TABLE_BASE..).zip(functions) {
+            self.elements.entry(function?).or_insert(index);
+        }
+        Ok(())
+    }
+
+    /// The value that an imported global has.
+    fn value(&self, global: &Global) -> Result<u32, Failure> {
+        let name = global.name.as_str();
+        let known = match (global.module.as_str(), name) {
+            ("env", "__memory_base") => Some(self.layout.memory_base),
+            ("env", "__table_base") => Some(TABLE_BASE),
+            ("env", "__stack_pointer") => Some(self.layout.stack_high),
+            // Each thread sets its own.
+            ("env", "__tls_base") => Some(0),
+            ("GOT.mem", _) => match self.exports.get(name) {
+                Some((ExternalKind::Global, index)) => {
+                    let offset = self.offsets.get(index);
+                    offset.map(|offset| offset.wrapping_add(self.layout.memory_base))
+                }
+                _ => self.layout.symbol(name),
+            },
+            ("GOT.func", _) => match self.exports.get(name) {
+                Some((ExternalKind::Func, index)) => self.elements.get(index).copied(),
+                _ => None,
+            },
+            _ => None,
+        };
+        let weak = || self.dylink.weak.iter().any(|weak| weak == name).then_some(0);
+        known.or_else(weak).ok_or_else(|| undefined(&global.module, name))
+    }
+
+    fn write(mut self) -> Result<Vec<u8>, Failure> {
+        let mut values = Vec::new();
+        for global in &self.globals {
+            values.push(self.value(global)?);
+        }
+        let constants = (0..)
+            .zip(values.iter().copied())
+            .filter(|(index, _)| !self.globals[*index as usize].mutable);
+        let mut reencoder = Reencoder { constants: constants.collect() };
+        let mut out = self.wasm[..8].to_vec();
+        // Sections that the program may lack, which then stand before the first one that comes after them.
+        let mut added = Vec::new();
+        if self.imports_table {
+            added.push(id::TABLE);
+        }
+        if !self.tags.is_empty() {
+            added.push(id::TAG);
+        }
+        if !self.globals.is_empty() {
+            added.push(id::GLOBAL);
+        }
+        for section in std::mem::take(&mut self.sections) {
+            while let Some(kind) = added.first().copied()
+                && sections::rank(section.id).is_some_and(|rank| Some(rank) >= sections::rank(kind))
+            {
+                added.remove(0);
+                if kind != section.id {
+                    self.write_section(kind, None, &values, &mut reencoder, &mut out)?;
+                }
+            }
+            self.write_section(section.id, Some(&section), &values, &mut reencoder, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    fn write_section(
+        &self,
+        kind: u8,
+        section: Option<&Section>,
+        values: &[u32],
+        reencoder: &mut Reencoder,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let content = section.map(|section| reader(self.wasm, section));
+        match (kind, content) {
+            (id::IMPORT, Some(reader)) => {
+                self.write_imports(ImportSectionReader::new(reader)?, reencoder, out)?;
+            }
+            (id::TABLE, content) => self.write_tables(content, reencoder, out)?,
+            (id::TAG, content) => self.write_tags(content, reencoder, out)?,
+            (id::GLOBAL, content) => self.write_globals(content, values, reencoder, out)?,
+            (id::FUNCTION, Some(reader)) if self.starts().is_some() => {
+                let mut functions = FunctionSection::new();
+                for kind in FunctionSectionReader::new(reader)? {
+                    functions.function(kind?);
+                }
+                if let Some((_, _, kind)) = self.starts() {
+                    functions.function(kind);
+                }
+                encode(&functions, out);
+            }
+            (id::CODE, Some(reader)) if self.starts().is_some() => self.write_code(reader, out)?,
+            (id::EXPORT, Some(reader)) => {
+                self.write_exports(ExportSectionReader::new(reader)?, reencoder, out)?;
+            }
+            (id::ELEMENT, Some(reader)) => {
+                let mut elements = wasm_encoder::ElementSection::new();
+                reencoder
+                    .parse_element_section(&mut elements, ElementSectionReader::new(reader)?)?;
+                encode(&elements, out);
+            }
+            (id::DATA, Some(reader)) => {
+                let mut data = wasm_encoder::DataSection::new();
+                reencoder.parse_data_section(&mut data, DataSectionReader::new(reader)?)?;
+                encode(&data, out);
+            }
+            // The program is not to be loaded any more.
+            (id::CUSTOM, Some(reader)) if is_dylink(reader.clone()) => {}
+            _ => {
+                if let Some(section) = section {
+                    out.extend_from_slice(&self.wasm[section.whole.clone()]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_tables(
+        &self,
+        own: Option<BinaryReader<'_>>,
+        reencoder: &mut Reencoder,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let mut tables = TableSection::new();
+        if self.imports_table {
+            tables.table(TableType {
+                element_type: RefType::FUNCREF,
+                table64: false,
+                minimum: u64::from(TABLE_BASE + self.dylink.layout.table_size),
+                maximum: None,
+                shared: false,
+            });
+        }
+        if let Some(reader) = own {
+            let own = TableSectionReader::new(reader)?;
+            reencoder.parse_table_section(&mut tables, own)?;
+        }
+        encode(&tables, out);
+        Ok(())
+    }
+
+    fn write_tags(
+        &self,
+        own: Option<BinaryReader<'_>>,
+        reencoder: &mut Reencoder,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let mut tags = TagSection::new();
+        for (_, kind) in &self.tags {
+            tags.tag(TagType { kind: TagKind::Exception, func_type_idx: *kind });
+        }
+        if let Some(reader) = own {
+            reencoder.parse_tag_section(&mut tags, TagSectionReader::new(reader)?)?;
+        }
+        encode(&tags, out);
+        Ok(())
+    }
+
+    fn write_globals(
+        &self,
+        own: Option<BinaryReader<'_>>,
+        values: &[u32],
+        reencoder: &mut Reencoder,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let mut globals = GlobalSection::new();
+        for (Global { mutable, .. }, value) in self.globals.iter().zip(values) {
+            let kind = GlobalType { val_type: ValType::I32, mutable: *mutable, shared: false };
+            globals.global(kind, &ConstExpr::i32_const(*value as i32));
+        }
+        if let Some(reader) = own {
+            let own = GlobalSectionReader::new(reader)?;
+            self.add_own_globals(own, reencoder, &mut globals)?;
+        }
+        encode(&globals, out);
+        Ok(())
+    }
+
+    /// The program's own globals. Constants that it exports are where its data is, from the beginning of all of it.
+    fn add_own_globals(
+        &self,
+        own: GlobalSectionReader<'_>,
+        reencoder: &mut Reencoder,
+        globals: &mut GlobalSection,
+    ) -> Result<(), Failure> {
+        let exported: HashSet<u32> = self
+            .exports
+            .values()
+            .filter(|(kind, _)| *kind == ExternalKind::Global)
+            .map(|(_, index)| *index)
+            .collect();
+        for (index, global) in (self.globals.len() as u32..).zip(own) {
+            let global = global?;
+            let kind = reencoder.global_type(global.ty)?;
+            let value = match self.offsets.get(&index).filter(|_| exported.contains(&index)) {
+                Some(offset) => {
+                    ConstExpr::i32_const(offset.wrapping_add(self.layout.memory_base) as i32)
+                }
+                None => reencoder.const_expr(global.init_expr)?,
+            };
+            globals.global(kind, &value);
+        }
+        Ok(())
+    }
+
+    /// The functions `_start` and that which applies relocations, and the type of both; None: there are none to
+    /// apply.
+    fn starts(&self) -> Option<(u32, u32, u32)> {
+        let function = |name: &str| match self.exports.get(name) {
+            Some((ExternalKind::Func, index)) => Some(*index),
+            _ => None,
+        };
+        let (start, relocations) = (function(START)?, function(RELOCATIONS)?);
+        let kind = |index: u32| {
+            let defined = index.checked_sub(self.imported_functions)?;
+            self.function_types.get(defined as usize).copied()
+        };
+        let (start_type, relocations_type) = (kind(start)?, kind(relocations)?);
+        (start_type == relocations_type).then_some((start, relocations, start_type))
+    }
+
+    fn write_imports(
+        &self,
+        imports: ImportSectionReader<'_>,
+        reencoder: &mut Reencoder,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let mut kept = ImportSection::new();
+        for import in imports.into_imports() {
+            let import = import?;
+            match import.ty {
+                TypeRef::Memory(mut memory) => {
+                    memory.initial = memory.initial.max(self.layout.pages);
+                    if memory.maximum.is_some_and(|maximum| maximum < memory.initial) {
+                        return Err(refused(format!(
+                            "the program needs {} pages of 64 KiB for its data and stack: link it with a higher \
+                             `--max-memory`",
+                            memory.initial
+                        )));
+                    }
+                    kept.import(import.module, import.name, reencoder.memory_type(memory)?);
+                }
+                TypeRef::Func(_) | TypeRef::FuncExact(_) => {
+                    kept.import(import.module, import.name, reencoder.entity_type(import.ty)?);
+                }
+                TypeRef::Table(_) | TypeRef::Global(_) | TypeRef::Tag(_) => {}
+            }
+        }
+        encode(&kept, out);
+        Ok(())
+    }
+
+    fn write_code(&self, reader: BinaryReader<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
+        let mut code = CodeSection::new();
+        for body in wasmparser::CodeSectionReader::new(reader)? {
+            code.raw(&self.wasm[body?.range()]);
+        }
+        if let Some((start, relocations, _)) = self.starts() {
+            let mut both = Function::new([]);
+            both.instruction(&Instruction::Call(relocations));
+            both.instruction(&Instruction::Call(start));
+            both.instruction(&Instruction::End);
+            code.function(&both);
+        }
+        encode(&code, out);
+        Ok(())
+    }
+
+    fn write_exports(
+        &self,
+        own: ExportSectionReader<'_>,
+        reencoder: &mut Reencoder,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let mut exports = ExportSection::new();
+        let added = self.imported_functions + self.function_types.len() as u32;
+        for export in own {
+            let export = export?;
+            let kind = reencoder.export_kind(export.kind)?;
+            let begins = export.name == START && self.starts().is_some();
+            exports.export(export.name, kind, if begins { added } else { export.index });
+        }
+        let stack = self.globals.iter().position(|global| global.name == "__stack_pointer");
+        if let Some(index) = stack
+            && !self.exports.contains_key("__stack_pointer")
+        {
+            exports.export("__stack_pointer", ExportKind::Global, index as u32);
+        }
+        // Libraries throw the same exceptions.
+        for (index, (name, _)) in (0..).zip(&self.tags) {
+            if !self.exports.contains_key(name) {
+                exports.export(name, ExportKind::Tag, index);
+            }
+        }
+        encode(&exports, out);
+        Ok(())
+    }
+}
+
+fn is_dylink(reader: BinaryReader<'_>) -> bool {
+    wasmparser::CustomSectionReader::new(reader).is_ok_and(|custom| custom.name() == "dylink.0")
+}
+
+fn encode(section: &impl wasm_encoder::Section, out: &mut Vec<u8>) {
+    section.append_to(out);
+}
+
+/// None: the module is not a position-independent program.
+pub(crate) fn prelink(wasm: &[u8]) -> Result<Option<Vec<u8>>, NativeError> {
+    let Some(dylink) = dylink::read(wasm)? else {
+        return Ok(None);
+    };
+    let result = Program::new(wasm, dylink).and_then(|program| {
+        if !program.exports.contains_key(START) {
+            return Ok(None);
+        }
+        if let Some(needed) = program.dylink.needed().first() {
+            return Err(refused(format!(
+                "the program needs the library {} before it starts, which is not supported: link it in, or load \
+                 it with dlopen",
+                shown(needed)
+            )));
+        }
+        program.write().map(Some)
+    });
+    result.map_err(|failure| match failure {
+        Failure::Ours(error) => error,
+        Failure::Malformed => NativeError::new(
+            NativeErrorKind::Invalid,
+            "the position-independent program is not valid and cannot be linked",
+        ),
+    })
+}
+
+/// Gives a position-independent program that `selvedge_module_inspect` has accepted its addresses. `*linked` becomes
+/// null when the module is none, else a new module, owned by the caller, which may be rewritten and compiled.
+/// Unsupported: it needs libraries or symbols before it starts. Any thread.
+///
+/// # Safety
+/// `wasm` is readable for the call; `linked` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_module_prelink(
+    wasm: Bytes,
+    linked: *mut *mut Buffer,
+) -> *mut NativeError {
+    match prelink(unsafe { wasm.as_slice() }) {
+        Ok(bytes) => {
+            unsafe { linked.write(bytes.map_or(std::ptr::null_mut(), Buffer::into_raw)) };
+            std::ptr::null_mut()
+        }
+        Err(error) => error.into_raw(),
+    }
+}
+
+#[cfg(test)]
+#[path = "prelink_test.rs"]
+mod tests;
