@@ -92,6 +92,8 @@ class SoakTest(unittest.TestCase):
         server.process.send_signal(signal.SIGTERM)
         await asyncio.wait_for(asyncio.gather(*running), 60)
         self.assertEqual([client.rest for client in clients if client.rest], [])
+        # A second signal, which the end of the `with` would send, means at once.
+        self.assertEqual(await asyncio.to_thread(server.process.wait, 30), 0)
 
 
 if __name__ == "__main__":
