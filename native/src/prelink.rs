@@ -21,9 +21,10 @@ use wasm_encoder::{
     TagKind, TagSection, TagType, ValType,
 };
 use wasmparser::{
-    BinaryReader, DataSectionReader, Element, ElementItems, ElementKind, ElementSectionReader,
-    ExportSectionReader, ExternalKind, FunctionSectionReader, GlobalSectionReader,
-    ImportSectionReader, Operator, TableSectionReader, TagSectionReader, TypeRef,
+    BinaryReader, CompositeInnerType, DataSectionReader, Element, ElementItems, ElementKind,
+    ElementSectionReader, ExportSectionReader, ExternalKind, FunctionSectionReader,
+    GlobalSectionReader, ImportSectionReader, Operator, TableSectionReader, TagSectionReader,
+    TypeRef, TypeSectionReader,
 };
 
 use crate::buffer::{Buffer, Bytes};
@@ -160,8 +161,11 @@ struct Program<'a> {
     globals: Vec<Global>,
     /// Name and type.
     tags: Vec<(String, u32)>,
-    imports_table: bool,
+    /// The least size of the imported table.
+    imported_table: Option<u64>,
     imported_functions: u32,
+    /// Types without parameters and results.
+    plain_types: HashSet<u32>,
     /// Type of each defined function.
     function_types: Vec<u32>,
     exports: HashMap<String, (ExternalKind, u32)>,
@@ -185,8 +189,9 @@ impl<'a> Program<'a> {
             sections: Vec::new(),
             globals: Vec::new(),
             tags: Vec::new(),
-            imports_table: false,
+            imported_table: None,
             imported_functions: 0,
+            plain_types: HashSet::new(),
             function_types: Vec::new(),
             exports: HashMap::new(),
             elements: HashMap::new(),
@@ -203,6 +208,7 @@ impl<'a> Program<'a> {
     fn look_at(&mut self, section: &Section) -> Result<(), Failure> {
         let reader = reader(self.wasm, section);
         match section.id {
+            id::TYPE => self.look_at_types(TypeSectionReader::new(reader)?)?,
             id::IMPORT => self.look_at_imports(ImportSectionReader::new(reader)?)?,
             id::FUNCTION => {
                 for kind in FunctionSectionReader::new(reader)? {
@@ -237,6 +243,22 @@ impl<'a> Program<'a> {
         Ok(())
     }
 
+    fn look_at_types(&mut self, types: TypeSectionReader<'_>) -> Result<(), Failure> {
+        let mut index = 0;
+        for group in types {
+            for kind in group?.types() {
+                if let CompositeInnerType::Func(function) = &kind.composite_type.inner
+                    && function.params().is_empty()
+                    && function.results().is_empty()
+                {
+                    self.plain_types.insert(index);
+                }
+                index += 1;
+            }
+        }
+        Ok(())
+    }
+
     fn look_at_imports(&mut self, imports: ImportSectionReader<'_>) -> Result<(), Failure> {
         for import in imports.into_imports() {
             let import = import?;
@@ -253,7 +275,12 @@ impl<'a> Program<'a> {
                 TypeRef::Tag(kind) => {
                     self.tags.push((import.name.to_owned(), kind.func_type_idx));
                 }
-                TypeRef::Table(_) => self.imports_table = true,
+                TypeRef::Table(table) => {
+                    let is_first = self.imported_table.replace(table.initial).is_none();
+                    if !is_first || table.element_type != wasmparser::RefType::FUNCREF {
+                        return Err(undefined(import.module, import.name));
+                    }
+                }
                 TypeRef::Memory(_) => {}
             }
         }
@@ -311,7 +338,7 @@ impl<'a> Program<'a> {
         let mut out = self.wasm[..8].to_vec();
         // Sections that the program may lack, which then stand before the first one that comes after them.
         let mut added = Vec::new();
-        if self.imports_table {
+        if self.imported_table.is_some() {
             added.push(id::TABLE);
         }
         if !self.tags.is_empty() {
@@ -393,11 +420,11 @@ impl<'a> Program<'a> {
         out: &mut Vec<u8>,
     ) -> Result<(), Failure> {
         let mut tables = TableSection::new();
-        if self.imports_table {
+        if let Some(least) = self.imported_table {
             tables.table(TableType {
                 element_type: RefType::FUNCREF,
                 table64: false,
-                minimum: u64::from(TABLE_BASE + self.dylink.layout.table_size),
+                minimum: least.max(u64::from(TABLE_BASE + self.dylink.layout.table_size)),
                 maximum: None,
                 shared: false,
             });
@@ -474,8 +501,7 @@ impl<'a> Program<'a> {
         Ok(())
     }
 
-    /// The functions `_start` and that which applies relocations, and the type of both; None: there are none to
-    /// apply.
+    /// The functions `_start` and that which applies relocations, and a type of both; None: there are none to apply.
     fn starts(&self) -> Option<(u32, u32, u32)> {
         let function = |name: &str| match self.exports.get(name) {
             Some((ExternalKind::Func, index)) => Some(*index),
@@ -487,7 +513,12 @@ impl<'a> Program<'a> {
             self.function_types.get(defined as usize).copied()
         };
         let (start_type, relocations_type) = (kind(start)?, kind(relocations)?);
-        (start_type == relocations_type).then_some((start, relocations, start_type))
+        let is_plain = |kind: u32| self.plain_types.contains(&kind);
+        (is_plain(start_type) && is_plain(relocations_type)).then_some((
+            start,
+            relocations,
+            start_type,
+        ))
     }
 
     fn write_imports(
@@ -558,8 +589,9 @@ impl<'a> Program<'a> {
             exports.export("__stack_pointer", ExportKind::Global, index as u32);
         }
         // Libraries throw the same exceptions.
+        let mut names = HashSet::new();
         for (index, (name, _)) in (0..).zip(&self.tags) {
-            if !self.exports.contains_key(name) {
+            if !self.exports.contains_key(name) && names.insert(name) {
                 exports.export(name, ExportKind::Tag, index);
             }
         }

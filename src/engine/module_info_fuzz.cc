@@ -1,5 +1,6 @@
-// Inspects any bytes; what passes is rewritten, and the result must pass again with the same
-// imports and exports in front of the added ones.
+// Inspects any bytes; what passes is linked, if it is a position-independent program, and
+// rewritten, and the result must pass again with the same imports and exports in front of the added
+// ones.
 
 #include <cstdlib>
 #include <span>
@@ -10,9 +11,12 @@
 namespace selvedge::engine {
 namespace {
 
+// The functions that rewriting may import, and a memory.
+constexpr std::size_t kAddedImportsMax = 9;
+
 void check_same_interface(const ModuleInfo& before, const ModuleInfo& after) {
   SELVEDGE_ASSERT(after.imports.size() >= before.imports.size());
-  SELVEDGE_ASSERT(after.imports.size() - before.imports.size() <= 3);
+  SELVEDGE_ASSERT(after.imports.size() - before.imports.size() <= kAddedImportsMax);
   for (std::size_t i = 0; i < before.imports.size(); ++i) {
     SELVEDGE_ASSERT(after.imports[i].module == before.imports[i].module);
     SELVEDGE_ASSERT(after.imports[i].name == before.imports[i].name);
@@ -26,13 +30,19 @@ void check_same_interface(const ModuleInfo& before, const ModuleInfo& after) {
   }
 }
 
-void check(base::ByteSpan wasm) {
+void check(base::ByteSpan wasm, bool may_be_linked) {
   const auto before = inspect_module(wasm);
   if (!before.has_value()) {
     SELVEDGE_ASSERT(!before.error().message().empty());
     // Not validated, so nothing is promised but an orderly answer.
     static_cast<void>(rewrite_module(wasm));
+    static_cast<void>(prelink_module(wasm));
     return;
+  }
+  const auto linked = prelink_module(wasm);
+  if (linked.has_value() && linked->has_value()) {
+    SELVEDGE_ASSERT(may_be_linked && inspect_module(**linked).has_value());
+    check(**linked, false);
   }
   const auto rewritten = rewrite_module(wasm, {.shared_memory_bytes_max = 16 << 20});
   if (!rewritten.has_value() || !rewritten->has_value()) {
@@ -47,6 +57,6 @@ void check(base::ByteSpan wasm) {
 }  // namespace selvedge::engine
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  selvedge::engine::check(std::as_bytes(std::span(data, size)));
+  selvedge::engine::check(std::as_bytes(std::span(data, size)), true);
   return 0;
 }
