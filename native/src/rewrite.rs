@@ -276,7 +276,8 @@ impl Survey {
                 TypeRef::Func(kind) | TypeRef::FuncExact(kind) => {
                     self.imported_functions += 1;
                     self.signals.imported_function(kind);
-                    self.dynamic.imported_function(import.module, import.name);
+                    let fits = self.signals.returns_i32(kind);
+                    self.dynamic.imported_function(import.module, import.name, fits);
                     self.forks |= import.module == WASIX_MODULE && import.name == FORK;
                 }
                 TypeRef::Global(_) => self.imported_globals += 1,

@@ -97,10 +97,11 @@ pub(crate) fn check_data(segments: DataSectionReader<'_>) -> Result<(), Failure>
 }
 
 impl DynamicSurvey {
-    pub(crate) fn imported_function(&mut self, module: &str, name: &str) {
+    /// `fits`: it returns an i32, as all of them do; one that does not is refused when it is linked.
+    pub(crate) fn imported_function(&mut self, module: &str, name: &str, fits: bool) {
         let known = module == WASIX_MODULE && NAMES.contains(&name);
         self.imports_any |= known;
-        self.extras.push(extra_of(module, name));
+        self.extras.push(if fits { extra_of(module, name) } else { Extra::Nothing });
     }
 
     pub(crate) fn tables(&mut self, count: u32) {

@@ -28,6 +28,8 @@ const HANDLER: &str = "__wasm_signal";
 pub(crate) struct SignalSurvey {
     /// Parameters of each type and whether it is `(i32) -> ()`; None: not a function.
     types: Vec<Option<(u32, bool)>>,
+    /// Whether each type returns one i32.
+    returns_i32: Vec<bool>,
     /// Type of each function: the imported ones come first.
     functions: Vec<u32>,
     imported: usize,
@@ -38,6 +40,12 @@ impl SignalSurvey {
     pub(crate) fn types(&mut self, reader: TypeSectionReader<'_>) -> Result<(), BinaryReaderError> {
         for group in reader {
             for kind in group?.types() {
+                self.returns_i32.push(match &kind.composite_type.inner {
+                    wasmparser::CompositeInnerType::Func(function) => {
+                        function.results() == [wasmparser::ValType::I32]
+                    }
+                    _ => false,
+                });
                 self.types.push(match &kind.composite_type.inner {
                     wasmparser::CompositeInnerType::Func(function) => {
                         let handles = function.params() == [wasmparser::ValType::I32]
@@ -75,6 +83,10 @@ impl SignalSurvey {
     fn type_of(&self, function: u32) -> Option<(u32, bool)> {
         let kind = *self.functions.get(function as usize)?;
         *self.types.get(kind as usize)?
+    }
+
+    pub(crate) fn returns_i32(&self, kind: u32) -> bool {
+        self.returns_i32.get(kind as usize).is_some_and(|returns| *returns)
     }
 
     /// The handler, when the module defines it with the right type and imports functions at all.

@@ -556,3 +556,44 @@ fn mutated_modules_that_pass_inspection_are_valid_when_rewritten() {
     println!("{passed} mutated modules passed, {changed} were rewritten");
     assert!(passed > 500 && changed > 80, "{passed} passed, {changed} were rewritten");
 }
+
+const DYNAMIC: &str = r#"(module
+  (type $plain (func))
+  (import "wasix_32v1" "dlsym" (func (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wasix_32v1" "dlopen" (func RESULT))
+  (table 1 2 funcref)
+  (elem (i32.const 0) 1)
+  (func (export "run") (call_indirect (type $plain) (i32.const 0))))"#;
+
+#[test]
+fn programs_that_load_libraries_get_an_open_table() {
+    let output = rewritten(&DYNAMIC.replace("RESULT", "(result i32)"));
+    let text = describe(&output);
+    assert!(text.contains("maximum: None"), "{text}");
+    for name in [TABLE_EXPORT, "next_initializer", "dlopen_result", "call_argument"] {
+        assert!(String::from_utf8_lossy(&output).contains(name), "{name}");
+    }
+    assert!(text.contains("CallIndirect { type_index: 6, table_index: 0 }"), "{text}");
+}
+
+#[test]
+fn loading_functions_of_another_type_are_left_for_the_linker_to_refuse() {
+    let output = rewritten(&DYNAMIC.replace("RESULT", ""));
+    assert!(!describe(&output).contains("type_index: 6"));
+}
+
+#[test]
+fn start_function_of_a_library_becomes_an_export() {
+    assert_becomes(
+        r#"(module (@dylink.0 (mem-info (memory 0 0) (table 0 0))) (func $start) (start $start))"#,
+        r#"(module (@dylink.0 (mem-info (memory 0 0) (table 0 0))) (func $start (export "selvedge.start")))"#,
+    );
+}
+
+#[test]
+fn library_with_shared_memory_has_passive_data() {
+    let text = r#"(module (@dylink.0 (mem-info (memory 0 0) (table 0 0)))
+        (import "env" "memory" (memory 1 2 shared)) (data (i32.const 0) "x"))"#;
+    let error = rewrite(&module(text), &NO_LIMIT).err().expect("refused");
+    assert!(error.message.contains("--shared-memory"), "{}", error.message);
+}
