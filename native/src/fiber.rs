@@ -142,6 +142,7 @@ impl Future for Released {
     }
 }
 
+#[allow(clippy::mut_from_ref)]
 fn guest_of(store: &GuestStore) -> &mut GuestContext {
     // Safe: the context outlives the store, and only the thread that polls the fiber uses it.
     unsafe { &mut *store.store.data().guest }

@@ -36,6 +36,7 @@ Result<std::shared_ptr<const Library>> Library::create(const native::HostFunctio
   const native::DylinkLayout layout = native::selvedge_dylink_layout(dylink.get());
   std::vector<std::string> needed;
   const std::size_t count = native::selvedge_dylink_needed_count(dylink.get());
+  needed.reserve(count);
   for (std::size_t index = 0; index < count; ++index) {
     needed.emplace_back(text_of(native::selvedge_dylink_needed(dylink.get(), index)));
   }

@@ -74,9 +74,10 @@ class [[nodiscard]] Blocking {
  public:
   // NOLINTNEXTLINE(google-explicit-constructor): a plain `return Errno::kSuccess;` is the point.
   Blocking(R value) noexcept : state_(std::move(value)) {}
-  // NOLINTNEXTLINE(google-explicit-constructor): as above. `call` is not null.
+  // `call` is not null.
   template <class T>
     requires std::is_base_of_v<PendingCall<R>, T>
+  // NOLINTNEXTLINE(google-explicit-constructor): as above
   Blocking(std::unique_ptr<T> call) noexcept
       : state_(std::unique_ptr<PendingCall<R>>(std::move(call))) {}
 
