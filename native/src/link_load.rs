@@ -356,6 +356,12 @@ pub(crate) unsafe fn work_on_links<R>(
     }
 }
 
+/// # Safety
+/// `first` is readable for `count` numbers that outlive the slice; with none of them it may be null.
+unsafe fn numbers<'a>(first: *const u32, count: usize) -> &'a [u32] {
+    if count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(first, count) } }
+}
+
 /// Hands a result over.
 ///
 /// # Safety
@@ -387,7 +393,7 @@ pub unsafe extern "C" fn selvedge_guest_load_library(
     scope_count: usize,
     number: *mut u32,
 ) -> *mut NativeError {
-    let scope = unsafe { std::slice::from_raw_parts(scope, scope_count) };
+    let scope = unsafe { numbers(scope, scope_count) };
     unsafe {
         let loaded = work_on_links(guest, |links, map, store| {
             links.load(store, map, &library.code, memory_base, scope)
@@ -419,7 +425,7 @@ pub unsafe extern "C" fn selvedge_guest_symbol(
     symbol: *mut SymbolAddress,
 ) -> *mut NativeError {
     let name = unsafe { name.to_text() };
-    let scope = unsafe { std::slice::from_raw_parts(scope, scope_count) };
+    let scope = unsafe { numbers(scope, scope_count) };
     unsafe {
         let found = work_on_links(guest, |links, map, store| {
             match links.symbol(store, map, scope, &name) {

@@ -81,8 +81,8 @@ fn undefined(module: &str, name: &str) -> Failure {
 struct Layout {
     memory_base: u32,
     stack_low: u32,
+    /// The heap begins there too.
     stack_high: u32,
-    heap_base: u32,
     pages: u64,
 }
 
@@ -97,7 +97,6 @@ impl Layout {
             memory_base: data as u32,
             stack_low: stack_low as u32,
             stack_high: stack_high as u32,
-            heap_base: stack_high as u32,
             pages: stack_high.div_ceil(PAGE_BYTES),
         }
     }
@@ -105,10 +104,9 @@ impl Layout {
     /// What linkers define.
     fn symbol(&self, name: &str) -> Option<u32> {
         Some(match name {
-            "__heap_base" => self.heap_base,
             "__heap_end" => (self.pages * PAGE_BYTES) as u32,
             "__stack_low" | "__data_end" => self.stack_low,
-            "__stack_high" => self.stack_high,
+            "__stack_high" | "__heap_base" => self.stack_high,
             "__global_base" | "__dso_handle" => self.memory_base,
             _ => return None,
         })
@@ -289,11 +287,18 @@ impl<'a> Program<'a> {
 
     /// Where the functions of an active segment are, as linkers write it: from the table's base.
     fn look_at_elements(&mut self, element: Element<'_>) -> Result<(), Failure> {
-        let (ElementKind::Active { .. }, ElementItems::Functions(functions)) =
+        let (ElementKind::Active { offset_expr, .. }, ElementItems::Functions(functions)) =
             (element.kind, element.items)
         else {
             return Ok(());
         };
+        let base = self.globals.iter().position(|global| global.name == "__table_base");
+        let mut offset = offset_expr.get_operators_reader();
+        let begins_at_base = matches!(offset.read()?, Operator::GlobalGet { global_index }
+            if Some(global_index as usize) == base);
+        if !begins_at_base || !matches!(offset.read()?, Operator::End) {
+            return Ok(());
+        }
         for (index, function) in (TABLE_BASE..).zip(functions) {
             self.elements.entry(function?).or_insert(index);
         }

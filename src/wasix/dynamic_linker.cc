@@ -6,6 +6,7 @@
 #include "base/format.h"
 #include "engine/engine.h"
 #include "engine/shared_memory.h"
+#include "wasix/abi_dynamic.h"
 #include "wasix/guest_path.h"
 #include "wasix/internal/whole_file.h"
 #include "wasix/process.h"
@@ -16,9 +17,8 @@ namespace selvedge::wasix {
 namespace {
 
 constexpr std::string_view kSystemFolders = "/lib:/usr/lib:/usr/local/lib";
-constexpr LibraryHandle kProgramHandle = 1;
 // Handles of libraries begin here.
-constexpr LibraryHandle kFirstHandle = 2;
+constexpr LibraryHandle kFirstHandle = abi::kDlProgram + 1;
 
 LibraryHandle handle_of(std::size_t place) noexcept {
   return static_cast<LibraryHandle>(place) + kFirstHandle;
@@ -269,6 +269,7 @@ Result<> DynamicLinker::link(Thread& thread, std::size_t place, bool deep) {
 void DynamicLinker::fail_entry(std::size_t place, LibraryOpening& opening, const Error& error) {
   opening.error = fmt::format("{}: {}", entries_[place].path, error.message());
   entries_[place].state = State::kFailed;
+  entries_[place].references = 0;  // nobody has a handle
   opening.next = opening.order.size();
   begun_.notify();
 }
@@ -311,7 +312,7 @@ engine::TableIndex DynamicLinker::next_initializer(Thread& thread, LibraryOpenin
 }
 
 bool DynamicLinker::valid(LibraryHandle handle) const noexcept {
-  if (handle == kProgramHandle) {
+  if (handle == abi::kDlProgram) {
     return true;
   }
   return handle >= kFirstHandle && handle - kFirstHandle < entries_.size() &&
@@ -321,7 +322,7 @@ bool DynamicLinker::valid(LibraryHandle handle) const noexcept {
 Result<std::uint32_t> DynamicLinker::symbol(Thread& thread, LibraryHandle handle,
                                             std::string_view name) {
   std::vector<engine::LibraryNumber> scope;
-  if (handle == 0 || handle == kProgramHandle) {
+  if (handle == abi::kDlDefault || handle == abi::kDlProgram) {
     scope = global_scope();
   } else if (valid(handle)) {
     add_with_needed(handle - kFirstHandle, scope);
