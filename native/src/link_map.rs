@@ -457,6 +457,12 @@ pub extern "C" fn selvedge_link_map_new() -> *mut LinkMap {
     Box::into_raw(Box::new(LinkMap { shared: Arc::default() }))
 }
 
+/// Whether nothing has been loaded or placed in a table. The thread that runs the process.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_link_map_is_empty(map: &LinkMap) -> bool {
+    map.shared.revision.load(Ordering::Relaxed) == 0
+}
+
 /// Frees a map; null is allowed. Any thread.
 ///
 /// # Safety

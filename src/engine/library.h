@@ -73,6 +73,8 @@ class LinkMap {
   LinkMap(const LinkMap&) = delete;
   LinkMap& operator=(const LinkMap&) = delete;
 
+  // Nothing has been loaded, and no function of the table been made.
+  bool empty() const noexcept { return native::selvedge_link_map_is_empty(native_); }
   const native::LinkMap* native() const noexcept { return native_; }
 
  private:

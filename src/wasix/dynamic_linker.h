@@ -50,8 +50,9 @@ class DynamicLinker {
   explicit DynamicLinker(Process& process);
 
   const engine::LinkMap& map() const noexcept [[clang::lifetimebound]] { return map_; }
-  // Something has been loaded, or is being: the guest's stack may lead through it.
-  bool used() const noexcept { return !entries_.empty(); }
+  // A library has been looked into, or a function been made: the guest's stack may lead through
+  // it, and another process does not have it.
+  bool used() const noexcept { return !entries_.empty() || !map_.empty(); }
 
   // NotFound: there is no such file; Invalid: it cannot be a library of this program. The linker
   // and `thread` outlive the task.
