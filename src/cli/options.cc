@@ -7,6 +7,7 @@
 #include "app/manifest.h"
 #include "app/package.h"
 #include "base/format.h"
+#include "base/quantity.h"
 
 namespace selvedge::cli {
 namespace {
@@ -163,7 +164,7 @@ Result<std::optional<log::Level>> log_level_of(std::string_view text) {
 
 Result<> add_limits(const RawRun& raw, RunOptions& options) {
   if (!raw.memory_limit.empty()) {
-    auto bytes = parse_bytes(raw.memory_limit);
+    auto bytes = base::parse_bytes(raw.memory_limit);
     if (!bytes.has_value()) {
       return fail(std::move(bytes).error().with_context("--memory-limit"));
     }
@@ -174,7 +175,7 @@ Result<> add_limits(const RawRun& raw, RunOptions& options) {
     options.memory_bytes_max = *bytes;
   }
   if (!raw.time_limit.empty()) {
-    auto time = parse_duration(raw.time_limit);
+    auto time = base::parse_duration(raw.time_limit);
     if (!time.has_value()) {
       return fail(std::move(time).error().with_context("--time-limit"));
     }

@@ -97,12 +97,6 @@ Result<DirectoryMount> parse_directory(std::string_view text);
 Result<ListenAddress> parse_listen_address(std::string_view text);
 // "127.0.0.53", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353"; without a port it is 53.
 Result<io::SocketAddress> parse_dns_server(std::string_view text);
-// A number of bytes with an optional unit: B, K, KB, KiB, M, MB, MiB, G, GB, GiB (K is 1024, KB
-// 1000).
-Result<std::uint64_t> parse_bytes(std::string_view text);
-// A number with a unit: ms, s, m, h; greater than 0, at most kDurationMax.
-Result<base::Duration> parse_duration(std::string_view text);
-inline constexpr base::Duration kDurationMax = std::chrono::hours(24 * 365);
 // NAME=VALUE lines; empty lines and those that begin with '#' are skipped; values may be quoted.
 // Errors name file_name:line.
 Result<std::vector<std::pair<std::string, std::string>>> parse_environment_file(

@@ -1,9 +1,6 @@
-// The values of options: directories, addresses, sizes, durations.
+// The values of options: directories, addresses, environment files.
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <limits>
 
 #include "app/manifest.h"
 #include "base/format.h"
@@ -11,38 +8,6 @@
 
 namespace selvedge::cli {
 namespace {
-
-// Leading digits of `text`; nullopt without any, or when they do not fit. Shortens `text`.
-std::optional<std::uint64_t> take_number(std::string_view& text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc()) {
-    return std::nullopt;
-  }
-  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-  return value;
-}
-
-std::optional<std::uint64_t> multiply(std::uint64_t a, std::uint64_t b) {
-  std::uint64_t product = 0;
-  return __builtin_mul_overflow(a, b, &product) ? std::nullopt : std::optional(product);
-}
-
-struct Unit {
-  std::string_view name;
-  std::uint64_t factor;
-};
-
-template <std::size_t N>
-std::optional<std::uint64_t> parse_with_unit(std::string_view text,
-                                             const std::array<Unit, N>& units) {
-  const auto number = take_number(text);
-  const auto unit = std::ranges::find(units, text, &Unit::name);
-  if (!number.has_value() || unit == units.end()) {
-    return std::nullopt;
-  }
-  return multiply(*number, unit->factor);
-}
 
 bool is_port(std::string_view text) {
   return !text.empty() && text.size() <= 5 &&
@@ -121,48 +86,6 @@ Result<io::SocketAddress> parse_dns_server(std::string_view text) {
                        text);
   }
   return *address;
-}
-
-Result<std::uint64_t> parse_bytes(std::string_view text) {
-  constexpr std::uint64_t kKibi = 1024;
-  static constexpr std::array<Unit, 11> kUnits{
-      Unit{"", 1},
-      Unit{"B", 1},
-      Unit{"K", kKibi},
-      Unit{"KiB", kKibi},
-      Unit{"KB", 1000},
-      Unit{"M", kKibi * kKibi},
-      Unit{"MiB", kKibi * kKibi},
-      Unit{"MB", 1'000'000},
-      Unit{"G", kKibi * kKibi * kKibi},
-      Unit{"GiB", kKibi * kKibi * kKibi},
-      Unit{"GB", 1'000'000'000},
-  };
-  const auto value = parse_with_unit(text, kUnits);
-  if (!value.has_value()) {
-    return fail_format(ErrorKind::kInvalid, "\"{}\" is not a size: write for example 64MiB", text);
-  }
-  return *value;
-}
-
-Result<base::Duration> parse_duration(std::string_view text) {
-  static constexpr std::array<Unit, 4> kUnits{
-      Unit{"ms", 1},
-      Unit{"s", 1000},
-      Unit{"m", 60'000},
-      Unit{"h", 3'600'000},
-  };
-  const auto milliseconds = parse_with_unit(text, kUnits);
-  if (!milliseconds.has_value() || *milliseconds == 0) {
-    return fail_format(ErrorKind::kInvalid,
-                       "\"{}\" is not a duration: write for example 500ms, 30s or 5m", text);
-  }
-  constexpr auto kMillisecondsMax = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(kDurationMax).count());
-  if (*milliseconds > kMillisecondsMax) {
-    return fail_format(ErrorKind::kInvalid, "the duration \"{}\" is longer than a year", text);
-  }
-  return std::chrono::milliseconds(*milliseconds);
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> parse_environment_file(

@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "io/event.h"
+#include "io/internal/remote_job.h"
 #include "io/reactor.h"
 #include "io/task.h"
 
@@ -63,36 +64,6 @@ class ThreadHelperPool final : public HelperPool {
 
 namespace internal {
 
-// Shared by the job and the task that waits for it: the job may outlive the task, and the other way
-// round. `result` is written by the helper thread before it posts, and read on the reactor's thread
-// after.
-template <class T>
-struct HelperJob {
-  explicit HelperJob(Reactor& owner) noexcept : reactor(owner), done(owner) {}
-  Reactor& reactor;
-  Event done;
-  std::optional<Result<T>> result;
-};
-
-// Posts the completion when it dies, run or not, so that the waiting task always hears of it.
-template <class T>
-class HelperCompletion {
- public:
-  explicit HelperCompletion(std::shared_ptr<HelperJob<T>> job) noexcept : job_(std::move(job)) {}
-  HelperCompletion(HelperCompletion&& other) noexcept = default;
-  HelperCompletion& operator=(HelperCompletion&&) = delete;
-  ~HelperCompletion() {
-    if (job_) {
-      Reactor& reactor = job_->reactor;
-      reactor.post([job = std::move(job_)] { job->done.set(); });
-    }
-  }
-  void set_result(Result<T> result) noexcept { job_->result.emplace(std::move(result)); }
-
- private:
-  std::shared_ptr<HelperJob<T>> job_;
-};
-
 template <class Function>
 Result<typename std::invoke_result_t<Function&>::value_type> call_guarded(
     Function& function) noexcept {
@@ -109,9 +80,9 @@ template <class Function>
 Task<typename std::invoke_result_t<Function&>::value_type> HelperPool::run(Reactor& reactor,
                                                                            Function function) {
   using T = typename std::invoke_result_t<Function&>::value_type;
-  auto job = std::make_shared<internal::HelperJob<T>>(reactor);
+  auto job = std::make_shared<internal::RemoteJob<T>>(reactor);
   const bool accepted = submit(
-      [completion = internal::HelperCompletion<T>(job), function = std::move(function)]() mutable {
+      [completion = internal::RemoteCompletion<T>(job), function = std::move(function)]() mutable {
         completion.set_result(internal::call_guarded(function));
       });
   if (!accepted) {
