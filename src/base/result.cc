@@ -16,6 +16,8 @@ std::string_view to_string(ErrorKind kind) noexcept {
       return "disconnected";
     case ErrorKind::kTimeout:
       return "timeout";
+    case ErrorKind::kConflict:
+      return "conflict";
     case ErrorKind::kUnsupported:
       return "unsupported";
     case ErrorKind::kInternal:

@@ -31,6 +31,7 @@ enum class ErrorKind : unsigned char {
   kOverloaded,    // a limit is reached: retry later or elsewhere
   kDisconnected,  // the peer or the resource went away: reconnect
   kTimeout,       // the deadline passed
+  kConflict,      // someone else changed it meanwhile: read it again, then decide anew
   kUnsupported,   // valid, but not something we do
   kInternal,      // our fault or the environment's: log it
 };

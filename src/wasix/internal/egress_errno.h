@@ -23,6 +23,7 @@ inline Errno connect_errno(ErrorKind kind) noexcept {
     case ErrorKind::kUnsupported:
       return Errno::kNetunreach;  // the host has no such family
     case ErrorKind::kInvalid:
+    case ErrorKind::kConflict:
     case ErrorKind::kInternal:
       break;
   }
