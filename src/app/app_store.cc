@@ -1,0 +1,327 @@
+#include "app/app_store.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+
+#include "base/bytes.h"
+#include "base/format.h"
+
+namespace selvedge::app {
+namespace {
+
+using store::Key;
+using store::Precondition;
+
+constexpr std::string_view kApps = "apps";
+constexpr std::string_view kDomains = "domains";
+// Attempts at a document that others change too.
+constexpr int kAttemptsMax = 64;
+
+// Wide enough that numbers sort as text.
+constexpr std::size_t kNumberDigits = 9;
+
+Result<Key> active_key(std::string_view app) {
+  return Key::parse(fmt::format("{}/{}/active", kApps, app));
+}
+Result<Key> versions_key(std::string_view app) {
+  return Key::parse(fmt::format("{}/{}/versions", kApps, app));
+}
+Result<Key> version_key(std::string_view app, VersionNumber number) {
+  return Key::parse(fmt::format("{}/{}/versions/{:0{}}", kApps, app, number, kNumberDigits));
+}
+Result<Key> domain_key(std::string_view domain) {
+  return Key::parse(fmt::format("{}/{}", kDomains, domain));
+}
+Result<Key> changes_key() { return Key::parse("changes"); }
+
+// nullopt when the key is of another form.
+std::optional<VersionNumber> number_of(const Key& key) {
+  const std::string_view text = key.text();
+  const std::string_view digits = text.substr(text.rfind('/') + 1);
+  VersionNumber number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size() || number == 0 ||
+      number > kVersionMax) {
+    return std::nullopt;
+  }
+  return number;
+}
+
+// A malformed document is the store's fault, not the reader's.
+template <class T>
+Result<T> in_store(Result<T> parsed, const Key& key) {
+  if (parsed.has_value()) {
+    return parsed;
+  }
+  return fail_format(ErrorKind::kInternal, "the store's document {} is malformed: {}", key.text(),
+                     parsed.error().message());
+}
+
+// The document, or nullopt when there is none.
+Result<std::optional<store::Object>> find(store::Store& from, const Key& key) {
+  auto object = from.get(key, kRecordBytesMax);
+  if (!object.has_value()) {
+    if (object.error().kind() == ErrorKind::kNotFound) {
+      return std::optional<store::Object>();
+    }
+    return fail(std::move(object).error());
+  }
+  return std::optional<store::Object>(*std::move(object));
+}
+
+Precondition unchanged(const std::optional<store::Object>& found) {
+  return found.has_value() ? Precondition::matches(found->revision) : Precondition::absent();
+}
+
+// Calls `visit` with every key below `folder`.
+template <class Visit>
+Result<> for_each_key(store::Store& from, const Key& folder, Visit visit) {
+  store::ListOptions options{.folder = folder};
+  for (;;) {
+    SELVEDGE_TRY(store::ListPage page, from.list(options));
+    for (const store::ListEntry& entry : page.entries) {
+      SELVEDGE_TRY_VOID(visit(entry.key));
+    }
+    if (!page.more || page.entries.empty()) {
+      return {};
+    }
+    options.start_after = page.entries.back().key;
+  }
+}
+
+}  // namespace
+
+Result<crypto::Blake3Hash> AppStore::put_image(const PackageImage& image) {
+  for (const BlobReference& blob : blobs_of(image)) {
+    SELVEDGE_TRY(const auto bytes, store_.find_blob(blob.hash));
+    if (bytes != blob.bytes) {
+      return fail_format(ErrorKind::kNotFound, "the store does not have the package's blob {}",
+                         blob.hash.hex());
+    }
+  }
+  return store_.put_blob(base::as_bytes(to_json(image)));
+}
+
+Result<PackageImage> AppStore::image(const crypto::Blake3Hash& identity) {
+  SELVEDGE_TRY(const auto bytes, store_.get_blob(identity, kPackageImageBytesMax));
+  auto image = parse_package_image(base::as_text(bytes));
+  if (!image.has_value()) {
+    return fail(std::move(image).error().with_context("package " + identity.hex()));
+  }
+  return image;
+}
+
+Result<VersionRecord> AppStore::create_version(const std::string& app,
+                                               const crypto::Blake3Hash& package,
+                                               std::string config) {
+  SELVEDGE_TRY(const auto existing, versions(app));
+  VersionRecord record{.number = existing.empty() ? 1 : existing.back() + 1,
+                       .package = package,
+                       .config = std::move(config),
+                       .created = std::chrono::duration_cast<std::chrono::seconds>(
+                                      clock_.wall_now().time_since_epoch())
+                                      .count()};
+  for (int attempt = 0; attempt < kAttemptsMax && record.number <= kVersionMax; ++attempt) {
+    SELVEDGE_TRY(const Key key, version_key(app, record.number));
+    const auto written = store_.put(key, base::as_bytes(to_json(record)), Precondition::absent());
+    if (written.has_value()) {
+      return record;
+    }
+    if (written.error().kind() != ErrorKind::kConflict) {
+      return fail(written.error().clone());
+    }
+    ++record.number;
+  }
+  return fail_format(ErrorKind::kOverloaded,
+                     "{} is being deployed by too many at once; deploy again", app);
+}
+
+Result<VersionRecord> AppStore::version(const std::string& app, VersionNumber number) {
+  SELVEDGE_TRY(const Key key, version_key(app, number));
+  SELVEDGE_TRY(const auto found, find(store_, key));
+  if (!found.has_value()) {
+    return fail_format(ErrorKind::kNotFound, "{} has no version {}", app, number);
+  }
+  SELVEDGE_TRY(auto record, in_store(parse_version_record(base::as_text(found->bytes)), key));
+  if (record.number != number) {
+    return fail_format(ErrorKind::kInternal, "the store's document {} is that of version {}",
+                       key.text(), record.number);
+  }
+  return record;
+}
+
+Result<std::vector<VersionNumber>> AppStore::versions(const std::string& app) {
+  SELVEDGE_TRY(const Key folder, versions_key(app));
+  std::vector<VersionNumber> numbers;
+  SELVEDGE_TRY_VOID(for_each_key(store_, folder, [&numbers](const Key& key) -> Result<> {
+    if (const auto number = number_of(key)) {
+      numbers.push_back(*number);
+    }
+    return {};
+  }));
+  return numbers;
+}
+
+Result<std::optional<ActiveRecord>> AppStore::active(const std::string& app) {
+  SELVEDGE_TRY(const Key key, active_key(app));
+  SELVEDGE_TRY(const auto found, find(store_, key));
+  if (!found.has_value()) {
+    return std::optional<ActiveRecord>();
+  }
+  SELVEDGE_TRY(auto record, in_store(parse_active_record(base::as_text(found->bytes)), key));
+  return std::optional(std::move(record));
+}
+
+Result<> AppStore::activate(const std::string& app, const ActiveRecord& record,
+                            const std::optional<ActiveRecord>& seen) {
+  SELVEDGE_TRY_VOID(validate(record));
+  for (const VersionWeight& entry : record.versions) {
+    SELVEDGE_TRY_VOID(version(app, entry.version));
+  }
+  SELVEDGE_TRY(const Key key, active_key(app));
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    SELVEDGE_TRY(const auto found, find(store_, key));
+    if (seen.has_value() &&
+        (!found.has_value() || parse_active_record(base::as_text(found->bytes)) != *seen)) {
+      return fail_format(ErrorKind::kConflict,
+                         "somebody else changed the active versions of {} meanwhile; look again",
+                         app);
+    }
+    const auto written = store_.put(key, base::as_bytes(to_json(record)), unchanged(found));
+    if (written.has_value()) {
+      return announce(app);
+    }
+    if (written.error().kind() != ErrorKind::kConflict) {
+      return fail(written.error().clone());
+    }
+  }
+  return fail_format(ErrorKind::kOverloaded,
+                     "the active versions of {} are being changed by too many at once", app);
+}
+
+Result<std::vector<std::string>> AppStore::apps() {
+  SELVEDGE_TRY(const Key folder, Key::parse(kApps));
+  std::vector<std::string> names;
+  SELVEDGE_TRY_VOID(for_each_key(store_, folder, [&names](const Key& key) -> Result<> {
+    std::string_view rest(key.text());
+    rest.remove_prefix(kApps.size() + 1);
+    const std::string_view name = rest.substr(0, rest.find('/'));
+    if (rest.substr(name.size()).starts_with("/versions/") && is_app_name(name) &&
+        (names.empty() || names.back() != name)) {
+      names.emplace_back(name);
+    }
+    return {};
+  }));
+  std::ranges::sort(names);  // "a-b/" comes before "a/"
+  return names;
+}
+
+Result<> AppStore::remove_app(const std::string& app) {
+  SELVEDGE_TRY(const auto numbers, versions(app));
+  SELVEDGE_TRY(const Key active, active_key(app));
+  if (numbers.empty()) {
+    SELVEDGE_TRY(const auto found, find(store_, active));
+    if (!found.has_value()) {
+      return fail_format(ErrorKind::kNotFound, "there is no app {}", app);
+    }
+  }
+  SELVEDGE_TRY_VOID(store_.remove(active, Precondition::any()));
+  SELVEDGE_TRY_VOID(remove_domains(app));
+  for (const VersionNumber number : numbers) {
+    SELVEDGE_TRY(const Key key, version_key(app, number));
+    SELVEDGE_TRY_VOID(store_.remove(key, Precondition::any()));
+  }
+  return announce(app);
+}
+
+Result<> AppStore::remove_domains(const std::string& app) {
+  SELVEDGE_TRY(const Key folder, Key::parse(kDomains));
+  return for_each_key(store_, folder, [this, &app](const Key& key) -> Result<> {
+    SELVEDGE_TRY(const auto found, find(store_, key));
+    if (!found.has_value()) {
+      return {};
+    }
+    const auto record = parse_domain_record(base::as_text(found->bytes));
+    if (!record.has_value() || record->app != app) {
+      return {};
+    }
+    return store_.remove(key, Precondition::matches(found->revision));
+  });
+}
+
+Result<> AppStore::claim_domains(const std::string& app, const std::vector<std::string>& domains) {
+  for (const std::string& domain : domains) {
+    SELVEDGE_TRY(const auto owner, app_of_domain(domain));
+    if (owner == app) {
+      continue;
+    }
+    if (!owner.has_value()) {
+      SELVEDGE_TRY(const Key key, domain_key(domain));
+      const auto written = store_.put(key, base::as_bytes(to_json(DomainRecord{.app = app})),
+                                      Precondition::absent());
+      if (written.has_value()) {
+        continue;
+      }
+      if (written.error().kind() != ErrorKind::kConflict) {
+        return fail(written.error().clone());
+      }
+    }
+    return fail_format(ErrorKind::kConflict, "the domain {} belongs to {}", domain,
+                       owner.has_value() ? "the app " + *owner : "another app");
+  }
+  return {};
+}
+
+Result<std::optional<std::string>> AppStore::app_of_domain(const std::string& domain) {
+  SELVEDGE_TRY(const Key key, domain_key(domain));
+  SELVEDGE_TRY(const auto found, find(store_, key));
+  if (!found.has_value()) {
+    return std::optional<std::string>();
+  }
+  SELVEDGE_TRY(auto record, in_store(parse_domain_record(base::as_text(found->bytes)), key));
+  return std::optional(std::move(record.app));
+}
+
+Result<std::optional<AppStore::Changes>> AppStore::changes(
+    const std::optional<store::Revision>& known) {
+  SELVEDGE_TRY(const Key key, changes_key());
+  std::optional<store::Object> found;
+  if (known.has_value()) {
+    auto changed = store_.get_if_changed(key, *known, kRecordBytesMax);
+    if (!changed.has_value()) {
+      return fail(std::move(changed).error());
+    }
+    found = *std::move(changed);
+  } else {
+    SELVEDGE_TRY(found, find(store_, key));
+  }
+  if (!found.has_value()) {
+    return std::optional<Changes>();
+  }
+  SELVEDGE_TRY(auto record, in_store(parse_change_record(base::as_text(found->bytes)), key));
+  return std::optional(
+      Changes{.record = std::move(record), .revision = std::move(found->revision)});
+}
+
+Result<> AppStore::announce(const std::string& app) {
+  SELVEDGE_TRY(const Key key, changes_key());
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    SELVEDGE_TRY(const auto found, find(store_, key));
+    ChangeRecord record;
+    if (found.has_value()) {
+      SELVEDGE_TRY(record, in_store(parse_change_record(base::as_text(found->bytes)), key));
+    }
+    record.add(app);
+    const auto written = store_.put(key, base::as_bytes(to_json(record)), unchanged(found));
+    if (written.has_value()) {
+      return {};
+    }
+    if (written.error().kind() != ErrorKind::kConflict) {
+      return fail(written.error().clone());
+    }
+  }
+  return fail(ErrorKind::kOverloaded, "too many apps are being changed at once; try again");
+}
+
+}  // namespace selvedge::app

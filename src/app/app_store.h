@@ -1,0 +1,81 @@
+#pragma once
+
+// Apps as the store holds them: typed documents over store::Store. Everything is written in an
+// order in which a crash leaves nothing that is referred to and missing: blobs, then the version,
+// then what names it.
+//
+// All functions block: on helper threads, any number at once. Errors of the store pass through with
+// their kinds; documents that are malformed are kInternal, with their key.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/app_records.h"
+#include "app/package_image.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "store/store.h"
+
+namespace selvedge::app {
+
+class AppStore {
+ public:
+  // Both outlive this.
+  AppStore(store::Store& store [[clang::lifetimebound]],
+           const base::Clock& clock [[clang::lifetimebound]]) noexcept
+      : store_(store), clock_(clock) {}
+
+  store::Store& blobs() noexcept [[clang::lifetimebound]] { return store_; }
+
+  // Publishes the description of a package whose blobs are there; kNotFound names one that is not.
+  Result<crypto::Blake3Hash> put_image(const PackageImage& image);
+  Result<PackageImage> image(const crypto::Blake3Hash& identity);
+
+  // A new version, under the next number: two calls at once get two numbers. `config` was parsed.
+  Result<VersionRecord> create_version(const std::string& app, const crypto::Blake3Hash& package,
+                                       std::string config);
+  // kNotFound.
+  Result<VersionRecord> version(const std::string& app, VersionNumber number);
+  // Ascending; empty when there is no such app.
+  Result<std::vector<VersionNumber>> versions(const std::string& app);
+
+  // Which versions requests go to; nullopt: none, or no such app.
+  Result<std::optional<ActiveRecord>> active(const std::string& app);
+  // Replaces the choice. kNotFound when one of the versions does not exist; kConflict when somebody
+  // else changed it since `seen` (nullopt: whatever it is).
+  Result<> activate(const std::string& app, const ActiveRecord& record,
+                    const std::optional<ActiveRecord>& seen = std::nullopt);
+
+  // Names of all apps that have a version, ascending.
+  Result<std::vector<std::string>> apps();
+  // Takes the app and its domains offline, then removes its versions. kNotFound. After a failure it
+  // can be called again.
+  Result<> remove_app(const std::string& app);
+
+  // Gives the domains to the app. kConflict, with nothing changed for the named one, when a domain
+  // belongs to another app.
+  Result<> claim_domains(const std::string& app, const std::vector<std::string>& domains);
+  // nullopt: nobody's.
+  Result<std::optional<std::string>> app_of_domain(const std::string& domain);
+
+  struct Changes {
+    ChangeRecord record;
+    store::Revision revision;
+  };
+  // nullopt: as it was at `known`.
+  Result<std::optional<Changes>> changes(const std::optional<store::Revision>& known);
+
+ private:
+  // Tells all nodes that something of the app is new.
+  Result<> announce(const std::string& app);
+  Result<> remove_domains(const std::string& app);
+
+  store::Store& store_;
+  const base::Clock& clock_;
+};
+
+}  // namespace selvedge::app
