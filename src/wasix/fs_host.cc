@@ -17,6 +17,7 @@
 
 #include "base/format.h"
 #include "base/unique_fd.h"
+#include "base/utf8.h"
 #include "wasix/fs_node.h"
 #include "wasix/fs_path.h"
 #include "wasix/host_errno.h"
@@ -125,7 +126,7 @@ class HostReader final : public DirectoryReader {
 
   bool give(const dirent64& entry, DirectoryEntrySink& sink) {
     const std::string_view name(entry.d_name);
-    if (!is_utf8(name)) {
+    if (!base::is_utf8(name)) {
       return true;
     }
     // Above the mounted directory there is nothing that the guest may know of.

@@ -19,9 +19,6 @@ ErrnoResult<> validate_path(std::string_view path) noexcept;
 // The text of a symbolic link that is about to be made or followed: validate_path, and at most 4095
 // bytes. kPerm when absolute.
 ErrnoResult<> validate_link_target(std::string_view target) noexcept;
-// Well-formed UTF-8 (Unicode 15, table 3-7): no surrogates, overlong forms or values above
-// U+10FFFF.
-bool is_utf8(std::string_view text) noexcept;
 
 // Where a path leads, up to its last component, which has not been looked at.
 struct PathEnd {
