@@ -4,14 +4,11 @@
 #include <charconv>
 #include <numeric>
 
-#include "app/internal/json_reader.h"
+#include "app/json_reader.h"
 #include "base/format.h"
 
 namespace selvedge::app {
 namespace {
-
-using internal::JsonObject;
-using internal::parse_json;
 
 constexpr std::uint64_t kSequenceMax = std::uint64_t{1} << 62;
 

@@ -158,6 +158,7 @@ Result<Package> open_folder(const fs::path& folder) {
   Package package;
   package.name =
       manifest.name.empty() ? fs::absolute(folder, ignored).filename().string() : manifest.name;
+  package.version = manifest.version;
   package.entrypoint = manifest.entrypoint;
   package.warnings = manifest.warnings;
   if (has_app_yaml) {

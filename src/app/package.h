@@ -36,6 +36,7 @@ struct PackageMount {
 
 struct Package {
   std::string name;  // for messages: the manifest's, else the target's file name
+  std::string version;
   std::vector<PackageCommand> commands;
   std::optional<std::string> entrypoint;
   std::vector<PackageMount> mounts;

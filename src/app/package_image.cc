@@ -4,15 +4,13 @@
 
 #include <algorithm>
 
-#include "app/internal/json_reader.h"
+#include "app/json_reader.h"
 #include "app/package.h"
 #include "base/bytes.h"
 #include "base/format.h"
 
 namespace selvedge::app {
 namespace {
-
-using internal::JsonObject;
 
 constexpr std::uint64_t kFormat = 1;
 constexpr std::size_t kNameBytesMax = 256;
@@ -180,7 +178,7 @@ Result<PackageImage> parse_package_image(std::string_view json) {
     return fail_format(ErrorKind::kInvalid, "the package's description is larger than {} KiB",
                        kPackageImageBytesMax / 1024);
   }
-  SELVEDGE_TRY(const auto document, internal::parse_json(json, "the package"));
+  SELVEDGE_TRY(const auto document, parse_json(json, "the package"));
   SELVEDGE_TRY(const auto root, JsonObject::open(document, "package"));
   SELVEDGE_TRY(const std::uint64_t format, root.integer("format", UINT32_MAX));
   if (format != kFormat) {

@@ -71,6 +71,8 @@ Result<std::shared_ptr<const engine::LinkedModule>> load_program_module(
   return link_program(engine, functions, binary, compile);
 }
 
+bool can_listen(const engine::Module& module) { return imports_any(module, {"sock_listen"}); }
+
 Result<std::shared_ptr<const Program>> Program::load(engine::Engine& engine,
                                                      const engine::HostFunctions& functions,
                                                      const std::string& module_path,
@@ -98,7 +100,7 @@ Program::Program(std::shared_ptr<const engine::LinkedModule> module,
   // Programs and libraries are found by their paths.
   uses_files_ = uses_programs_ || imports_any(code, {"path_", "chdir", "getcwd"});
   uses_sockets_ = loads_libraries || imports_any(code, {"sock_open", "sock_pair", "resolve"});
-  listens_ = imports_any(code, {"sock_listen"});
+  listens_ = options_.runner != RunnerKind::kWcgi && can_listen(code);
 }
 
 ShardProgram::ShardProgram(GuestShard& shard, std::shared_ptr<const Program> program)
@@ -121,13 +123,16 @@ Result<std::unique_ptr<ShardProgram>> ShardProgram::create(GuestShard& shard,
 Result<> ShardProgram::open_mounts() {
   std::vector<wasix::Mount> layered;
   for (const ProgramMount& mount : program_->options().mounts) {
-    SELVEDGE_TRY(auto directory,
-                 wasix::HostDirectory::create({.path = mount.host, .read_only = mount.read_only}));
+    std::shared_ptr<wasix::FileSystem> files = mount.file_system;
+    if (files == nullptr) {
+      SELVEDGE_TRY(
+          files, wasix::HostDirectory::create({.path = mount.host, .read_only = mount.read_only}));
+    }
     // A folder of --dir in the place of one of the package hides it.
     std::erase_if(layered, [&](const wasix::Mount& other) { return other.path == mount.guest; });
     std::erase_if(direct_, [&](const wasix::Mount& other) { return other.path == mount.guest; });
     (mount.layered ? layered : direct_)
-        .push_back({.path = mount.guest, .file_system = std::move(directory)});
+        .push_back({.path = mount.guest, .file_system = std::move(files)});
   }
   if (std::ranges::find(direct_, "/", &wasix::Mount::path) != direct_.end()) {
     std::ranges::move(layered, std::back_inserter(direct_));

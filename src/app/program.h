@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,13 +27,15 @@
 
 namespace selvedge::app {
 
-// A folder of the host that the guest sees.
+// A folder that the guest sees.
 struct ProgramMount {
   std::string guest;  // absolute, normalised
   std::string host;   // an existing directory
   bool read_only = false;
   // Part of the package: processes see it under an in-memory layer of their own.
   bool layered = false;
+  // What is there instead of a folder of the host; shared by all shards.
+  std::shared_ptr<wasix::FileSystem> file_system = nullptr;
 };
 
 // A Wasm binary as a program that can run: compiled, or taken from the cache, and linked. Invalid
@@ -45,8 +48,13 @@ Result<std::shared_ptr<const engine::LinkedModule>> load_program_module(
     engine::Engine& engine, const engine::HostFunctions& functions, const std::string& path,
     const engine::CompileOptions& compile = {});
 
+// Whether it imports what a program that listens needs.
+bool can_listen(const engine::Module& module);
+
 struct ProgramOptions {
-  std::string name;                    // for log lines
+  std::string name;  // for log lines
+  // As the manifest says; none: by what the module imports.
+  std::optional<RunnerKind> runner = std::nullopt;
   std::vector<std::string> arguments;  // with the program's name
   Environment environment;             // a later entry of one name wins
   std::vector<ProgramMount> mounts;    // a later one of one path wins
@@ -82,7 +90,7 @@ class Program {
   // It imports functions of sockets or names, or of other programs and libraries.
   bool uses_sockets() const noexcept { return uses_sockets_; }
   bool uses_programs() const noexcept { return uses_programs_; }
-  // It can listen, so that a gateway may pass connections on to it.
+  // It listens by itself, so that a gateway passes connections on to it.
   bool listens() const noexcept { return listens_; }
   const engine::HostFunctions& functions() const noexcept [[clang::lifetimebound]] {
     return functions_;

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "io/socket_address.h"
+#include "node/listen_address.h"
 #include "wasix/egress_policy.h"
 #include "wasix/handle_table.h"
 
@@ -40,12 +41,6 @@ struct DirectoryMount {
   bool read_only = false;
 };
 
-// Where --http listens: an address, or every address of both families.
-struct ListenAddress {
-  io::SocketAddress address;
-  bool every_interface = false;  // then only the port counts
-};
-
 inline constexpr std::size_t kThreadsDefault = 64;
 
 struct RunOptions {
@@ -54,7 +49,7 @@ struct RunOptions {
   std::optional<std::string> command;
   std::vector<DirectoryMount> directories;
   std::vector<std::pair<std::string, std::string>> environment;
-  std::optional<ListenAddress> http;
+  std::optional<node::ListenAddress> http;
   std::optional<wasix::EgressPolicy> net;      // nullopt: the program connects to nothing
   std::vector<io::SocketAddress> dns_servers;  // empty: the host's
   std::optional<std::uint64_t> memory_bytes_max;
@@ -94,7 +89,7 @@ Result<Invocation> parse_command_line(std::span<const std::string> arguments,
 Result<DirectoryMount> parse_directory(std::string_view text);
 // "8080" and "localhost:8080" (this machine only), ":8080" (every interface), "127.0.0.1:8080",
 // "[::1]:8080". Port 0 takes a free one.
-Result<ListenAddress> parse_listen_address(std::string_view text);
+Result<node::ListenAddress> parse_listen_address(std::string_view text);
 // "127.0.0.53", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353"; without a port it is 53.
 Result<io::SocketAddress> parse_dns_server(std::string_view text);
 // NAME=VALUE lines; empty lines and those that begin with '#' are skipped; values may be quoted.

@@ -52,7 +52,7 @@ Result<DirectoryMount> parse_directory(std::string_view text) {
   return mount;
 }
 
-Result<ListenAddress> parse_listen_address(std::string_view text) {
+Result<node::ListenAddress> parse_listen_address(std::string_view text) {
   const auto wrong = [&] {
     return fail_format(ErrorKind::kInvalid,
                        "--http \"{}\" is not an address: write 8080, :8080, 127.0.0.1:8080 or "
@@ -70,7 +70,8 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
   if (!parsed.has_value() || parsed->is_unix()) {
     return wrong();
   }
-  return ListenAddress{.address = *std::move(parsed), .every_interface = text.starts_with(':')};
+  return node::ListenAddress{.address = *std::move(parsed),
+                             .every_interface = text.starts_with(':')};
 }
 
 Result<io::SocketAddress> parse_dns_server(std::string_view text) {

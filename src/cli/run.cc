@@ -13,6 +13,7 @@
 #include "cli/run_server.h"
 #include "cli/runtime.h"
 #include "io/signal_source.h"
+#include "node/listen_address.h"
 
 namespace selvedge::cli {
 namespace {
@@ -93,7 +94,7 @@ Result<int> run_target(const RunOptions& options, MessageStyle style) {
   SELVEDGE_TRY_VOID(check_directories(options));
   SELVEDGE_TRY(const auto runtime, Runtime::create(options, instances_max(options)));
   if (options.http.has_value()) {
-    SELVEDGE_TRY([[maybe_unused]] const auto address, check_address(*options.http));
+    SELVEDGE_TRY([[maybe_unused]] const auto address, node::check_address(*options.http));
   }
   SELVEDGE_TRY(auto program, runtime->load(package, *command, options));
   if (options.http.has_value()) {

@@ -129,7 +129,7 @@ io::Task<> serve_shard(Service& service, io::Shard& shard) {
   co_return co_await serve_http(service, shard, runner);
 }
 
-void announce(const Service& service, const ListenAddress& asked, std::size_t shards) {
+void announce(const Service& service, const node::ListenAddress& asked, std::size_t shards) {
   const std::string host = asked.every_interface ? "localhost"
                            : service.address.ip().is_v6()
                                ? fmt::format("[{}]", service.address.ip().to_string())
@@ -178,43 +178,7 @@ io::Task<> supervise(Service& service, io::ShardGroup& group) {
   co_return {};
 }
 
-// Without sharing the port, as the shards will: another program's port is an error.
-Result<io::SocketAddress> check_unshared(const io::SocketAddress& address, bool ipv6_only) {
-  auto free = io::KernelNetwork::check_free(address, {.ipv6_only = ipv6_only});
-  if (free.has_value()) {
-    return free;
-  }
-  switch (free.error().kind()) {
-    case ErrorKind::kOverloaded:
-      return fail_format(ErrorKind::kOverloaded,
-                         "port {} is in use by another program; choose another one with --http",
-                         address.port());
-    case ErrorKind::kDenied:
-      return fail_format(ErrorKind::kDenied,
-                         "not allowed to listen on port {}; choose one above 1023 with --http",
-                         address.port());
-    case ErrorKind::kNotFound:
-      return fail_format(ErrorKind::kInvalid,
-                         "this machine does not have the address {}; choose one of its own with "
-                         "--http",
-                         address.ip().to_string());
-    default:
-      return fail(std::move(free).error().with_context("--http"));
-  }
-}
-
 }  // namespace
-
-Result<io::SocketAddress> check_address(const ListenAddress& address) {
-  if (!address.every_interface) {
-    return check_unshared(address.address, true);
-  }
-  const io::SocketAddress any(io::IpAddress::any_v6(), address.address.port());
-  auto both = check_unshared(any, false);
-  const bool no_ipv6 = !both.has_value() && both.error().kind() != ErrorKind::kOverloaded &&
-                       both.error().kind() != ErrorKind::kDenied;
-  return no_ipv6 ? check_unshared(address.address, true) : std::move(both);
-}
 
 std::size_t shard_count(const RunOptions& options) noexcept {
   return options.shards != 0 ? options.shards
@@ -225,7 +189,7 @@ Result<> run_server(Runtime& runtime, std::shared_ptr<const app::Program> progra
                     const RunOptions& options) {
   // Each shard has a process of its own: a program that listens would not expect to be several.
   const std::size_t shards = program->listens() && options.shards == 0 ? 1 : shard_count(options);
-  SELVEDGE_TRY(const io::SocketAddress address, check_address(*options.http));
+  SELVEDGE_TRY(const io::SocketAddress address, node::check_address(*options.http));
   SELVEDGE_TRY(const auto group, io::ShardGroup::create(runtime.clock(), {.shards = shards}));
   base::Registry registry;
   gateway::HttpMetrics metrics(registry);

@@ -19,9 +19,4 @@ std::size_t shard_count(const RunOptions& options) noexcept;
 Result<> run_server(Runtime& runtime, std::shared_ptr<const app::Program> program,
                     const RunOptions& options);
 
-// That this process may listen there, and alone: listeners that share a port between shards would
-// share it with another server too. Returns the address with a real port. Overloaded (in use),
-// Denied, Invalid: with what to do. Any thread.
-Result<io::SocketAddress> check_address(const ListenAddress& address);
-
 }  // namespace selvedge::cli

@@ -1,12 +1,11 @@
 #include "cli/runtime.h"
 
-#include <sys/resource.h>
-
 #include <csignal>
 #include <cstdlib>
 
 #include "app/environment.h"
 #include "cli/progress_line.h"
+#include "io/descriptor_limit.h"
 #include "io/event.h"
 #include "io/kernel_network.h"
 #include "io/signal_source.h"
@@ -18,17 +17,6 @@ namespace {
 
 constexpr base::Duration kRedrawInterval = std::chrono::milliseconds(100);
 constexpr engine::TenantId kTenant{1};
-
-// Connections and the files of guests share one table of descriptors, and Debian's soft limit is
-// 1,024. Nothing here uses select(2), which is what that limit protects; a refusal leaves things as
-// they are.
-void raise_descriptor_limit() noexcept {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-  }
-}
 
 using LoadResult = std::shared_ptr<const app::Program>;
 
@@ -63,7 +51,7 @@ io::Task<LoadResult> load_watched(io::KernelReactor& reactor, io::HelperPool& he
 
 Result<std::unique_ptr<Runtime>> Runtime::create(const RunOptions& options,
                                                  std::uint32_t instances_max) {
-  raise_descriptor_limit();
+  io::raise_descriptor_limit();
   auto runtime = std::make_unique<Runtime>(Private());
   engine::EngineOptions engine_options;
   engine_options.instances_max = instances_max;
@@ -118,6 +106,7 @@ app::ProgramOptions program_options(const app::Package& package, const app::Pack
                                     const RunOptions& options) {
   app::ProgramOptions made;
   made.name = command.name;
+  made.runner = command.runner;
   made.tenant = kTenant;
   made.arguments = {command.program_name};
   made.arguments.insert(made.arguments.end(), command.main_args.begin(), command.main_args.end());

@@ -1,8 +1,8 @@
-#include "app/internal/json_reader.h"
+#include "app/json_reader.h"
 
 #include "base/format.h"
 
-namespace selvedge::app::internal {
+namespace selvedge::app {
 namespace {
 
 Result<std::string> to_text(const nlohmann::json& value, const std::string& what) {
@@ -153,4 +153,4 @@ Result<Environment> JsonObject::environment(std::string_view key) const {
   return values;
 }
 
-}  // namespace selvedge::app::internal
+}  // namespace selvedge::app

@@ -17,7 +17,7 @@
 #include "base/result.h"
 #include "crypto/blake3.h"
 
-namespace selvedge::app::internal {
+namespace selvedge::app {
 
 inline constexpr std::size_t kJsonItemsMax = 65'536;  // of one array or object
 
@@ -58,4 +58,4 @@ class JsonObject {
   std::string path_;
 };
 
-}  // namespace selvedge::app::internal
+}  // namespace selvedge::app

@@ -1,0 +1,119 @@
+#include "app/app_catalog.h"
+
+#include "base/log.h"
+
+namespace selvedge::app {
+
+AppCatalog::AppCatalog(io::Reactor& reactor, const AppCatalogOptions& options)
+    : reactor_(reactor),
+      options_(options),
+      apps_(reactor, options.refresh_time, options.names_max),
+      domains_(reactor, options.refresh_time, options.names_max),
+      loads_(reactor) {}
+
+io::Task<std::optional<ActiveRecord>> AppCatalog::find_app(std::string app) {
+  return apps_.get(app, [this, app] {
+    return options_.store_helpers.run(reactor_,
+                                      [&store = options_.store, app] { return store.active(app); });
+  });
+}
+
+io::Task<std::optional<std::string>> AppCatalog::find_domain(std::string domain) {
+  return domains_.get(domain, [this, domain] {
+    return options_.store_helpers.run(
+        reactor_, [&store = options_.store, domain] { return store.app_of_domain(domain); });
+  });
+}
+
+io::Task<AppCatalog::VersionPointer> AppCatalog::find_version(std::string app,
+                                                              VersionNumber number) {
+  const std::pair key(app, number);
+  if (const auto known = versions_.find(key); known != versions_.end() && known->second.verified) {
+    if (auto version = known->second.version.lock()) {
+      co_return version;
+    }
+  }
+  co_return co_await loads_.run(key, [this, app, number] { return load(app, number); });
+}
+
+io::Task<AppCatalog::VersionPointer> AppCatalog::load(std::string app, VersionNumber number) {
+  const std::uint64_t generation = generation_;
+  SELVEDGE_CO_TRY(auto version, co_await options_.compile_helpers.run(
+                                    reactor_, [&loader = options_.loader, app, number] {
+                                      return loader.load(app, number);
+                                    }));
+  std::erase_if(versions_, [](const auto& entry) { return entry.second.version.expired(); });
+  Known& known = versions_[{std::move(app), number}];
+  // The same version goes on, with what runs of it.
+  if (auto before = known.version.lock(); before != nullptr && before->record == version->record) {
+    version = std::move(before);
+  }
+  known = {.version = version, .verified = generation == generation_};
+  co_return version;
+}
+
+void AppCatalog::changed(const std::string& app) {
+  ++generation_;
+  apps_.forget(app);
+  domains_.forget_everything();
+  for (auto entry = versions_.lower_bound({app, 0});
+       entry != versions_.end() && entry->first.first == app; ++entry) {
+    entry->second.verified = false;
+  }
+  if (listener_) {
+    listener_(app);
+  }
+}
+
+void AppCatalog::everything_changed() {
+  ++generation_;
+  apps_.forget_everything();
+  domains_.forget_everything();
+  for (auto& [key, known] : versions_) {
+    known.verified = false;
+  }
+  if (listener_) {
+    listener_(std::nullopt);
+  }
+}
+
+void AppCatalog::take(const AppStore::Changes& changes) {
+  const auto apps = sequence_.has_value() ? changes.record.since(*sequence_) : std::nullopt;
+  sequence_ = changes.record.sequence;
+  revision_ = changes.revision;
+  if (!apps.has_value()) {
+    everything_changed();
+    return;
+  }
+  for (const std::string& app : *apps) {
+    changed(app);
+  }
+}
+
+io::Task<> AppCatalog::follow() {
+  for (;;) {
+    const auto changes = co_await options_.store_helpers.run(
+        reactor_, [&store = options_.store, known = revision_] { return store.changes(known); });
+    if (changes.has_value() != store_answers_) {
+      store_answers_ = changes.has_value();
+      if (store_answers_) {
+        log::info("the store answers again");
+      } else {
+        log::warning("the store does not answer, apps are served as they were: {}",
+                     changes.error().message());
+      }
+    }
+    if (changes.has_value() && changes->has_value()) {
+      take(**changes);
+    }
+    co_await reactor_.sleep(options_.poll_interval);
+  }
+}
+
+void AppCatalog::cancel() noexcept {
+  apps_.cancel();
+  domains_.cancel();
+  loads_.cancel();
+}
+
+}  // namespace selvedge::app

@@ -1,0 +1,169 @@
+#include "app/app_router.h"
+
+#include "app/internal/plain_answer.h"
+#include "base/log.h"
+
+namespace selvedge::app {
+namespace {
+
+constexpr const char* kNoApp = "No app is served at this name.";
+
+}  // namespace
+
+AppRouter::AppRouter(GuestShard& shard, AppDirectory& directory, base::Random& random,
+                     AppRouterOptions options)
+    : shard_(shard),
+      directory_(directory),
+      random_(random),
+      options_(std::move(options)),
+      apps_(shard.reactor(), options_.refresh_time, options_.names_max),
+      domains_(shard.reactor(), options_.refresh_time, options_.names_max),
+      starts_(shard.reactor()),
+      scope_(shard.reactor()) {}
+
+io::Task<> AppRouter::handle(HttpExchange& exchange) {
+  ++metrics_.requests;
+  auto runner = co_await find_runner(exchange.request());
+  if (!runner.has_value()) {
+    co_return co_await answer_failure(exchange, std::move(runner).error());
+  }
+  co_return co_await (*runner)->handle(exchange);
+}
+
+io::Task<> AppRouter::answer_failure(HttpExchange& exchange, Error error) {
+  const std::string_view host = exchange.request().host();
+  switch (error.kind()) {
+    case ErrorKind::kNotFound:
+      ++metrics_.not_found;
+      co_return co_await internal::answer_plainly(exchange, wire::StatusCode(404), error.message());
+    case ErrorKind::kOverloaded:
+    case ErrorKind::kTimeout:
+    case ErrorKind::kDisconnected:
+      ++metrics_.failed;
+      log::warning("request={} host={}: {}", exchange.request_id(), host, error.message());
+      co_return co_await internal::answer_plainly(exchange, wire::StatusCode(503),
+                                                  "The app cannot be started now.");
+    default:
+      ++metrics_.failed;
+      log::error("request={} host={}: {}", exchange.request_id(), host, error.message());
+      co_return co_await internal::answer_plainly(exchange, wire::StatusCode(502),
+                                                  "The app cannot be started.");
+  }
+}
+
+io::Task<AppRouter::RunnerPointer> AppRouter::find_runner(const wire::RequestHead& request) {
+  if (stopping_) {
+    co_return fail(ErrorKind::kDisconnected, "the node is shutting down");
+  }
+  SELVEDGE_CO_TRY(AppHost host, co_await find_host(request.host()));
+  SELVEDGE_CO_TRY(const auto active, co_await apps_.get(host.app, [this, app = host.app] {
+    return directory_.find_app(app);
+  }));
+  if (!active.has_value() && !host.version.has_value()) {
+    co_return fail(ErrorKind::kNotFound, kNoApp);
+  }
+  SlotKey key(std::move(host.app),
+              host.version.has_value() ? *host.version : choose_version(*active, random_));
+  if (const auto slot = slots_.find(key); slot != slots_.end() && slot->second.verified) {
+    co_return slot->second.runner;
+  }
+  co_return co_await starts_.run(key, [this, key] { return start(key); });
+}
+
+io::Task<AppHost> AppRouter::find_host(std::string_view host) {
+  if (auto own = parse_app_host(host, options_.domain)) {
+    co_return *std::move(own);
+  }
+  auto domain = parse_domain_name(host);
+  if (!domain.has_value() || domain->ends_with("." + options_.domain)) {
+    co_return fail(ErrorKind::kNotFound, kNoApp);
+  }
+  SELVEDGE_CO_TRY(auto app, co_await domains_.get(*domain, [this, name = *domain] {
+    return directory_.find_domain(name);
+  }));
+  if (!app.has_value()) {
+    co_return fail(ErrorKind::kNotFound, kNoApp);
+  }
+  co_return AppHost{.app = *std::move(app), .version = std::nullopt};
+}
+
+io::Task<AppRouter::RunnerPointer> AppRouter::start(SlotKey key) {
+  const std::uint64_t generation = generation_;
+  SELVEDGE_CO_TRY(auto version, co_await directory_.find_version(key.first, key.second));
+  const auto known = slots_.find(key);
+  if (known != slots_.end() && &known->second.runner->version() == version.get()) {
+    known->second.verified = generation == generation_;
+    co_return known->second.runner;
+  }
+  SELVEDGE_CO_TRY(RunnerPointer made, VersionRunner::create(shard_, random_, std::move(version)));
+  if (known != slots_.end()) {
+    end(std::move(known->second.runner));
+  }
+  ++metrics_.starts;
+  slots_.insert_or_assign(std::move(key),
+                          Slot{.runner = made, .verified = generation == generation_});
+  co_return made;
+}
+
+void AppRouter::forget(std::string_view app) {
+  ++generation_;
+  apps_.forget(app);
+  domains_.forget_everything();
+  for (auto slot = slots_.lower_bound({std::string(app), 0});
+       slot != slots_.end() && slot->first.first == app; ++slot) {
+    slot->second.verified = false;
+  }
+}
+
+void AppRouter::forget_everything() {
+  ++generation_;
+  apps_.forget_everything();
+  domains_.forget_everything();
+  for (auto& [key, slot] : slots_) {
+    slot.verified = false;
+  }
+}
+
+io::Task<> AppRouter::reap() {
+  for (;;) {
+    co_await shard_.reactor().sleep(options_.reap_interval);
+    std::erase_if(slots_, [this](const auto& entry) {
+      const RunnerPointer& runner = entry.second.runner;
+      const base::Duration unused = shard_.reactor().now() - runner->last_used();
+      if (runner->active() > 0 || unused < runner->version().config.scaling.idle_time_max) {
+        return false;
+      }
+      end(runner);
+      return true;
+    });
+  }
+}
+
+void AppRouter::end(RunnerPointer runner) {
+  const base::Duration grace = runner->version().config.scaling.stop_time_max;
+  scope_.spawn(end_runner(std::move(runner), shard_.reactor().deadline_after(grace)));
+}
+
+io::Task<> AppRouter::end_runner(RunnerPointer runner, io::Deadline grace) {
+  ++metrics_.ends;
+  const auto stopped = co_await runner->stop(grace);
+  if (!stopped.has_value()) {
+    log::warning("app={} version={}: {}", runner->version().app, runner->version().record.number,
+                 stopped.error().message());
+  }
+  co_return {};
+}
+
+io::Task<> AppRouter::stop(io::Deadline grace) {
+  stopping_ = true;
+  apps_.cancel();
+  domains_.cancel();
+  starts_.cancel();
+  for (auto& [key, slot] : slots_) {
+    scope_.spawn(end_runner(std::move(slot.runner), grace));
+  }
+  slots_.clear();
+  co_return co_await scope_.close();
+}
+
+}  // namespace selvedge::app

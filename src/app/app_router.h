@@ -1,0 +1,105 @@
+#pragma once
+
+// The handler behind one shard's gateway: finds the app and version that a request's host names,
+// and the runner of it. Runners are made at their first request and ended when nobody uses them.
+//
+// Answers of its own: 404 for a host that names no app or a version that does not exist, 503 with
+// Retry-After when the store cannot be asked, 502 when a version cannot be started; the log says
+// why.
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "app/app_directory.h"
+#include "app/app_records.h"
+#include "app/guest_shard.h"
+#include "app/http_exchange.h"
+#include "app/internal/record_cache.h"
+#include "app/version_runner.h"
+#include "base/clock.h"
+#include "base/random.h"
+#include "io/deadline.h"
+#include "io/single_flight.h"
+#include "io/task.h"
+#include "io/task_scope.h"
+
+namespace selvedge::app {
+
+struct AppRouterOptions {
+  // Apps are at <name>.<domain>. Lower case.
+  std::string domain;
+  // What is known of an app is asked anew after so long, should a change have gone unnoticed.
+  base::Duration refresh_time = std::chrono::minutes(1);
+  // Apps, and domains, that are remembered, with those that do not exist.
+  std::size_t names_max = 65'536;
+  base::Duration reap_interval = std::chrono::seconds(1);
+};
+
+// Of one shard's router. The shard's thread.
+struct AppRouterMetrics {
+  std::uint64_t requests = 0;
+  std::uint64_t not_found = 0;
+  std::uint64_t failed = 0;  // to start, or to ask the store
+  std::uint64_t starts = 0;  // of runners
+  std::uint64_t ends = 0;
+};
+
+// One shard's thread.
+class AppRouter final : public HttpHandler {
+ public:
+  // All outlive this.
+  AppRouter(GuestShard& shard [[clang::lifetimebound]],
+            AppDirectory& directory [[clang::lifetimebound]],
+            base::Random& random [[clang::lifetimebound]], AppRouterOptions options);
+
+  io::Task<> handle(HttpExchange& exchange) override;
+
+  // Something of the app has changed: asked anew at its next request.
+  void forget(std::string_view app);
+  void forget_everything();
+
+  // Ends runners that nobody uses, until it is cancelled.
+  io::Task<> reap();
+  // Ends all runners; requests at work may go on until `grace`. New ones get 503.
+  io::Task<> stop(io::Deadline grace);
+
+  std::size_t runner_count() const noexcept { return slots_.size(); }
+  const AppRouterMetrics& metrics() const noexcept [[clang::lifetimebound]] { return metrics_; }
+
+ private:
+  using RunnerPointer = std::shared_ptr<VersionRunner>;
+  using SlotKey = std::pair<std::string, VersionNumber>;
+  struct Slot {
+    RunnerPointer runner;
+    // False: the app has changed since, perhaps into another one of the same name.
+    bool verified = true;
+  };
+
+  io::Task<RunnerPointer> find_runner(const wire::RequestHead& request);
+  io::Task<AppHost> find_host(std::string_view host);
+  io::Task<RunnerPointer> start(SlotKey key);
+  io::Task<> answer_failure(HttpExchange& exchange, Error error);
+  void end(RunnerPointer runner);
+  io::Task<> end_runner(RunnerPointer runner, io::Deadline grace);
+
+  GuestShard& shard_;
+  AppDirectory& directory_;
+  base::Random& random_;
+  AppRouterOptions options_;
+  AppRouterMetrics metrics_;
+  bool stopping_ = false;
+  std::uint64_t generation_ = 0;  // raised by whatever is forgotten
+  std::map<SlotKey, Slot> slots_;
+  internal::RecordCache<std::optional<ActiveRecord>> apps_;
+  internal::RecordCache<std::optional<std::string>> domains_;
+  io::SingleFlight<SlotKey, RunnerPointer> starts_;
+  io::TaskScope scope_;  // last: its tasks use the rest
+};
+
+}  // namespace selvedge::app

@@ -1,0 +1,132 @@
+#include "app/app_version.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "app/volume_file_system.h"
+#include "base/bytes.h"
+#include "base/format.h"
+#include "base/mapped_file.h"
+#include "crypto/blake3.h"
+#include "io/kernel_network.h"
+#include "wasix/egress_policy.h"
+
+namespace selvedge::app {
+namespace {
+
+// Apps do not share turns on a shard, nor anything else: each is a tenant of its own.
+engine::TenantId tenant_of(const std::string& app) {
+  const crypto::Blake3Hash hash = crypto::blake3(base::as_bytes(app));
+  std::uint64_t id = 0;
+  std::memcpy(&id, hash.bytes().data(), sizeof id);
+  return engine::TenantId(id);
+}
+
+const ImageModule& module_of(const PackageImage& image, const ImageCommand& command) {
+  return *std::ranges::find(image.modules, command.module, &ImageModule::name);
+}
+
+}  // namespace
+
+Result<std::filesystem::path> VersionLoader::file_of(const BlobReference& blob) const {
+  const std::filesystem::path path = options_.blob_folder / blob.hash.hex();
+  if (const auto file = base::MappedFile::open(path.string());
+      file.has_value() && file->bytes().size() == blob.bytes &&
+      crypto::blake3(file->bytes()) == blob.hash) {
+    return path;
+  }
+  SELVEDGE_TRY_VOID(options_.apps.blobs().fetch_blob_to(blob.hash, path, blob.bytes));
+  return path;
+}
+
+Result<> VersionLoader::prepare(const PackageImage& image,
+                                const engine::CompileOptions& compile) const {
+  SELVEDGE_TRY(const ImageCommand* const main, main_command(image));
+  for (const ImageVolume& volume : image.volumes) {
+    SELVEDGE_TRY(const auto path, file_of(volume.blob));
+    if (auto opened = open_volume(path.string()); !opened.has_value()) {
+      return fail(std::move(opened).error().with_context("the volume at " + volume.guest));
+    }
+  }
+  for (const ImageModule& module : image.modules) {
+    if (std::ranges::find(image.commands, module.name, &ImageCommand::module) ==
+        image.commands.end()) {
+      continue;  // a library of some kind
+    }
+    SELVEDGE_TRY(const auto path, file_of(module.blob));
+    auto linked = load_program_module(options_.engine, options_.functions, path.string(), compile);
+    if (!linked.has_value()) {
+      return fail(
+          std::move(linked).error().with_context(fmt::format("module \"{}\"", module.name)));
+    }
+    if (module.name == main->module && main->runner == RunnerKind::kWasi &&
+        !can_listen((*linked)->module())) {
+      return fail_format(ErrorKind::kUnsupported,
+                         "the command \"{}\" (runner wasi) cannot serve requests: it imports no "
+                         "\"sock_listen\"; give it runner = \"wcgi\", or name another entrypoint",
+                         main->name);
+    }
+  }
+  return {};
+}
+
+Result<ProgramOptions> VersionLoader::program_options(const std::string& app,
+                                                      const AppConfig& config,
+                                                      const PackageImage& image,
+                                                      const ImageCommand& command) const {
+  ProgramOptions made;
+  made.name = app;
+  made.runner = command.runner;
+  made.tenant = tenant_of(app);
+  made.arguments = {command.program_name};
+  made.arguments.insert(made.arguments.end(), command.main_args.begin(), command.main_args.end());
+  made.arguments.insert(made.arguments.end(), config.arguments.begin(), config.arguments.end());
+  made.environment = merge_environments(command.environment, config.environment);
+  for (const ImageVolume& volume : image.volumes) {
+    SELVEDGE_TRY(const auto path, file_of(volume.blob));
+    SELVEDGE_TRY(auto files, open_volume(path.string()));
+    made.mounts.push_back({.guest = volume.guest,
+                           .host = {},
+                           .read_only = true,
+                           .layered = true,
+                           .file_system = std::move(files)});
+  }
+  if (config.memory_bytes_max.has_value()) {
+    made.limits.instance.memory_bytes_max = *config.memory_bytes_max;
+  }
+  made.limits.instance.cpu_time_max = config.cpu_time_max;
+  if (!config.egress.empty()) {
+    SELVEDGE_TRY(auto policy, wasix::EgressPolicy::parse(config.egress));
+    policy.set_own_addresses(io::KernelNetwork::own_addresses());
+    made.egress = std::make_shared<const wasix::EgressPolicy>(std::move(policy));
+  }
+  for (const ImageCommand& other : image.commands) {
+    SELVEDGE_TRY(const auto path, file_of(module_of(image, other).blob));
+    const bool renamed = other.program_name != other.name;
+    made.commands.emplace(
+        other.name,
+        GuestCommand{.module_path = path.string(),
+                     .program_name = renamed ? std::optional(other.program_name) : std::nullopt,
+                     .main_args = other.main_args,
+                     .environment = other.environment});
+  }
+  return made;
+}
+
+Result<std::shared_ptr<const AppVersion>> VersionLoader::load(const std::string& app,
+                                                              VersionNumber number) const {
+  SELVEDGE_TRY(auto record, options_.apps.version(app, number));
+  SELVEDGE_TRY(auto config, parse_app_config(record.config, "app.yaml"));
+  SELVEDGE_TRY(const PackageImage image, options_.apps.image(record.package));
+  SELVEDGE_TRY(const ImageCommand* const command, main_command(image));
+  SELVEDGE_TRY(auto options, program_options(app, config, image, *command));
+  SELVEDGE_TRY(const auto path, file_of(module_of(image, *command).blob));
+  SELVEDGE_TRY(auto program, Program::load(options_.engine, options_.functions, path.string(),
+                                           std::move(options)));
+  return std::make_shared<const AppVersion>(AppVersion{.app = app,
+                                                       .record = std::move(record),
+                                                       .config = std::move(config),
+                                                       .program = std::move(program)});
+}
+
+}  // namespace selvedge::app

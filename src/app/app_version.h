@@ -1,0 +1,58 @@
+#pragma once
+
+// A version of an app that this node can run: its package fetched, verified, compiled and linked.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "app/app_config.h"
+#include "app/app_records.h"
+#include "app/app_store.h"
+#include "app/package_image.h"
+#include "app/program.h"
+#include "base/result.h"
+#include "engine/engine.h"
+#include "engine/host_functions.h"
+
+namespace selvedge::app {
+
+// Immutable; any thread.
+struct AppVersion {
+  std::string app;
+  VersionRecord record;
+  AppConfig config;
+  std::shared_ptr<const Program> program;  // its main command
+};
+
+// Makes versions runnable. Blocking; any thread.
+class VersionLoader {
+ public:
+  struct Options {
+    engine::Engine& engine;
+    const engine::HostFunctions& functions;
+    AppStore& apps;
+    // Where blobs of the store are kept as files, to be mapped.
+    std::filesystem::path blob_folder;
+  };
+  // Everything that `options` refers to outlives this.
+  explicit VersionLoader(Options options) noexcept : options_(std::move(options)) {}
+
+  // Fetches and compiles what the commands of the package need, so that a start finds all of it on
+  // this node. Invalid or Unsupported, with the module or volume, when something cannot run here.
+  Result<> prepare(const PackageImage& image, const engine::CompileOptions& compile = {}) const;
+  // kNotFound: there is no such version.
+  Result<std::shared_ptr<const AppVersion>> load(const std::string& app,
+                                                 VersionNumber number) const;
+
+ private:
+  // The verified file of a blob.
+  Result<std::filesystem::path> file_of(const BlobReference& blob) const;
+  Result<ProgramOptions> program_options(const std::string& app, const AppConfig& config,
+                                         const PackageImage& image,
+                                         const ImageCommand& command) const;
+
+  Options options_;
+};
+
+}  // namespace selvedge::app

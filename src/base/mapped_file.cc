@@ -1,0 +1,51 @@
+#include "base/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "base/format.h"
+#include "base/unique_fd.h"
+
+namespace selvedge::base {
+namespace {
+
+std::unexpected<Error> fail_errno(int error, const std::string& path) {
+  const ErrorKind kind = error == ENOENT || error == ENOTDIR ? ErrorKind::kNotFound
+                         : error == EACCES || error == EPERM ? ErrorKind::kDenied
+                                                             : ErrorKind::kInternal;
+  return fail_format(kind, "{}: {}", path, std::generic_category().message(error));
+}
+
+}  // namespace
+
+Result<MappedFile> MappedFile::open(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat status{};
+  if (!fd || ::fstat(fd.get(), &status) != 0) {
+    return fail_errno(errno, path);
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return fail_format(ErrorKind::kInvalid, "{}: not a regular file", path);
+  }
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size == 0) {
+    return MappedFile(ByteSpan());
+  }
+  void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (address == MAP_FAILED) {
+    return fail_errno(errno, path);
+  }
+  return MappedFile(ByteSpan(static_cast<const std::byte*>(address), size));
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) {
+    ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  }
+}
+
+}  // namespace selvedge::base

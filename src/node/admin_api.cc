@@ -1,0 +1,102 @@
+#include "node/admin_api.h"
+
+#include <optional>
+
+#include "base/format.h"
+#include "base/log.h"
+#include "node/admin_exchange.h"
+
+namespace selvedge::node {
+namespace {
+
+using Kind = wire::Method::Kind;
+
+constexpr std::uint16_t kHttpPort = 80;
+
+std::unexpected<Error> no_such_path(const wire::RequestHead& request) {
+  return fail_format(ErrorKind::kNotFound, "the admin API has no {} {}", request.method().text(),
+                     request.target().path());
+}
+
+}  // namespace
+
+io::Task<> AdminApi::handle(app::HttpExchange& exchange) {
+  auto done = co_await dispatch(exchange);
+  if (done.has_value()) {
+    co_return {};
+  }
+  log::info("request={} admin {} {}: {}", exchange.request_id(), exchange.request().method().text(),
+            exchange.request().target().path(), done.error().message());
+  if (exchange.head_sent()) {
+    co_return done;
+  }
+  co_return co_await answer_error(exchange, done.error());
+}
+
+io::Task<> AdminApi::dispatch(app::HttpExchange& exchange) {
+  const wire::RequestHead& request = exchange.request();
+  const Segments path = path_segments(request.target().path());
+  const Kind method = request.method().kind();
+  const auto is = [&path](std::string_view a, std::string_view b) {
+    return path.size() == 3 && path[1] == a && (b.empty() || path[2] == b);
+  };
+  if (path.size() < 2 || path[0] != "v1") {
+    co_return no_such_path(request);
+  }
+  if (path.size() == 2 && path[1] == "node" && method == Kind::kGet) {
+    co_return co_await describe_node(exchange);
+  }
+  if (path.size() == 2 && path[1] == "apps" && method == Kind::kGet) {
+    co_return co_await list_apps(exchange);
+  }
+  if (is("blobs", "missing") && method == Kind::kPost) {
+    co_return co_await missing_blobs(exchange);
+  }
+  if (is("blobs", "") && method == Kind::kPut) {
+    co_return co_await put_blob(exchange, std::string(path[2]));
+  }
+  if (path[1] == "apps" && (path.size() == 3 || path.size() == 4)) {
+    co_return co_await dispatch_app(exchange, std::string(path[2]),
+                                    path.size() == 4 ? path[3] : std::string_view());
+  }
+  co_return no_such_path(request);
+}
+
+io::Task<> AdminApi::dispatch_app(app::HttpExchange& exchange, std::string app,
+                                  std::string_view what) {
+  if (!app::is_app_name(app)) {
+    co_return fail_format(ErrorKind::kInvalid,
+                          "\"{}\" is not the name of an app: small letters, digits and single "
+                          "hyphens between them",
+                          app);
+  }
+  const Kind method = exchange.request().method().kind();
+  if (what.empty() && method == Kind::kGet) {
+    co_return co_await describe_app(exchange, std::move(app));
+  }
+  if (what.empty() && method == Kind::kDelete) {
+    co_return co_await remove_app(exchange, std::move(app));
+  }
+  if (what == "active" && method == Kind::kPut) {
+    co_return co_await activate(exchange, std::move(app));
+  }
+  if (what == "versions" && method == Kind::kPost) {
+    co_return co_await deploy(exchange, std::move(app));
+  }
+  co_return no_such_path(exchange.request());
+}
+
+io::Task<> AdminApi::describe_node(app::HttpExchange& exchange) {
+  return answer_json(exchange, wire::StatusCode(200),
+                     {{"domain", options_.address.domain}, {"port", options_.address.port}});
+}
+
+std::string AdminApi::url_of(const std::string& app,
+                             std::optional<app::VersionNumber> version) const {
+  const std::string host = app::app_host(app, version, options_.address.domain);
+  return options_.address.port == kHttpPort
+             ? fmt::format("http://{}/", host)
+             : fmt::format("http://{}:{}/", host, options_.address.port);
+}
+
+}  // namespace selvedge::node

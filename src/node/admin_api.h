@@ -1,0 +1,90 @@
+#pragma once
+
+// The admin API of a node, version 1: JSON over HTTP. Documented for clients in docs/admin-api.md.
+//
+//   GET    /v1/node                          what runs here
+//   POST   /v1/blobs/missing                 which of these blobs have to be sent
+//   PUT    /v1/blobs/HASH                    a blob
+//   GET    /v1/apps                          all apps
+//   GET    /v1/apps/APP                      one, with its versions
+//   POST   /v1/apps/APP/versions             deploys: answers one JSON value a line, as it goes on
+//   PUT    /v1/apps/APP/active               which versions requests go to
+//   DELETE /v1/apps/APP                      takes the app offline and removes it
+//
+// Who can connect may administer: the listener decides who can.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/app_catalog.h"
+#include "app/app_store.h"
+#include "app/app_version.h"
+#include "app/http_exchange.h"
+#include "app/package_image.h"
+#include "io/helper_pool.h"
+#include "io/reactor.h"
+#include "io/task.h"
+
+namespace selvedge::node {
+
+// How apps of this node are reached from outside.
+struct PublicAddress {
+  std::string domain;  // apps are at <name>.<domain>
+  std::uint16_t port = 80;
+};
+
+class AdminApi final : public app::HttpHandler {
+ public:
+  struct Options {
+    io::Reactor& reactor;
+    app::AppStore& store;
+    const app::VersionLoader& loader;
+    app::AppCatalog& catalog;
+    io::HelperPool& store_helpers;
+    io::HelperPool& compile_helpers;
+    // Where uploads wait until they are whole.
+    std::filesystem::path upload_folder;
+    // Read at each use: the port is known once the node listens.
+    const PublicAddress& address;
+  };
+  // Everything that `options` refers to outlives this.
+  explicit AdminApi(Options options) noexcept : options_(std::move(options)) {}
+
+  io::Task<> handle(app::HttpExchange& exchange) override;
+
+ private:
+  using Segments = std::vector<std::string_view>;
+
+  io::Task<> dispatch(app::HttpExchange& exchange);
+  io::Task<> dispatch_app(app::HttpExchange& exchange, std::string app, std::string_view what);
+
+  io::Task<> describe_node(app::HttpExchange& exchange);
+  io::Task<> missing_blobs(app::HttpExchange& exchange);
+  io::Task<> put_blob(app::HttpExchange& exchange, std::string hash);
+  io::Task<> list_apps(app::HttpExchange& exchange);
+  io::Task<> describe_app(app::HttpExchange& exchange, std::string app);
+  io::Task<> remove_app(app::HttpExchange& exchange, std::string app);
+  io::Task<> activate(app::HttpExchange& exchange, std::string app);
+  io::Task<> deploy(app::HttpExchange& exchange, std::string app);
+  io::Task<app::VersionRecord> publish(app::HttpExchange& exchange, std::string app,
+                                       std::string content);
+  // Compiles, and tells the client how far it is.
+  io::Task<> prepare(app::HttpExchange& exchange, app::PackageImage image);
+
+  std::string url_of(const std::string& app, std::optional<app::VersionNumber> version) const;
+  // Runs `function` on a helper thread for the store.
+  template <class Function>
+  auto in_store(Function function) {
+    return options_.store_helpers.run(options_.reactor, std::move(function));
+  }
+
+  Options options_;
+  std::uint64_t uploads_ = 0;
+};
+
+}  // namespace selvedge::node

@@ -1,0 +1,116 @@
+// The admin API's view of apps and their versions.
+
+#include "app/json_reader.h"
+#include "base/format.h"
+#include "base/log.h"
+#include "node/admin_api.h"
+#include "node/admin_exchange.h"
+
+namespace selvedge::node {
+namespace {
+
+constexpr std::size_t kActiveBytesMax = std::size_t{64} << 10;
+
+nlohmann::json to_json(const std::optional<app::ActiveRecord>& active) {
+  nlohmann::json versions = nlohmann::json::array();
+  if (active.has_value()) {
+    for (const app::VersionWeight& entry : active->versions) {
+      versions.push_back({{"version", entry.version}, {"weight", entry.weight}});
+    }
+  }
+  return versions;
+}
+
+struct AppSummary {
+  std::string name;
+  std::optional<app::ActiveRecord> active;
+};
+
+Result<std::vector<AppSummary>> summarise(app::AppStore& store) {
+  SELVEDGE_TRY(auto names, store.apps());
+  std::vector<AppSummary> apps;
+  for (std::string& name : names) {
+    SELVEDGE_TRY(auto active, store.active(name));
+    apps.push_back({.name = std::move(name), .active = std::move(active)});
+  }
+  return apps;
+}
+
+struct AppDetails {
+  std::optional<app::ActiveRecord> active;
+  std::vector<app::VersionRecord> versions;
+};
+
+Result<AppDetails> details_of(app::AppStore& store, const std::string& app) {
+  AppDetails details;
+  SELVEDGE_TRY(details.active, store.active(app));
+  SELVEDGE_TRY(const auto numbers, store.versions(app));
+  if (numbers.empty()) {
+    return fail_format(ErrorKind::kNotFound, "there is no app {}", app);
+  }
+  for (const app::VersionNumber number : numbers) {
+    SELVEDGE_TRY(auto record, store.version(app, number));
+    details.versions.push_back(std::move(record));
+  }
+  return details;
+}
+
+}  // namespace
+
+io::Task<> AdminApi::list_apps(app::HttpExchange& exchange) {
+  SELVEDGE_CO_TRY(const auto apps,
+                  co_await in_store([&store = options_.store] { return summarise(store); }));
+  nlohmann::json list = nlohmann::json::array();
+  for (const AppSummary& app : apps) {
+    list.push_back({{"name", app.name},
+                    {"url", url_of(app.name, std::nullopt)},
+                    {"active", to_json(app.active)}});
+  }
+  co_return co_await answer_json(exchange, wire::StatusCode(200), {{"apps", std::move(list)}});
+}
+
+io::Task<> AdminApi::describe_app(app::HttpExchange& exchange, std::string app) {
+  SELVEDGE_CO_TRY(const auto details, co_await in_store([&store = options_.store, app] {
+                    return details_of(store, app);
+                  }));
+  nlohmann::json versions = nlohmann::json::array();
+  for (const app::VersionRecord& record : details.versions) {
+    versions.push_back({{"version", record.number},
+                        {"package", record.package.hex()},
+                        {"created", record.created},
+                        {"url", url_of(app, record.number)}});
+  }
+  co_return co_await answer_json(exchange, wire::StatusCode(200),
+                                 {{"name", app},
+                                  {"url", url_of(app, std::nullopt)},
+                                  {"active", to_json(details.active)},
+                                  {"versions", std::move(versions)}});
+}
+
+io::Task<> AdminApi::remove_app(app::HttpExchange& exchange, std::string app) {
+  SELVEDGE_CO_TRY_VOID(
+      co_await in_store([&store = options_.store, app] { return store.remove_app(app); }));
+  options_.catalog.changed(app);
+  log::info("app={} removed", app);
+  co_return co_await answer_empty(exchange);
+}
+
+io::Task<> AdminApi::activate(app::HttpExchange& exchange, std::string app) {
+  SELVEDGE_CO_TRY(const std::string content, co_await read_content(exchange, kActiveBytesMax));
+  SELVEDGE_CO_TRY(const auto wanted, app::parse_active_record(content));
+  // Optional: the choice that the client has seen, so that it replaces no other.
+  SELVEDGE_CO_TRY(const auto document, app::parse_json(content, "the request"));
+  std::optional<app::ActiveRecord> seen;
+  if (const auto entry = document.find("seen"); entry != document.end()) {
+    SELVEDGE_CO_TRY(seen, app::parse_active_record(to_text({{"versions", *entry}})));
+  }
+  SELVEDGE_CO_TRY_VOID(co_await in_store(
+      [&store = options_.store, app, wanted, seen] { return store.activate(app, wanted, seen); }));
+  options_.catalog.changed(app);
+  log::info("app={} active={}", app, to_text(to_json(wanted)));
+  co_return co_await answer_json(
+      exchange, wire::StatusCode(200),
+      {{"name", app}, {"url", url_of(app, std::nullopt)}, {"active", to_json(wanted)}});
+}
+
+}  // namespace selvedge::node

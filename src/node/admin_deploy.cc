@@ -1,0 +1,158 @@
+// The admin API's deploy: from a package whose blobs are there to a version that is served. The
+// answer is a stream of JSON values, one a line: {"step": …} while it goes on, at the end
+// {"version": …, "url": …} or {"error": …}.
+
+#include <atomic>
+
+#include "app/app_config.h"
+#include "app/json_reader.h"
+#include "app/package_image.h"
+#include "base/format.h"
+#include "base/log.h"
+#include "engine/engine.h"
+#include "io/event.h"
+#include "io/task_scope.h"
+#include "node/admin_api.h"
+#include "node/admin_exchange.h"
+
+namespace selvedge::node {
+namespace {
+
+constexpr std::size_t kDeployBytesMax = std::size_t{4} << 20;
+constexpr base::Duration kProgressInterval = std::chrono::milliseconds(200);
+
+struct DeployRequest {
+  app::PackageImage image;
+  std::string config_text;
+  app::AppConfig config;
+  bool activate = true;
+};
+
+Result<DeployRequest> parse_request(std::string_view content) {
+  SELVEDGE_TRY(const auto document, app::parse_json(content, "the request"));
+  SELVEDGE_TRY(const auto root, app::JsonObject::open(document, "request"));
+  const nlohmann::json* const package = root.find("package");
+  if (package == nullptr) {
+    return fail(ErrorKind::kInvalid, "request.package is missing");
+  }
+  DeployRequest request;
+  SELVEDGE_TRY(request.image, app::parse_package_image(to_text(*package)));
+  SELVEDGE_TRY(request.config_text, root.text("config"));
+  SELVEDGE_TRY(request.config, app::parse_app_config(request.config_text, "app.yaml"));
+  SELVEDGE_TRY(const auto activate, root.optional_boolean("activate"));
+  request.activate = activate.value_or(true);
+  return request;
+}
+
+// What the compiling thread is at. Shared with it.
+struct Progress {
+  static constexpr int kNothing = -1;
+  std::atomic<int> stage{kNothing};
+  std::atomic<std::size_t> module_bytes{0};
+};
+
+std::string_view name_of(int stage) {
+  switch (static_cast<engine::CompileProgress::Stage>(stage)) {
+    case engine::CompileProgress::Stage::kChecking:
+      return "checking";
+    case engine::CompileProgress::Stage::kRewriting:
+      return "rewriting";
+    case engine::CompileProgress::Stage::kCompiling:
+      return "compiling";
+    default:
+      return "storing";
+  }
+}
+
+io::Task<> write_line(app::HttpExchange& exchange, const nlohmann::json& value) {
+  const std::string line = to_text(value) + "\n";
+  co_return co_await exchange.write_body(base::as_bytes(line));
+}
+
+// One line for each new stage, until it is cancelled.
+io::Task<> report(io::Reactor& reactor, app::HttpExchange& exchange,
+                  std::shared_ptr<const Progress> progress) {
+  int told = Progress::kNothing;
+  for (;;) {
+    co_await reactor.sleep(kProgressInterval);
+    const int stage = progress->stage.load();
+    if (stage != told) {
+      told = stage;
+      SELVEDGE_CO_TRY_VOID(co_await write_line(
+          exchange, {{"step", name_of(stage)}, {"module_bytes", progress->module_bytes.load()}}));
+    }
+  }
+}
+
+}  // namespace
+
+io::Task<> AdminApi::prepare(app::HttpExchange& exchange, app::PackageImage image) {
+  const auto progress = std::make_shared<Progress>();
+  io::TaskScope beside(options_.reactor);
+  beside.spawn(report(options_.reactor, exchange, progress));
+  auto prepared = co_await options_.compile_helpers.run(
+      options_.reactor,
+      [&loader = options_.loader, image = std::move(image), progress]() -> Result<> {
+        return loader.prepare(image, {.progress = [progress](const engine::CompileProgress& step) {
+                                progress->module_bytes = step.module_bytes;
+                                progress->stage = static_cast<int>(step.stage);
+                              }});
+      });
+  beside.cancel();
+  [[maybe_unused]] const auto closed = co_await beside.close();
+  co_return prepared;
+}
+
+io::Task<app::VersionRecord> AdminApi::publish(app::HttpExchange& exchange, std::string app,
+                                               std::string content) {
+  SELVEDGE_CO_TRY(DeployRequest request, parse_request(content));
+  SELVEDGE_CO_TRY(const auto package,
+                  co_await in_store([&store = options_.store, image = request.image] {
+                    return store.put_image(image);
+                  }));
+  for (const std::string& warning : request.config.warnings) {
+    SELVEDGE_CO_TRY_VOID(co_await write_line(exchange, {{"warning", warning}}));
+  }
+  SELVEDGE_CO_TRY_VOID(co_await prepare(exchange, std::move(request.image)));
+  SELVEDGE_CO_TRY(
+      auto record,
+      co_await in_store([&store = options_.store, app, package,
+                         config = std::move(request.config_text),
+                         domains = std::move(request.config.domains),
+                         activate = request.activate]() mutable -> Result<app::VersionRecord> {
+        SELVEDGE_TRY_VOID(store.claim_domains(app, domains));
+        SELVEDGE_TRY(auto made, store.create_version(app, package, std::move(config)));
+        if (activate) {
+          SELVEDGE_TRY_VOID(
+              store.activate(app, {.versions = {{.version = made.number, .weight = 1}}}));
+        }
+        return made;
+      }));
+  options_.catalog.changed(app);
+  log::info("app={} version={} package={} deployed activate={}", app, record.number, package.hex(),
+            request.activate);
+  co_return record;
+}
+
+io::Task<> AdminApi::deploy(app::HttpExchange& exchange, std::string app) {
+  SELVEDGE_CO_TRY(std::string content, co_await read_content(exchange, kDeployBytesMax));
+  wire::ResponseHead head;
+  head.headers.add("content-type", "application/x-ndjson");
+  SELVEDGE_CO_TRY_VOID(co_await exchange.send_head(std::move(head)));
+  const auto record = co_await publish(exchange, app, std::move(content));
+  if (record.has_value()) {
+    SELVEDGE_CO_TRY_VOID(
+        co_await write_line(exchange, {{"app", app},
+                                       {"version", record->number},
+                                       {"package", record->package.hex()},
+                                       {"url", url_of(app, std::nullopt)},
+                                       {"version_url", url_of(app, record->number)}}));
+  } else {
+    log::info("request={} app={} deploy failed: {}", exchange.request_id(), app,
+              record.error().message());
+    SELVEDGE_CO_TRY_VOID(co_await write_line(exchange, error_json(record.error())));
+  }
+  co_return co_await exchange.finish();
+}
+
+}  // namespace selvedge::node

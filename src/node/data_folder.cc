@@ -1,0 +1,66 @@
+#include "node/data_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "base/format.h"
+#include "node/node.h"
+
+namespace selvedge::node {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::unexpected<Error> fail_errno(int error, const fs::path& path) {
+  return fail_format(error == EACCES || error == EPERM || error == EROFS ? ErrorKind::kDenied
+                                                                         : ErrorKind::kInternal,
+                     "{}: {}", path.string(), std::generic_category().message(error));
+}
+
+Result<> make_folder(const fs::path& path) {
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    return fail_errno(errno, path);
+  }
+  if (std::error_code error; !fs::is_directory(path, error)) {
+    return fail_format(ErrorKind::kInvalid, "{}: not a folder", path.string());
+  }
+  return {};
+}
+
+}  // namespace
+
+fs::path admin_socket_of(const fs::path& data_folder) { return data_folder / "admin.sock"; }
+
+fs::path DataFolder::admin_socket() const { return admin_socket_of(path_); }
+
+Result<DataFolder> DataFolder::open(const fs::path& path) {
+  SELVEDGE_TRY_VOID(make_folder(path));
+  const fs::path lock_path = path / "lock";
+  base::UniqueFd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock) {
+    return fail_errno(errno, lock_path);
+  }
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    return fail_format(
+        ErrorKind::kOverloaded,
+        "{} is used by another node; stop that one, or give this one a folder of its "
+        "own with --data",
+        path.string());
+  }
+  DataFolder folder(path, std::move(lock));
+  for (const fs::path& part : {folder.blobs(), folder.artifacts(), folder.uploads()}) {
+    SELVEDGE_TRY_VOID(make_folder(part));
+  }
+  std::error_code error;
+  fs::remove(folder.admin_socket(), error);
+  for (const auto& left : fs::directory_iterator(folder.uploads(), error)) {
+    fs::remove(left.path(), error);
+  }
+  return folder;
+}
+
+}  // namespace selvedge::node

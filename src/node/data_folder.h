@@ -1,0 +1,34 @@
+#pragma once
+
+// Where a node keeps what it knows and has made. Everything in it but the store can be made again.
+
+#include <filesystem>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace selvedge::node {
+
+// Owned by one node at a time.
+class DataFolder {
+ public:
+  // Makes the folder and its parts (for this user alone) when they are missing, takes it for this
+  // process, and removes what an earlier one left unfinished. kOverloaded: another process has it;
+  // kDenied, kInvalid, kInternal; with the path.
+  static Result<DataFolder> open(const std::filesystem::path& path);
+
+  std::filesystem::path store() const { return path_ / "store"; }
+  std::filesystem::path blobs() const { return path_ / "blobs"; }
+  std::filesystem::path artifacts() const { return path_ / "artifacts"; }
+  std::filesystem::path uploads() const { return path_ / "uploads"; }
+  std::filesystem::path admin_socket() const;
+
+ private:
+  DataFolder(std::filesystem::path path, base::UniqueFd lock) noexcept
+      : path_(std::move(path)), lock_(std::move(lock)) {}
+
+  std::filesystem::path path_;
+  base::UniqueFd lock_;
+};
+
+}  // namespace selvedge::node

@@ -1,0 +1,21 @@
+#pragma once
+
+// Where --http listens.
+
+#include "base/result.h"
+#include "io/socket_address.h"
+
+namespace selvedge::node {
+
+// An address, or every address of both families.
+struct ListenAddress {
+  io::SocketAddress address;
+  bool every_interface = false;  // then only the port counts
+};
+
+// That this process may listen there, and alone: listeners that share a port between shards would
+// share it with another server too. Returns the address with a real port. Overloaded (in use),
+// Denied, Invalid: with what to do about --http. Any thread.
+Result<io::SocketAddress> check_address(const ListenAddress& address);
+
+}  // namespace selvedge::node
