@@ -139,11 +139,7 @@ Result<> DirectoryStore::check(const Key& key, const Precondition& precondition)
 Result<Revision> DirectoryStore::put(const Key& key, base::ByteSpan bytes,
                                      const Precondition& precondition) {
   SELVEDGE_TRY_VOID(check_put(key, bytes));
-  std::string write_id;
-  {
-    const std::lock_guard lock(random_mutex_);
-    write_id = internal::make_write_id(options_.random);
-  }
+  std::string write_id = internal::make_write_id(random_);
   SELVEDGE_TRY(internal::TemporaryFile file,
                internal::TemporaryFile::create(new_pattern(options_.root)));
   SELVEDGE_TRY_VOID(file.write(internal::frame_document(write_id, bytes)));

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "store/internal/locked_random.h"
 #include "store/pause.h"
 #include "store/store.h"
 
@@ -58,14 +59,15 @@ class DirectoryStore final : public Store {
  private:
   class WriteLock;
 
-  explicit DirectoryStore(const DirectoryStoreOptions& options) : options_(options) {}
+  explicit DirectoryStore(const DirectoryStoreOptions& options)
+      : options_(options), random_(options.random) {}
 
   std::filesystem::path path_of(const Key& key) const { return options_.root / key.text(); }
   Result<WriteLock> lock_for_write();
   Result<> check(const Key& key, const Precondition& precondition) const;
 
   DirectoryStoreOptions options_;
-  std::mutex random_mutex_;
+  internal::LockedRandom random_;
   // Waiting for another thread of this process costs no polling.
   std::timed_mutex write_mutex_;
 };

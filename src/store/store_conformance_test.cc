@@ -360,7 +360,10 @@ TEST_P(StoreConformanceTest, OneStoreFromManyThreads_CreatesEachNameOnce) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, StoreConformanceTest,
-                         ::testing::Values(Backend{"directory", &testing::make_directory_world}),
+                         ::testing::Values(Backend{"directory", &testing::make_directory_world},
+                                           Backend{"s3", &testing::make_s3_world},
+                                           Backend{"s3_virtual_host",
+                                                   &testing::make_s3_virtual_host_world}),
                          [](const auto& tested) { return tested.param.name; });
 
 }  // namespace

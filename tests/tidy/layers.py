@@ -11,6 +11,8 @@ _OWNED = {
     "openssl/": ({"crypto"}, "src/crypto"),
     "native.h": ({"engine", "crypto", "wire"}, "src/engine, src/crypto or src/wire"),
     "sys/epoll.h": ({"io"}, "src/io"),
+    "curl/": ({"store"}, "src/store"),
+    "pugixml.hpp": ({"store"}, "src/store"),
     "spdlog/": ({"base"}, "base/log.h"),
     "fmt/": ({"base"}, "base/format.h"),
     "regex": (set(), "a hand-written parser: std::regex is slow and recurses on input"),

