@@ -33,18 +33,18 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   }
   const auto size = static_cast<std::size_t>(status.st_size);
   if (size == 0) {
-    return MappedFile(ByteSpan());
+    return MappedFile(MutableByteSpan());
   }
   void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
   if (address == MAP_FAILED) {
     return fail_errno(errno, path);
   }
-  return MappedFile(ByteSpan(static_cast<const std::byte*>(address), size));
+  return MappedFile(MutableByteSpan(static_cast<std::byte*>(address), size));
 }
 
 MappedFile::~MappedFile() {
-  if (!bytes_.empty()) {
-    ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  if (!mapping_.empty()) {
+    ::munmap(mapping_.data(), mapping_.size());
   }
 }
 

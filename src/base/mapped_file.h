@@ -17,16 +17,16 @@ class MappedFile {
   // Read-only and private. NotFound, Denied, Invalid (not a regular file), Internal; with the path.
   static Result<MappedFile> open(const std::string& path);
 
-  MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+  MappedFile(MappedFile&& other) noexcept : mapping_(std::exchange(other.mapping_, {})) {}
   MappedFile& operator=(MappedFile&&) = delete;
   ~MappedFile();
 
-  ByteSpan bytes() const noexcept [[clang::lifetimebound]] { return bytes_; }
+  ByteSpan bytes() const noexcept [[clang::lifetimebound]] { return mapping_; }
 
  private:
-  explicit MappedFile(ByteSpan bytes) noexcept : bytes_(bytes) {}
+  explicit MappedFile(MutableByteSpan mapping) noexcept : mapping_(mapping) {}
 
-  ByteSpan bytes_;
+  MutableByteSpan mapping_;  // not writable, but munmap(2) takes it so
 };
 
 }  // namespace selvedge::base
