@@ -55,7 +55,8 @@ constexpr std::string_view kFull = R"({
              "repository": "https://example.com/site", "homepage": "https://example.com/",
              "private": true},
     "fs": [{"from": null, "volume_name": "/public", "mount_path": "/public"},
-           {"from": "wasmer/python", "volume_name": "atom", "host_path": "/lib", "mount_path": "/lib"}]
+           {"from": "wasmer/python", "volume_name": "atom", "host_path": "/lib",
+            "mount_path": "/lib"}]
   },
   "atoms": {"tool": {"kind": "https://webc.org/kind/wasm", "signature": "sha256:AAAA",
                      "annotations": {"wasm": {"features": ["simd", "threads"]}}}},
@@ -69,7 +70,8 @@ constexpr std::string_view kFull = R"({
               "annotations": {"atom": {"name": "tool"}, "wasi": {"atom": "tool"},
                               "wcgi": {"dialect": "rfc-3875"}}}
   },
-  "bindings": [{"name": "b", "kind": "wit@0.1.0", "annotations": {"wit": {"exports": "metadata:/x.wit", "module": "tool"}}}],
+  "bindings": [{"name": "b", "kind": "wit@0.1.0",
+                "annotations": {"wit": {"exports": "metadata:/x.wit", "module": "tool"}}}],
   "entrypoint": "serve"
 })";
 
@@ -125,7 +127,8 @@ TEST(WebcManifest, UnknownKeys_AreKeptAndWarnedAbout) {
   constexpr std::string_view kText = R"({
     "package": {"wapm": {"name": "a/b", "mood": {"now": 3}}, "later": [1, 2.5, null, true],
                 "fs": [{"from": null, "volume_name": "v", "mount_path": "/v", "mode": "ro"}]},
-    "atoms": {"m": {"kind": "k", "signature": "s", "annotations": {"wasm": {"features": ["x"], "y": 1}}}},
+    "atoms": {"m": {"kind": "k", "signature": "s",
+                    "annotations": {"wasm": {"features": ["x"], "y": 1}}}},
     "commands": {"c": {"runner": "https://webc.org/runner/other",
                        "annotations": {"other": {"deep": [{"x": -1}]}}}},
     "entrypoint": "c"})";
@@ -147,7 +150,8 @@ TEST(WebcManifest, UnknownKeys_AreKeptAndWarnedAbout) {
 TEST(WebcManifest, OldPackages_FindTheirAtom) {
   const auto atom_of_command = [](std::string_view annotations) {
     const auto manifest = parse(fmt::format(
-        R"({{"atoms": {{"first": {{"kind": "k", "signature": "s"}}, "c": {{"kind": "k", "signature": "s"}}}},
+        R"({{"atoms": {{"first": {{"kind": "k", "signature": "s"}},
+                        "c": {{"kind": "k", "signature": "s"}}}},
             "commands": {{"c": {{"runner": "https://webc.org/runner/wasi/command@unstable_"{}}},
                           "d": {{"runner": "https://webc.org/runner/wasi@unstable_"}}}}}})",
         annotations));
@@ -164,7 +168,8 @@ TEST(WebcManifest, OldPackages_FindTheirAtom) {
 TEST(WebcManifest, NamesThatLeadNowhere_AreRefused) {
   EXPECT_THAT(fault(R"({"entrypoint": "x"})"), HasSubstr("entrypoint \"x\" is not the name of"));
   constexpr std::string_view kCommand =
-      R"({{"commands": {{"c": {{"runner": "https://webc.org/runner/wasi", "annotations": {{"atom": {}}}}}}}}})";
+      R"({{"commands": {{"c": {{"runner": "https://webc.org/runner/wasi",
+                               "annotations": {{"atom": {}}}}}}}}})";
   EXPECT_THAT(fault(fmt::format(kCommand, R"({"name": "m"})")),
               HasSubstr("runs the atom \"m\", which the package does not have"));
   EXPECT_THAT(fault(fmt::format(kCommand, R"({"name": "m", "dependency": "d"})")),
@@ -187,10 +192,10 @@ TEST(WebcManifest, WrongKinds_AreRefusedByPath) {
   EXPECT_THAT(fault(R"({"commands": {"c": {"annotations": {}}}})"), HasSubstr("commands.c.runner"));
   EXPECT_THAT(fault(R"({"use": {"a": 1}})"), HasSubstr("use.a must be a text"));
   EXPECT_THAT(fault(R"({"use": {"a": "x\u0000y"}})"), HasSubstr("a text without NUL"));
-  EXPECT_THAT(
-      fault(
-          R"({"commands": {"c": {"runner": "https://webc.org/runner/wasi", "annotations": {"wasi": {"env": ["A"]}}}}})"),
-      HasSubstr("commands.c.annotations.wasi.env"));
+  EXPECT_THAT(fault(
+                  R"({"commands": {"c": {"runner": "https://webc.org/runner/wasi",
+                                 "annotations": {"wasi": {"env": ["A"]}}}}})"),
+              HasSubstr("commands.c.annotations.wasi.env"));
   EXPECT_THAT(fault(R"({"commands": {"": {"runner": "r"}}})"),
               HasSubstr("a name in commands is empty"));
 }
