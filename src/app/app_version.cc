@@ -14,6 +14,8 @@
 namespace selvedge::app {
 namespace {
 
+constexpr wasix::Timestamp kNanosecondsPerSecond = 1'000'000'000;
+
 // Apps do not share turns on a shard, nor anything else: each is a tenant of its own.
 engine::TenantId tenant_of(const std::string& app) {
   const crypto::Blake3Hash hash = crypto::blake3(base::as_bytes(app));
@@ -71,6 +73,7 @@ Result<> VersionLoader::prepare(const PackageImage& image,
 }
 
 Result<ProgramOptions> VersionLoader::program_options(const std::string& app,
+                                                      const VersionRecord& record,
                                                       const AppConfig& config,
                                                       const PackageImage& image,
                                                       const ImageCommand& command) const {
@@ -82,9 +85,11 @@ Result<ProgramOptions> VersionLoader::program_options(const std::string& app,
   made.arguments.insert(made.arguments.end(), command.main_args.begin(), command.main_args.end());
   made.arguments.insert(made.arguments.end(), config.arguments.begin(), config.arguments.end());
   made.environment = merge_environments(command.environment, config.environment);
+  // The same on every node.
+  const auto time = static_cast<wasix::Timestamp>(record.created) * kNanosecondsPerSecond;
   for (const ImageVolume& volume : image.volumes) {
     SELVEDGE_TRY(const auto path, file_of(volume.blob));
-    SELVEDGE_TRY(auto files, open_volume(path.string()));
+    SELVEDGE_TRY(auto files, open_volume(path.string(), time));
     made.mounts.push_back({.guest = volume.guest,
                            .host = {},
                            .read_only = true,
@@ -119,7 +124,7 @@ Result<std::shared_ptr<const AppVersion>> VersionLoader::load(const std::string&
   SELVEDGE_TRY(auto config, parse_app_config(record.config, "app.yaml"));
   SELVEDGE_TRY(const PackageImage image, options_.apps.image(record.package));
   SELVEDGE_TRY(const ImageCommand* const command, main_command(image));
-  SELVEDGE_TRY(auto options, program_options(app, config, image, *command));
+  SELVEDGE_TRY(auto options, program_options(app, record, config, image, *command));
   SELVEDGE_TRY(const auto path, file_of(module_of(image, *command).blob));
   SELVEDGE_TRY(auto program, Program::load(options_.engine, options_.functions, path.string(),
                                            std::move(options)));

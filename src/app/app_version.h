@@ -48,8 +48,8 @@ class VersionLoader {
  private:
   // The verified file of a blob.
   Result<std::filesystem::path> file_of(const BlobReference& blob) const;
-  Result<ProgramOptions> program_options(const std::string& app, const AppConfig& config,
-                                         const PackageImage& image,
+  Result<ProgramOptions> program_options(const std::string& app, const VersionRecord& record,
+                                         const AppConfig& config, const PackageImage& image,
                                          const ImageCommand& command) const;
 
   Options options_;

@@ -15,7 +15,6 @@ namespace {
 constexpr std::size_t kEnvironmentFileBytesMax = std::size_t{1} << 20;
 constexpr std::uint64_t kMemoryBytesMin = 65'536;  // one page
 constexpr std::uint64_t kMemoryBytesMax = std::uint64_t{4} << 30;
-constexpr std::size_t kShardsMax = 1024;
 constexpr std::size_t kConcurrencyMax = 10'000;
 constexpr std::size_t kThreadsMax = 20'000;
 // A program begins with its streams and folders.
@@ -25,8 +24,10 @@ constexpr std::string_view kTopFooter = R"(Examples:
   selvedge run hello.wasm
   selvedge run --dir . python.wasm -- script.py arg
   selvedge run --http 8080 ./my-site
+  selvedge node --dev
+  selvedge deploy ./my-site
 
-`selvedge run --help` says more.)";
+`selvedge run --help` says more, and so for every command.)";
 
 constexpr std::string_view kRunFooter = R"(Examples:
   selvedge run hello.wasm                                  a program on this terminal
@@ -142,26 +143,6 @@ Result<std::vector<std::pair<std::string, std::string>>> environment_of(
   return entries;
 }
 
-Result<std::optional<log::Level>> log_level_of(std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, log::Level>, 5> kLevels{{
-      {"debug", log::Level::kDebug},
-      {"info", log::Level::kInfo},
-      {"warning", log::Level::kWarning},
-      {"error", log::Level::kError},
-      {"off", log::Level::kOff},
-  }};
-  if (text.empty()) {
-    return std::optional<log::Level>();
-  }
-  for (const auto& [name, level] : kLevels) {
-    if (name == text) {
-      return std::optional(level);
-    }
-  }
-  return fail_format(ErrorKind::kInvalid,
-                     "--log-level \"{}\": write debug, info, warning, error or off", text);
-}
-
 Result<> add_limits(const RawRun& raw, RunOptions& options) {
   if (!raw.memory_limit.empty()) {
     auto bytes = base::parse_bytes(raw.memory_limit);
@@ -181,9 +162,6 @@ Result<> add_limits(const RawRun& raw, RunOptions& options) {
     }
     options.time_max = *time;
   }
-  if (raw.shards > kShardsMax) {
-    return fail_format(ErrorKind::kInvalid, "--shards {}: at most {}", raw.shards, kShardsMax);
-  }
   if (raw.concurrency > kConcurrencyMax) {
     return fail_format(ErrorKind::kInvalid, "--concurrency {}: at most {}", raw.concurrency,
                        kConcurrencyMax);
@@ -198,7 +176,7 @@ Result<> add_limits(const RawRun& raw, RunOptions& options) {
   }
   options.threads_max = raw.threads;
   options.files_max = raw.files;
-  options.shards = raw.shards;
+  SELVEDGE_TRY(options.shards, parse_shards(raw.shards));
   options.concurrency_max = raw.concurrency;
   return {};
 }
@@ -245,7 +223,7 @@ Result<Invocation> run_options(const RawRun& raw, std::span<const std::string> a
   }
   SELVEDGE_TRY_VOID(add_limits(raw, options));
   SELVEDGE_TRY_VOID(add_network(raw, options));
-  SELVEDGE_TRY(options.log_level, log_level_of(raw.log_level));
+  SELVEDGE_TRY(options.log_level, parse_log_level(raw.log_level));
   options.access_log = raw.access_log;
   options.quiet = raw.quiet;
   options.json = raw.json;
@@ -253,13 +231,18 @@ Result<Invocation> run_options(const RawRun& raw, std::span<const std::string> a
 }
 
 Result<Invocation> interpret(const CLI::App& run, const CLI::App& version, const RawRun& raw,
-                             bool version_json, std::span<const std::string> after_dashes,
+                             bool version_json, const PlatformParser& platform,
+                             std::span<const std::string> after_dashes,
                              const ParseContext& context) {
   if (run.parsed()) {
     return run_options(raw, after_dashes, context);
   }
   if (version.parsed()) {
     return Invocation(VersionOptions{.json = version_json});
+  }
+  SELVEDGE_TRY(auto command, platform.command(context.host_variable("SELVEDGE_NODE")));
+  if (command.has_value()) {
+    return Invocation(*std::move(command));
   }
   return fail(ErrorKind::kInvalid, "what to do? Try: selvedge run TARGET (selvedge --help)");
 }
@@ -273,21 +256,25 @@ Result<Invocation> parse_command_line(std::span<const std::string> arguments,
   const auto count = static_cast<std::size_t>(dashes - arguments.begin());
   const auto after_dashes =
       dashes == arguments.end() ? std::span<const std::string>() : arguments.subspan(count + 1);
-  if (count > 0 && !arguments.front().starts_with('-') && arguments.front() != "run" &&
-      arguments.front() != "version") {
-    return fail_format(ErrorKind::kInvalid,
-                       "there is no command \"{}\": this version has run and version",
-                       arguments.front());
+  static constexpr std::array<std::string_view, 5> kCommands{"run", "node", "deploy", "app",
+                                                             "version"};
+  if (count > 0 && !arguments.front().starts_with('-') &&
+      std::ranges::find(kCommands, arguments.front()) == kCommands.end()) {
+    return fail_format(ErrorKind::kInvalid, "there is no command \"{}\": this version has {}",
+                       arguments.front(), fmt::join(kCommands, ", "));
   }
 
   RawRun raw;
   bool version_json = false;
-  CLI::App top("selvedge runs WebAssembly programs and serves them over HTTP.", "selvedge");
+  CLI::App top(
+      "selvedge runs WebAssembly programs, serves them over HTTP, and is the node you deploy to.",
+      "selvedge");
   top.footer(std::string(kTopFooter));
   CLI::App* run = top.add_subcommand("run", "Run a program here, or serve it with --http");
   declare_run(*run, raw);
   CLI::App* version = top.add_subcommand("version", "Print the version");
   version->add_flag("--json", version_json, "as JSON");
+  const PlatformParser platform(top);
   top.require_subcommand(0, 1);
   std::vector<std::string> reversed(arguments.begin(), dashes);
   // A value that may be left out would take the target for itself.
@@ -305,7 +292,7 @@ Result<Invocation> parse_command_line(std::span<const std::string> arguments,
   } catch (const CLI::ParseError& error) {
     return fail(ErrorKind::kInvalid, error.what());
   }
-  return interpret(*run, *version, raw, version_json, after_dashes, context);
+  return interpret(*run, *version, raw, version_json, platform, after_dashes, context);
 }
 
 }  // namespace selvedge::cli

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "cli/platform_options.h"
 #include "io/socket_address.h"
 #include "node/listen_address.h"
 #include "wasix/egress_policy.h"
@@ -74,7 +75,7 @@ struct HelpText {
   std::string text;
 };
 
-using Invocation = std::variant<RunOptions, VersionOptions, HelpText>;
+using Invocation = std::variant<RunOptions, VersionOptions, HelpText, PlatformCommand>;
 
 // `arguments`: argv without the program's name. `host_environment` looks up one variable of our own
 // environment, for `--env NAME`. Invalid: a sentence for the user, exit with kUsage.
@@ -84,6 +85,10 @@ struct ParseContext {
 Result<Invocation> parse_command_line(std::span<const std::string> arguments,
                                       const ParseContext& context);
 
+// Of --log-level; empty: nullopt.
+Result<std::optional<log::Level>> parse_log_level(std::string_view text);
+// Of --shards: 0 is one per core.
+Result<std::size_t> parse_shards(std::size_t count);
 // HOST::GUEST, HOST::GUEST:ro, HOST or HOST:ro. A HOST alone appears under the same path; a
 // relative one below "/", where programs start.
 Result<DirectoryMount> parse_directory(std::string_view text);

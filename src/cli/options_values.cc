@@ -1,6 +1,7 @@
 // The values of options: directories, addresses, environment files.
 
 #include <algorithm>
+#include <array>
 
 #include "app/manifest.h"
 #include "base/format.h"
@@ -21,7 +22,36 @@ std::string_view trim(std::string_view text) {
              : text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
 }
 
+constexpr std::size_t kShardsMax = 1024;
+
 }  // namespace
+
+Result<std::optional<log::Level>> parse_log_level(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, log::Level>, 5> kLevels{{
+      {"debug", log::Level::kDebug},
+      {"info", log::Level::kInfo},
+      {"warning", log::Level::kWarning},
+      {"error", log::Level::kError},
+      {"off", log::Level::kOff},
+  }};
+  if (text.empty()) {
+    return std::optional<log::Level>();
+  }
+  for (const auto& [name, level] : kLevels) {
+    if (name == text) {
+      return std::optional(level);
+    }
+  }
+  return fail_format(ErrorKind::kInvalid,
+                     "--log-level \"{}\": write debug, info, warning, error or off", text);
+}
+
+Result<std::size_t> parse_shards(std::size_t count) {
+  if (count > kShardsMax) {
+    return fail_format(ErrorKind::kInvalid, "--shards {}: at most {}", count, kShardsMax);
+  }
+  return count;
+}
 
 Result<DirectoryMount> parse_directory(std::string_view text) {
   constexpr std::string_view kReadOnly = ":ro";

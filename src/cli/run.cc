@@ -9,6 +9,7 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "cli/messages.h"
+#include "cli/platform_commands.h"
 #include "cli/run_command.h"
 #include "cli/run_server.h"
 #include "cli/runtime.h"
@@ -138,6 +139,16 @@ int run(const RunOptions& options) {
   return *code;
 }
 
+static int run_platform(const PlatformCommand& command) {
+  if (const auto* node = std::get_if<NodeCommand>(&command)) {
+    return run_node_command(*node);
+  }
+  if (const auto* deploy = std::get_if<DeployCommand>(&command)) {
+    return run_deploy(*deploy);
+  }
+  return run_app_command(std::get<AppCommand>(command));
+}
+
 int run_command_line(std::span<const std::string> arguments) {
   auto invocation = parse_command_line(arguments, {.host_variable = &host_variable});
   if (!invocation.has_value()) {
@@ -150,6 +161,8 @@ int run_command_line(std::span<const std::string> arguments) {
   }
   if (const auto* version = std::get_if<VersionOptions>(&*invocation)) {
     print_version(*version);
+  } else if (const auto* command = std::get_if<PlatformCommand>(&*invocation)) {
+    return run_platform(*command);
   } else {
     fmt::print("{}", std::get<HelpText>(*invocation).text);
   }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kActiveBytesMax = std::size_t{64} << 10;
 
-nlohmann::json to_json(const std::optional<app::ActiveRecord>& active) {
+nlohmann::json active_json(const std::optional<app::ActiveRecord>& active) {
   nlohmann::json versions = nlohmann::json::array();
   if (active.has_value()) {
     for (const app::VersionWeight& entry : active->versions) {
@@ -64,7 +64,7 @@ io::Task<> AdminApi::list_apps(app::HttpExchange& exchange) {
   for (const AppSummary& app : apps) {
     list.push_back({{"name", app.name},
                     {"url", url_of(app.name, std::nullopt)},
-                    {"active", to_json(app.active)}});
+                    {"active", active_json(app.active)}});
   }
   co_return co_await answer_json(exchange, wire::StatusCode(200), {{"apps", std::move(list)}});
 }
@@ -83,7 +83,7 @@ io::Task<> AdminApi::describe_app(app::HttpExchange& exchange, std::string app) 
   co_return co_await answer_json(exchange, wire::StatusCode(200),
                                  {{"name", app},
                                   {"url", url_of(app, std::nullopt)},
-                                  {"active", to_json(details.active)},
+                                  {"active", active_json(details.active)},
                                   {"versions", std::move(versions)}});
 }
 
@@ -107,10 +107,10 @@ io::Task<> AdminApi::activate(app::HttpExchange& exchange, std::string app) {
   SELVEDGE_CO_TRY_VOID(co_await in_store(
       [&store = options_.store, app, wanted, seen] { return store.activate(app, wanted, seen); }));
   options_.catalog.changed(app);
-  log::info("app={} active={}", app, to_text(to_json(wanted)));
+  log::info("app={} active={}", app, to_text(active_json(wanted)));
   co_return co_await answer_json(
       exchange, wire::StatusCode(200),
-      {{"name", app}, {"url", url_of(app, std::nullopt)}, {"active", to_json(wanted)}});
+      {{"name", app}, {"url", url_of(app, std::nullopt)}, {"active", active_json(wanted)}});
 }
 
 }  // namespace selvedge::node

@@ -1,0 +1,187 @@
+#include "cli/admin_client.h"
+
+#include <array>
+#include <utility>
+
+#include "base/format.h"
+
+namespace selvedge::cli {
+namespace {
+
+constexpr std::size_t kAnswerBytesMax = std::size_t{64} << 20;
+constexpr long kConnectSecondsMax = 10;
+constexpr long kHttpErrorMin = 400;
+
+ErrorKind kind_of(std::string_view text) {
+  for (const ErrorKind kind :
+       {ErrorKind::kInvalid, ErrorKind::kNotFound, ErrorKind::kDenied, ErrorKind::kOverloaded,
+        ErrorKind::kDisconnected, ErrorKind::kTimeout, ErrorKind::kConflict,
+        ErrorKind::kUnsupported}) {
+    if (to_string(kind) == text) {
+      return kind;
+    }
+  }
+  return ErrorKind::kInternal;
+}
+
+// {"error": sentence, "kind": kind}
+Error error_of(const nlohmann::json& answer, long status) {
+  if (answer.is_object() && answer.contains("error") && answer["error"].is_string()) {
+    const auto kind = answer.find("kind");
+    return Error(kind != answer.end() && kind->is_string()
+                     ? kind_of(kind->get_ref<const std::string&>())
+                     : ErrorKind::kInternal,
+                 answer["error"].get_ref<const std::string&>());
+  }
+  return Error(ErrorKind::kInternal, fmt::format("the node answered with status {}", status));
+}
+
+// Takes an answer apart as it comes.
+struct Answer {
+  std::string text;
+  const std::function<void(const nlohmann::json&)>* on_line = nullptr;
+  nlohmann::json last = nullptr;
+  bool malformed = false;
+
+  bool take(std::string_view piece) {
+    text += piece;
+    if (on_line == nullptr) {
+      return text.size() <= kAnswerBytesMax;
+    }
+    for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n')) {
+      last = nlohmann::json::parse(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end),
+                                   nullptr, false);
+      text.erase(0, end + 1);
+      malformed = malformed || last.is_discarded();
+      if (!malformed) {
+        (*on_line)(last);
+      }
+    }
+    return text.size() <= kAnswerBytesMax && !malformed;
+  }
+};
+
+std::size_t take_answer(const char* bytes, std::size_t size, std::size_t count, void* answer) {
+  const std::size_t total = size * count;
+  return static_cast<Answer*>(answer)->take({bytes, total}) ? total : 0;
+}
+
+std::string to_text(const nlohmann::json& value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace
+
+struct AdminClient::Request {
+  const char* method;
+  std::string_view path;
+  base::ByteSpan content = {};
+  bool is_json = true;
+  const std::function<void(const nlohmann::json&)>* on_line = nullptr;
+};
+
+Result<AdminClient> AdminClient::create(std::filesystem::path socket) {
+  CURL* const handle = curl_easy_init();
+  if (handle == nullptr) {
+    return fail(ErrorKind::kInternal, "libcurl cannot be initialised");
+  }
+  return AdminClient(std::move(socket), handle);
+}
+
+Result<nlohmann::json> AdminClient::exchange(const Request& request) {
+  CURL* const handle = handle_.get();
+  Answer answer{.text = {}, .on_line = request.on_line};
+  const std::string url = fmt::format("http://node{}", request.path);
+  const std::string socket = socket_.string();
+  std::array<char, CURL_ERROR_SIZE> message{};
+  curl_easy_reset(handle);
+  const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(
+      curl_slist_append(nullptr, request.is_json ? "Content-Type: application/json"
+                                                 : "Content-Type: application/octet-stream"),
+      &curl_slist_free_all);
+  curl_easy_setopt(handle, CURLOPT_UNIX_SOCKET_PATH, socket.c_str());
+  curl_easy_setopt(handle, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(handle, CURLOPT_PROXY, "");
+  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, kConnectSecondsMax);
+  curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, message.data());
+  curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &take_answer);
+  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &answer);
+  if (!request.content.empty()) {
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.content.data());
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(request.content.size()));
+  }
+  curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method);
+  const CURLcode code = curl_easy_perform(handle);
+  if (code == CURLE_COULDNT_CONNECT) {
+    return fail_format(ErrorKind::kDisconnected,
+                       "no node answers at {}: start one with `selvedge node --dev`, or name its "
+                       "socket with --node or SELVEDGE_NODE",
+                       socket);
+  }
+  if (code != CURLE_OK) {
+    return fail_format(ErrorKind::kDisconnected, "the node at {} broke off: {}", socket,
+                       message.front() != '\0' ? message.data() : curl_easy_strerror(code));
+  }
+  long status = 0;
+  curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+  if (request.on_line == nullptr && !answer.text.empty()) {
+    answer.last = nlohmann::json::parse(answer.text, nullptr, false);
+  }
+  if (status >= kHttpErrorMin || (answer.last.is_object() && answer.last.contains("error"))) {
+    return fail(error_of(answer.last, status));
+  }
+  if (answer.last.is_discarded()) {
+    return fail_format(ErrorKind::kInternal, "the node at {} did not answer in JSON", socket);
+  }
+  return std::move(answer.last);
+}
+
+Result<nlohmann::json> AdminClient::get(std::string_view path) {
+  return exchange({.method = "GET", .path = path});
+}
+
+Result<nlohmann::json> AdminClient::put(std::string_view path, const nlohmann::json& content) {
+  const std::string text = to_text(content);
+  return exchange({.method = "PUT", .path = path, .content = base::as_bytes(text)});
+}
+
+Result<nlohmann::json> AdminClient::post(std::string_view path, const nlohmann::json& content) {
+  const std::string text = to_text(content);
+  return exchange({.method = "POST", .path = path, .content = base::as_bytes(text)});
+}
+
+Result<> AdminClient::remove(std::string_view path) {
+  SELVEDGE_TRY_VOID(exchange({.method = "DELETE", .path = path}));
+  return {};
+}
+
+Result<> AdminClient::put_blob(const crypto::Blake3Hash& hash, base::ByteSpan bytes) {
+  const std::string path = "/v1/blobs/" + hash.hex();
+  SELVEDGE_TRY_VOID(exchange({.method = "PUT", .path = path, .content = bytes, .is_json = false}));
+  return {};
+}
+
+Result<nlohmann::json> AdminClient::post_for_lines(
+    std::string_view path, const nlohmann::json& content,
+    const std::function<void(const nlohmann::json&)>& on_line) {
+  const std::string text = to_text(content);
+  return exchange({.method = "POST",
+                   .path = path,
+                   .content = base::as_bytes(text),
+                   .is_json = true,
+                   .on_line = &on_line});
+}
+
+Result<> guard_answers(const std::function<Result<>()>& function) {
+  try {
+    return function();
+  } catch (const nlohmann::json::exception& error) {
+    return fail_format(ErrorKind::kInternal,
+                       "the node's answer is not what this version expects: {}", error.what());
+  }
+}
+
+}  // namespace selvedge::cli

@@ -1,0 +1,55 @@
+#pragma once
+
+// Talks to a node's admin API. Blocking; one thread.
+
+#include <curl/curl.h>
+#include <nlohmann/json.hpp>
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "crypto/blake3.h"
+
+namespace selvedge::cli {
+
+class AdminClient {
+ public:
+  // Connects at the first request.
+  static Result<AdminClient> create(std::filesystem::path socket);
+
+  // Errors are the node's own sentences with their kinds; kDisconnected, with what to do, when no
+  // node answers.
+  Result<nlohmann::json> get(std::string_view path);
+  Result<nlohmann::json> put(std::string_view path, const nlohmann::json& content);
+  Result<nlohmann::json> post(std::string_view path, const nlohmann::json& content);
+  Result<> remove(std::string_view path);
+  Result<> put_blob(const crypto::Blake3Hash& hash, base::ByteSpan bytes);
+  // For an answer that comes as one JSON value a line: each goes to `on_line`; the last is
+  // returned.
+  Result<nlohmann::json> post_for_lines(std::string_view path, const nlohmann::json& content,
+                                        const std::function<void(const nlohmann::json&)>& on_line);
+
+ private:
+  struct Close {
+    void operator()(CURL* handle) const noexcept { curl_easy_cleanup(handle); }
+  };
+  struct Request;
+
+  AdminClient(std::filesystem::path socket, CURL* handle) noexcept
+      : socket_(std::move(socket)), handle_(handle) {}
+  Result<nlohmann::json> exchange(const Request& request);
+
+  std::filesystem::path socket_;
+  std::unique_ptr<CURL, Close> handle_;
+};
+
+// Runs `function`, which takes answers apart: kInternal when one is not what this version expects.
+Result<> guard_answers(const std::function<Result<>()>& function);
+
+}  // namespace selvedge::cli

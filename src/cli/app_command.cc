@@ -1,0 +1,151 @@
+#include <algorithm>
+#include <ctime>
+
+#include "base/format.h"
+#include "cli/admin_client.h"
+#include "cli/messages.h"
+#include "cli/options.h"
+#include "cli/platform_commands.h"
+
+namespace selvedge::cli {
+namespace {
+
+std::string path_of(const AppCommand& command, std::string_view what = "") {
+  return fmt::format("/v1/apps/{}{}", command.app, what);
+}
+
+// "3", or "2 (90 %), 3 (10 %)"; "none".
+std::string describe_active(const nlohmann::json& active) {
+  std::uint64_t total = 0;
+  for (const nlohmann::json& entry : active) {
+    total += entry.value("weight", std::uint64_t{0});
+  }
+  if (active.size() == 1) {
+    return fmt::format("{}", active[0].value("version", std::uint64_t{0}));
+  }
+  std::string text;
+  for (const nlohmann::json& entry : active) {
+    text += fmt::format("{}{} ({:.4g} %)", text.empty() ? "" : ", ",
+                        entry.value("version", std::uint64_t{0}),
+                        100.0 * static_cast<double>(entry.value("weight", std::uint64_t{0})) /
+                            static_cast<double>(total));
+  }
+  return text.empty() ? "none" : text;
+}
+
+// "2026-11-26 08:15:00Z"
+std::string format_time(std::int64_t seconds) {
+  const std::time_t time = seconds;
+  std::tm parts{};
+  ::gmtime_r(&time, &parts);
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+void print_apps(const nlohmann::json& answer) {
+  const nlohmann::json& apps = answer.at("apps");
+  if (apps.empty()) {
+    fmt::print("No apps yet. Put one online: selvedge deploy FOLDER\n");
+  }
+  for (const nlohmann::json& app : apps) {
+    fmt::print("{:<32} {:<16} {}\n", app.value("name", ""), describe_active(app["active"]),
+               app.value("url", ""));
+  }
+}
+
+void print_app(const nlohmann::json& app) {
+  fmt::print("{}  {}\nactive: {}\n", app.value("name", ""), app.value("url", ""),
+             describe_active(app["active"]));
+  for (const nlohmann::json& version : app["versions"]) {
+    fmt::print("  {:>6}  {}  {}  {}\n", version.value("version", std::uint64_t{0}),
+               format_time(version.value("created", std::int64_t{0})),
+               version.value("package", "").substr(0, 12), version.value("url", ""));
+  }
+}
+
+// The version before the active ones. What somebody else chose meanwhile is not overwritten.
+Result<nlohmann::json> roll_back(AdminClient& client, const AppCommand& command) {
+  SELVEDGE_TRY(const nlohmann::json app, client.get(path_of(command)));
+  const nlohmann::json& active = app["active"];
+  if (active.empty()) {
+    return fail_format(ErrorKind::kInvalid, "no version of {} is active: choose one with activate",
+                       command.app);
+  }
+  std::uint64_t newest = 0;
+  for (const nlohmann::json& entry : active) {
+    newest = std::max(newest, entry.value("version", std::uint64_t{0}));
+  }
+  std::uint64_t before = 0;
+  for (const nlohmann::json& version : app["versions"]) {
+    const std::uint64_t number = version.value("version", std::uint64_t{0});
+    if (number < newest) {
+      before = std::max(before, number);
+    }
+  }
+  if (before == 0) {
+    return fail_format(ErrorKind::kNotFound, "{} has no version before {}", command.app, newest);
+  }
+  return client.put(path_of(command, "/active"),
+                    {{"versions", {{{"version", before}, {"weight", 1}}}}, {"seen", active}});
+}
+
+Result<nlohmann::json> perform(AdminClient& client, const AppCommand& command) {
+  switch (command.verb) {
+    case AppCommand::Verb::kList:
+      return client.get("/v1/apps");
+    case AppCommand::Verb::kInfo:
+      return client.get(path_of(command));
+    case AppCommand::Verb::kActivate:
+      return client.put(path_of(command, "/active"),
+                        nlohmann::json::parse(to_json(command.active), nullptr, false));
+    case AppCommand::Verb::kRollBack:
+      return roll_back(client, command);
+    case AppCommand::Verb::kDelete:
+      SELVEDGE_TRY_VOID(client.remove(path_of(command)));
+      return nlohmann::json{{"name", command.app}, {"deleted", true}};
+  }
+  return fail(ErrorKind::kInternal, "no such command");
+}
+
+void print_answer(const nlohmann::json& answer, const AppCommand& command) {
+  if (command.output.json) {
+    fmt::print("{}\n", answer.dump());
+    return;
+  }
+  switch (command.verb) {
+    case AppCommand::Verb::kList:
+      print_apps(answer);
+      return;
+    case AppCommand::Verb::kInfo:
+      print_app(answer);
+      return;
+    case AppCommand::Verb::kDelete:
+      fmt::print("Deleted {}\n", command.app);
+      return;
+    default:
+      fmt::print("{} now serves version {}\n  {}\n", command.app, describe_active(answer["active"]),
+                 answer.value("url", ""));
+  }
+}
+
+Result<> run(const AppCommand& command) {
+  SELVEDGE_TRY(auto client, AdminClient::create(command.socket));
+  SELVEDGE_TRY(const nlohmann::json answer, perform(client, command));
+  if (!command.output.quiet) {
+    print_answer(answer, command);
+  }
+  return {};
+}
+
+}  // namespace
+
+int run_app_command(const AppCommand& command) {
+  const auto done = guard_answers([&command] { return run(command); });
+  if (!done.has_value()) {
+    print_error(done.error(), {.json = command.output.json});
+    return static_cast<int>(ExitCode::kFailure);
+  }
+  return static_cast<int>(ExitCode::kSuccess);
+}
+
+}  // namespace selvedge::cli

@@ -1,0 +1,190 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "app/app_config.h"
+#include "app/package.h"
+#include "app/package_source.h"
+#include "base/format.h"
+#include "base/log.h"
+#include "cli/admin_client.h"
+#include "cli/messages.h"
+#include "cli/options.h"
+#include "cli/platform_commands.h"
+
+namespace selvedge::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kKibi = 1024;
+
+// What is deployed, as it was found on this machine.
+struct Deployment {
+  std::string app;
+  std::string config;  // the text of app.yaml
+  app::PackageSource package;
+};
+
+// One line that is overwritten by the next, on a terminal only.
+class StatusLine {
+ public:
+  explicit StatusLine(OutputOptions output)
+      : shown_(!output.json && !output.quiet && ::isatty(STDERR_FILENO) == 1) {}
+  StatusLine(const StatusLine&) = delete;
+  StatusLine& operator=(const StatusLine&) = delete;
+  ~StatusLine() { show(""); }
+
+  void show(std::string_view text) {
+    if (shown_) {
+      fmt::print(stderr, "\r\033[K{}", log::escape(text));
+      std::fflush(stderr);
+    }
+  }
+
+ private:
+  bool shown_;
+};
+
+// "My Site.wasm" becomes "my-site": a name for what has none.
+std::string name_from(const fs::path& target) {
+  std::error_code ignored;
+  const fs::path absolute = fs::weakly_canonical(target, ignored);
+  std::string name;
+  for (const char c : absolute.stem().string()) {
+    const bool upper = c >= 'A' && c <= 'Z';
+    if (upper || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
+      name += upper ? static_cast<char>(c - 'A' + 'a') : c;
+    } else if (!name.empty() && name.back() != '-') {
+      name += '-';
+    }
+  }
+  while (name.ends_with('-')) {
+    name.pop_back();
+  }
+  return name;
+}
+
+Result<std::string> read_config(const fs::path& target) {
+  std::error_code ignored;
+  const fs::path file = target / "app.yaml";
+  if (fs::is_directory(target, ignored) && fs::exists(file, ignored)) {
+    return app::read_text_file(file.string(), app::kAppConfigBytesMax);
+  }
+  return fmt::format("kind: {}\npackage: .\n", app::kAppKind);
+}
+
+// Where the package is that app.yaml names.
+Result<fs::path> package_of(const fs::path& target, const app::AppConfig& config) {
+  std::error_code ignored;
+  const fs::path beside = target / config.package;
+  if (config.package == "." || config.package == "./") {
+    return target;
+  }
+  if (fs::exists(beside, ignored)) {
+    return beside;
+  }
+  return fail_format(
+      ErrorKind::kUnsupported,
+      "app.yaml: package: {} is neither a folder nor a file beside it; packages of a "
+      "registry are not supported yet",
+      config.package);
+}
+
+Result<Deployment> read_deployment(const DeployCommand& command, MessageStyle style) {
+  const fs::path target(command.target);
+  SELVEDGE_TRY(std::string text, read_config(target));
+  SELVEDGE_TRY(const app::AppConfig config,
+               app::parse_app_config(text, (target / "app.yaml").string()));
+  for (const std::string& warning : config.warnings) {
+    print_warning(warning, style);
+  }
+  Deployment made{.app = command.app.value_or(config.name.value_or(name_from(target))),
+                  .config = std::move(text),
+                  .package = {}};
+  if (!app::is_app_name(made.app)) {
+    return fail_format(ErrorKind::kInvalid,
+                       "\"{}\" cannot be the name of an app (small letters, digits and single "
+                       "hyphens, at most {}): choose one with --app",
+                       made.app, app::kAppNameBytesMax);
+  }
+  SELVEDGE_TRY(const fs::path package, package_of(target, config));
+  SELVEDGE_TRY(made.package, app::read_package_source(package.string()));
+  for (const std::string& warning : made.package.warnings) {
+    print_warning(warning, style);
+  }
+  return made;
+}
+
+Result<> upload(AdminClient& client, const app::PackageSource& package, StatusLine& status) {
+  nlohmann::json hashes = nlohmann::json::array();
+  for (const app::SourceBlob& blob : package.blobs) {
+    hashes.push_back(blob.reference.hash.hex());
+  }
+  SELVEDGE_TRY(const nlohmann::json answer,
+               client.post("/v1/blobs/missing", {{"hashes", std::move(hashes)}}));
+  std::size_t sent = 0;
+  for (const app::SourceBlob& blob : package.blobs) {
+    const nlohmann::json& missing = answer["missing"];
+    if (std::find(missing.begin(), missing.end(), blob.reference.hash.hex()) == missing.end()) {
+      continue;
+    }
+    status.show(fmt::format("uploading {} KiB ({} of {})", blob.reference.bytes / kKibi, ++sent,
+                            missing.size()));
+    SELVEDGE_TRY_VOID(client.put_blob(blob.reference.hash, blob.bytes));
+  }
+  return {};
+}
+
+Result<nlohmann::json> deploy(AdminClient& client, const DeployCommand& command,
+                              const Deployment& deployment) {
+  StatusLine status(command.output);
+  SELVEDGE_TRY_VOID(upload(client, deployment.package, status));
+  const nlohmann::json request{
+      {"package", nlohmann::json::parse(to_json(deployment.package.image), nullptr,
+                                        /*allow_exceptions=*/false)},
+      {"config", deployment.config},
+      {"activate", command.activate}};
+  return client.post_for_lines("/v1/apps/" + deployment.app + "/versions", request,
+                               [&status](const nlohmann::json& line) {
+                                 if (const auto step = line.find("step"); step != line.end()) {
+                                   status.show(step->get<std::string>());
+                                 }
+                               });
+}
+
+void print_result(const nlohmann::json& result, const DeployCommand& command) {
+  if (command.output.json) {
+    fmt::print("{}\n", result.dump());
+  } else if (!command.output.quiet) {
+    fmt::print("Deployed {} version {}{}\n  {}\n", result.value("app", ""),
+               result.value("version", 0), command.activate ? "" : ", not active",
+               result.value(command.activate ? "url" : "version_url", ""));
+    if (command.activate) {
+      fmt::print("  {}  (this version)\n", result.value("version_url", ""));
+    }
+  }
+}
+
+Result<> run(const DeployCommand& command) {
+  const MessageStyle style{.json = command.output.json, .quiet = command.output.quiet};
+  SELVEDGE_TRY(const Deployment deployment, read_deployment(command, style));
+  SELVEDGE_TRY(auto client, AdminClient::create(command.socket));
+  SELVEDGE_TRY(const nlohmann::json result, deploy(client, command, deployment));
+  print_result(result, command);
+  return {};
+}
+
+}  // namespace
+
+int run_deploy(const DeployCommand& command) {
+  const auto done = guard_answers([&command] { return run(command); });
+  if (!done.has_value()) {
+    print_error(done.error(), {.json = command.output.json});
+    return static_cast<int>(ExitCode::kFailure);
+  }
+  return static_cast<int>(ExitCode::kSuccess);
+}
+
+}  // namespace selvedge::cli

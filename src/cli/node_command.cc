@@ -1,0 +1,44 @@
+#include <csignal>
+#include <cstdio>
+
+#include "base/format.h"
+#include "base/log.h"
+#include "cli/messages.h"
+#include "cli/options.h"
+#include "cli/platform_commands.h"
+#include "io/signal_source.h"
+#include "node/node.h"
+
+namespace selvedge::cli {
+namespace {
+
+void announce(const NodeCommand& command, const node::PublicAddress& address) {
+  const std::string socket = node::admin_socket_of(command.options.data_folder).string();
+  if (command.output.json) {
+    fmt::print("{{\"listening\":{},\"port\":{},\"admin\":{}}}\n",
+               json_string(fmt::format("http://{}:{}/", address.domain, address.port)),
+               address.port, json_string(socket));
+  } else if (!command.output.quiet) {
+    fmt::print("Serving apps at http://NAME.{}:{}/\nDeploy one: selvedge deploy FOLDER --node {}\n",
+               address.domain, address.port, socket);
+  }
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int run_node_command(const NodeCommand& command) {
+  log::set_level(command.log_level.value_or(log::Level::kInfo));
+  io::block_signals({SIGINT, SIGTERM});
+  io::ignore_broken_pipe_signal();
+  const auto ran = node::run_node(command.options, [&command](const node::PublicAddress& address) {
+    announce(command, address);
+  });
+  if (!ran.has_value()) {
+    print_error(ran.error(), {.json = command.output.json, .quiet = command.output.quiet});
+    return static_cast<int>(ExitCode::kFailure);
+  }
+  return static_cast<int>(ExitCode::kSuccess);
+}
+
+}  // namespace selvedge::cli

@@ -1,0 +1,242 @@
+#include "cli/platform_options.h"
+
+#include <CLI/CLI.hpp>
+
+#include <charconv>
+
+#include "base/format.h"
+#include "cli/options.h"
+
+namespace selvedge::cli {
+namespace {
+
+constexpr const char* kDataFolder = ".selvedge";
+constexpr const char* kHttpDefault = "8080";
+
+constexpr const char* kNodeFooter = R"(Examples:
+  selvedge node --dev                        data in ./.selvedge, apps at http://NAME.localhost:8080
+  selvedge node --dev --http :80 --domain apps.example.com
+  selvedge node --data /var/lib/selvedge --store /mnt/shared/store --http :80 --domain example.com
+
+Nodes that share a store serve the same apps. SIGTERM drains; a second signal ends at once.)";
+
+constexpr const char* kDeployFooter = R"(Examples:
+  selvedge deploy                            the folder here: its app.yaml and wasmer.toml
+  selvedge deploy examples/php-site
+  selvedge deploy --app my-site page.wasm    one module as an app
+  selvedge deploy --no-activate              a version at its own URL only)";
+
+constexpr const char* kActivateFooter = R"(Examples:
+  selvedge app activate my-site 3            all requests
+  selvedge app activate my-site 2=90 3=10    one of ten goes to version 3)";
+
+}  // namespace
+
+struct PlatformParser::Raw {
+  CLI::App* node = nullptr;
+  CLI::App* deploy = nullptr;
+  CLI::App* app = nullptr;
+  CLI::App* app_list = nullptr;
+  CLI::App* app_info = nullptr;
+  CLI::App* app_activate = nullptr;
+  CLI::App* app_rollback = nullptr;
+  CLI::App* app_delete = nullptr;
+  bool dev = false;
+  std::string data;
+  std::string store;
+  std::string http = kHttpDefault;
+  std::string domain = "localhost";
+  std::size_t shards = 0;
+  bool access_log = false;
+  std::string log_level;
+  std::string target = ".";
+  std::string app_name;
+  bool no_activate = false;
+  bool yes = false;
+  std::vector<std::string> versions;
+  std::string socket;
+  OutputOptions output;
+
+  void add_output(CLI::App& command) {
+    command.add_flag("--json", output.json, "machine-readable output");
+    command.add_flag("-q,--quiet", output.quiet, "only errors");
+  }
+  void add_client(CLI::App& command) {
+    command
+        .add_option("--node", socket, "the node's admin socket (default ./.selvedge/admin.sock)")
+        ->option_text("SOCKET");
+    add_output(command);
+  }
+  void declare_node(CLI::App& top);
+  void declare_deploy(CLI::App& top);
+  void declare_app(CLI::App& top);
+  std::filesystem::path socket_of(const std::optional<std::string>& default_socket) const {
+    if (!socket.empty()) {
+      return socket;
+    }
+    return default_socket.has_value() ? std::filesystem::path(*default_socket)
+                                      : node::admin_socket_of(kDataFolder);
+  }
+  Result<PlatformCommand> node_command() const;
+  Result<PlatformCommand> app_command(std::filesystem::path socket_path) const;
+};
+
+void PlatformParser::Raw::declare_node(CLI::App& top) {
+  node = top.add_subcommand("node", "Run a node: serve the apps of a store");
+  node->add_flag("--dev", dev, "for this machine: data in ./.selvedge");
+  node->add_option("--data", data, "what the node keeps")->option_text("DIR");
+  node->add_option("--store", store, "the store, if not in the data folder; nodes may share it")
+      ->option_text("DIR");
+  node->add_option("--http", http, "where to listen (default 8080): 8080, :80, 192.0.2.1:80")
+      ->option_text("ADDR");
+  node->add_option("--domain", domain, "apps are at NAME.DOMAIN (default localhost)")
+      ->option_text("DOMAIN");
+  node->add_option("--shards", shards, "threads that serve (default: one per core)")
+      ->option_text("N");
+  node->add_flag("--access-log", access_log, "log every request");
+  node->add_option("--log-level", log_level, "debug, info, warning, error or off")
+      ->option_text("LEVEL");
+  add_output(*node);
+  node->footer(kNodeFooter);
+}
+
+void PlatformParser::Raw::declare_deploy(CLI::App& top) {
+  deploy = top.add_subcommand("deploy", "Put an app online, or a new version of it");
+  deploy->add_option("TARGET", target, "a folder (default: this one), a .wasm or a .webc file")
+      ->option_text("TARGET");
+  deploy->add_option("--app", app_name, "its name, instead of that in app.yaml")
+      ->option_text("NAME");
+  deploy->add_flag("--no-activate", no_activate, "requests go on to what is active now");
+  add_client(*deploy);
+  deploy->footer(kDeployFooter);
+}
+
+void PlatformParser::Raw::declare_app(CLI::App& top) {
+  app = top.add_subcommand("app", "Look at apps and choose their versions");
+  app->require_subcommand(1);
+  app_list = app->add_subcommand("list", "All apps of the node's store");
+  app_info = app->add_subcommand("info", "An app with its versions");
+  app_activate = app->add_subcommand("activate", "Choose the version that requests go to");
+  app_rollback = app->add_subcommand("rollback", "Go back to the version before the active one");
+  app_delete = app->add_subcommand("delete", "Take an app offline and remove all its versions");
+  for (CLI::App* const command : {app_info, app_activate, app_rollback, app_delete}) {
+    command->add_option("APP", app_name, "its name")->option_text("APP")->required();
+  }
+  app_activate->add_option("VERSION", versions, "a number, with =WEIGHT if there are several")
+      ->option_text("VERSION[=WEIGHT]...")
+      ->required();
+  app_activate->footer(kActivateFooter);
+  app_delete->add_flag("--yes", yes, "really");
+  for (CLI::App* const command : {app_list, app_info, app_activate, app_rollback, app_delete}) {
+    add_client(*command);
+  }
+}
+
+Result<PlatformCommand> PlatformParser::Raw::node_command() const {
+  if (!dev && data.empty()) {
+    return fail(ErrorKind::kInvalid,
+                "node needs a folder: --dev for ./.selvedge, or --data DIR (selvedge node --help)");
+  }
+  NodeCommand made;
+  made.options.data_folder = data.empty() ? kDataFolder : data;
+  if (!store.empty()) {
+    made.options.store_folder = store;
+  }
+  SELVEDGE_TRY(const node::ListenAddress address, parse_listen_address(http));
+  made.options.http = address.address;
+  made.options.http_every_interface = address.every_interface;
+  if (domain != "localhost") {
+    auto parsed = app::parse_domain_name(domain);
+    if (!parsed.has_value()) {
+      return fail(std::move(parsed).error().with_context("--domain"));
+    }
+    made.options.domain = *std::move(parsed);
+  }
+  SELVEDGE_TRY(made.options.shards, parse_shards(shards));
+  made.options.access_log = access_log;
+  SELVEDGE_TRY(made.log_level, parse_log_level(log_level));
+  made.output = output;
+  return made;
+}
+
+Result<PlatformCommand> PlatformParser::Raw::app_command(std::filesystem::path socket_path) const {
+  AppCommand made{.verb = AppCommand::Verb::kList,
+                  .app = app_name,
+                  .active = {},
+                  .socket = std::move(socket_path),
+                  .output = output};
+  if (app_list->parsed()) {
+    return made;
+  }
+  if (!app::is_app_name(app_name)) {
+    return fail_format(ErrorKind::kInvalid, "\"{}\" is not the name of an app", app_name);
+  }
+  if (app_info->parsed()) {
+    made.verb = AppCommand::Verb::kInfo;
+  } else if (app_rollback->parsed()) {
+    made.verb = AppCommand::Verb::kRollBack;
+  } else if (app_delete->parsed()) {
+    made.verb = AppCommand::Verb::kDelete;
+    if (!yes) {
+      return fail_format(ErrorKind::kInvalid,
+                         "this removes {} with all its versions: add --yes if you mean it",
+                         app_name);
+    }
+  } else {
+    made.verb = AppCommand::Verb::kActivate;
+    for (const std::string& text : versions) {
+      SELVEDGE_TRY(const auto entry, parse_version_weight(text));
+      made.active.versions.push_back(entry);
+    }
+    SELVEDGE_TRY_VOID(app::validate(made.active));
+  }
+  return made;
+}
+
+Result<app::VersionWeight> parse_version_weight(std::string_view text) {
+  app::VersionWeight made;
+  const char* const end = text.data() + text.size();
+  auto parsed = std::from_chars(text.data(), end, made.version);
+  bool valid = parsed.ec == std::errc();
+  if (valid && parsed.ptr != end) {
+    valid = *parsed.ptr == '=';
+    parsed = std::from_chars(parsed.ptr + 1, end, made.weight);
+    valid = valid && parsed.ec == std::errc() && parsed.ptr == end;
+  }
+  if (!valid) {
+    return fail_format(ErrorKind::kInvalid,
+                       "\"{}\" is not a version: write for example 3, or 2=90 3=10", text);
+  }
+  return made;
+}
+
+PlatformParser::PlatformParser(CLI::App& top) : raw_(std::make_unique<Raw>()) {
+  raw_->declare_node(top);
+  raw_->declare_deploy(top);
+  raw_->declare_app(top);
+}
+
+PlatformParser::~PlatformParser() = default;
+
+Result<std::optional<PlatformCommand>> PlatformParser::command(
+    const std::optional<std::string>& default_socket) const {
+  if (raw_->node->parsed()) {
+    SELVEDGE_TRY(auto command, raw_->node_command());
+    return std::optional(std::move(command));
+  }
+  if (raw_->deploy->parsed()) {
+    return std::optional<PlatformCommand>(
+        DeployCommand{.target = raw_->target,
+                      .app = raw_->app_name.empty() ? std::nullopt : std::optional(raw_->app_name),
+                      .activate = !raw_->no_activate,
+                      .socket = raw_->socket_of(default_socket),
+                      .output = raw_->output});
+  }
+  if (raw_->app->parsed()) {
+    SELVEDGE_TRY(auto command, raw_->app_command(raw_->socket_of(default_socket)));
+    return std::optional(std::move(command));
+  }
+  return std::optional<PlatformCommand>();
+}
+
+}  // namespace selvedge::cli

@@ -1,0 +1,73 @@
+#pragma once
+
+// The command lines of `node`, `deploy` and `app`.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "app/app_records.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "node/node.h"
+
+namespace CLI {
+class App;
+}
+
+namespace selvedge::cli {
+
+// How results and errors are written.
+struct OutputOptions {
+  bool json = false;
+  bool quiet = false;
+};
+
+struct NodeCommand {
+  node::NodeOptions options;
+  std::optional<log::Level> log_level;
+  OutputOptions output;
+};
+
+struct DeployCommand {
+  std::string target = ".";
+  std::optional<std::string> app;  // instead of the name in app.yaml
+  bool activate = true;
+  std::filesystem::path socket;  // of the node
+  OutputOptions output;
+};
+
+struct AppCommand {
+  enum class Verb : unsigned char { kList, kInfo, kActivate, kRollBack, kDelete };
+  Verb verb = Verb::kList;
+  std::string app;
+  app::ActiveRecord active;  // of kActivate
+  std::filesystem::path socket;
+  OutputOptions output;
+};
+
+using PlatformCommand = std::variant<NodeCommand, DeployCommand, AppCommand>;
+
+// "3" or "3=10": a version and its weight. Invalid.
+Result<app::VersionWeight> parse_version_weight(std::string_view text);
+
+// Declares the commands on `top`; after it has parsed, command() is the one that was given.
+class PlatformParser {
+ public:
+  explicit PlatformParser(CLI::App& top [[clang::lifetimebound]]);
+  ~PlatformParser();
+  PlatformParser(const PlatformParser&) = delete;
+  PlatformParser& operator=(const PlatformParser&) = delete;
+
+  // nullopt: none of these was given. `default_socket`: SELVEDGE_NODE, if it is set.
+  Result<std::optional<PlatformCommand>> command(
+      const std::optional<std::string>& default_socket) const;
+
+ private:
+  struct Raw;
+  std::unique_ptr<Raw> raw_;
+};
+
+}  // namespace selvedge::cli
