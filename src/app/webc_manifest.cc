@@ -12,7 +12,6 @@ namespace {
 using internal::WebcTable;
 using internal::WebcValue;
 
-constexpr std::string_view kRunners = "https://webc.org/runner/";
 constexpr std::string_view kHashScheme = "sha256:";
 
 template <class... Args>
@@ -24,19 +23,6 @@ std::unexpected<Error> invalid(fmt::format_string<Args...> format, Args&&... arg
 template <class Item>
 bool has_named(const std::vector<Item>& items, std::string_view name) {
   return std::ranges::find(items, name, &Item::name) != items.end();
-}
-
-// "https://webc.org/runner/wasi", also with a version of its interface behind
-// ("…/wasi/command@unstable_").
-std::optional<RunnerKind> kind_of_runner(std::string_view runner) {
-  if (!runner.starts_with(kRunners)) {
-    return std::nullopt;
-  }
-  runner.remove_prefix(kRunners.size());
-  const std::string_view name = runner.substr(0, runner.find_first_of("/@"));
-  return name == "wasi"   ? std::optional(RunnerKind::kWasi)
-         : name == "wcgi" ? std::optional(RunnerKind::kWcgi)
-                          : std::nullopt;
 }
 
 class Parser {
@@ -97,6 +83,9 @@ class Parser {
     }
     WebcTable table(manifest_, *map, root.path_to("use"));
     for (const auto& [name, value] : map->items()) {
+      if (name.empty()) {
+        return invalid("a name in use is empty");
+      }
       if (value.is_object()) {  // the manifest of a package that lies inside this one
         continue;
       }
@@ -228,7 +217,7 @@ class Parser {
       WebcCommand command;
       command.name = name;
       SELVEDGE_TRY(command.runner, table.required_text("runner"));
-      command.kind = kind_of_runner(command.runner);
+      command.kind = internal::kind_of_webc_runner(command.runner);
       SELVEDGE_TRY(const WebcValue* map, table.map("annotations"));
       if (map != nullptr) {
         WebcTable annotations(manifest_, *map, table.path_to("annotations"));
@@ -293,6 +282,10 @@ class Parser {
   // first.
   Result<> find_atom(WebcCommand& command) {
     if (command.dependency.has_value()) {
+      if (command.atom.empty()) {
+        return invalid("the command \"{}\" names no atom of \"{}\"", command.name,
+                       *command.dependency);
+      }
       if (!has_named(manifest_.dependencies, *command.dependency)) {
         return invalid("the command \"{}\" uses \"{}\", which is not among the dependencies",
                        command.name, *command.dependency);

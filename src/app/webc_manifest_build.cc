@@ -93,7 +93,11 @@ WebcValue command(const WebcCommand& command) {
   if (!command.atom.empty()) {
     annotations["atom"]["name"] = command.atom;
     set(annotations["atom"], "dependency", command.dependency);
-    annotations["wasi"] = wasi(command);
+  }
+  // Runners that are not ours have it only if it says something.
+  if (auto map_of_wasi = wasi(command);
+      map_of_wasi.size() > 1 || internal::kind_of_webc_runner(command.runner).has_value()) {
+    annotations["wasi"] = std::move(map_of_wasi);
   }
   if (command.wcgi_dialect.has_value()) {
     annotations["wcgi"]["dialect"] = *command.wcgi_dialect;

@@ -147,6 +147,17 @@ TEST(WebcManifest, UnknownKeys_AreKeptAndWarnedAbout) {
   EXPECT_THAT(json(build_webc_manifest(*manifest)), HasSubstr(R"("mood":{"now":3})"));
 }
 
+TEST(WebcManifest, ForeignRunners_KeepWhatTheySay) {
+  constexpr std::string_view kText =
+      R"({"commands":{"c":{"runner":"https://webc.org/runner/other","annotations":{}},)"
+      R"("d":{"runner":"urn:x","annotations":{"wasi":{"atom":"","main-args":["a"]}}}}})";
+  const auto manifest = parse(kText);
+  ASSERT_TRUE(manifest.has_value()) << manifest.error().message();
+  EXPECT_EQ(manifest->commands[0].kind, std::nullopt);
+  EXPECT_THAT(manifest->commands[1].main_args, ElementsAre("a"));
+  EXPECT_EQ(json(build_webc_manifest(*manifest)), kText);
+}
+
 TEST(WebcManifest, OldPackages_FindTheirAtom) {
   const auto atom_of_command = [](std::string_view annotations) {
     const auto manifest = parse(fmt::format(

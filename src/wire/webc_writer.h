@@ -30,6 +30,10 @@ struct WebcWriterOptions {
 // and the contents where they were given.
 class WebcImage {
  public:
+  WebcImage() = default;
+  WebcImage(WebcImage&&) noexcept = default;
+  WebcImage& operator=(WebcImage&&) noexcept = default;
+
   std::span<const base::ByteSpan> pieces() const noexcept [[clang::lifetimebound]] {
     return pieces_;
   }

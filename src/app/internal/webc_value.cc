@@ -12,26 +12,22 @@ namespace {
 // itself recurses as deep as its input says.
 class ValueBuilder {
  public:
-  using number_integer_t = WebcValue::number_integer_t;
-  using number_unsigned_t = WebcValue::number_unsigned_t;
-  using number_float_t = WebcValue::number_float_t;
-  using string_t = WebcValue::string_t;
-  using binary_t = WebcValue::binary_t;
+  using Text = WebcValue::string_t;
 
   bool null() { return add(nullptr); }
   bool boolean(bool value) { return add(value); }
-  bool number_integer(number_integer_t value) { return add(value); }
-  bool number_unsigned(number_unsigned_t value) { return add(value); }
-  bool number_float(number_float_t value, const string_t& /*text*/) { return add(value); }
-  bool binary(binary_t& value) { return add(WebcValue::binary(std::move(value))); }
-  bool string(string_t& value) {
+  bool number_integer(WebcValue::number_integer_t value) { return add(value); }
+  bool number_unsigned(WebcValue::number_unsigned_t value) { return add(value); }
+  bool number_float(WebcValue::number_float_t value, const Text& /*text*/) { return add(value); }
+  bool binary(WebcValue::binary_t& value) { return add(WebcValue::binary(std::move(value))); }
+  bool string(Text& value) {
     return base::is_utf8(value) ? add(std::move(value)) : refuse("a text is not UTF-8");
   }
   bool start_object(std::size_t /*count*/) { return start(WebcValue::object()); }
   bool start_array(std::size_t /*count*/) { return start(WebcValue::array()); }
   bool end_object() { return end(); }
   bool end_array() { return end(); }
-  bool key(string_t& key) {
+  bool key(Text& key) {
     if (!base::is_utf8(key)) {
       return refuse("a key is not UTF-8");
     }
@@ -128,6 +124,18 @@ Result<WebcValue> decode_webc_value(base::ByteSpan cbor) {
     return fail(ErrorKind::kInvalid, "the package's manifest is not well-formed CBOR");
   }
   return std::move(builder).take();
+}
+
+std::optional<RunnerKind> kind_of_webc_runner(std::string_view runner) {
+  constexpr std::string_view kRunners = "https://webc.org/runner/";
+  if (!runner.starts_with(kRunners)) {
+    return std::nullopt;
+  }
+  runner.remove_prefix(kRunners.size());
+  const std::string_view name = runner.substr(0, runner.find_first_of("/@"));
+  return name == "wasi"   ? std::optional(RunnerKind::kWasi)
+         : name == "wcgi" ? std::optional(RunnerKind::kWcgi)
+                          : std::nullopt;
 }
 
 std::string WebcTable::path_of(std::string_view key) const {

@@ -24,6 +24,10 @@ using WebcValue = nlohmann::ordered_json;
 // and not repeated, texts are UTF-8. kInvalid with the offset.
 Result<WebcValue> decode_webc_value(base::ByteSpan cbor);
 
+// The runner of ours that the URI of a command names, if any: "https://webc.org/runner/wasi", also
+// with a version of its interface behind ("…/wasi/command@unstable_").
+std::optional<RunnerKind> kind_of_webc_runner(std::string_view runner);
+
 class WebcTable {
  public:
   // All arguments outlive this. `value` is a map; unknown keys and warnings go to `manifest`.
