@@ -2,6 +2,7 @@
 
 // Engine glue over wasmtime.
 pub mod buffer;
+pub mod contexts;
 pub mod engine;
 pub mod error;
 pub mod fiber;
@@ -28,6 +29,7 @@ pub mod inspect;
 pub mod prelink;
 pub mod rewrite;
 mod rewrite_bulk;
+mod rewrite_contexts;
 mod rewrite_dynamic;
 mod rewrite_signals;
 mod sections;
