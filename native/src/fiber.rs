@@ -210,11 +210,7 @@ enum Entry {
     Element(u32),
 }
 
-async fn run(
-    store: &mut GuestStore,
-    entry: Entry,
-    arguments: Vec<u64>,
-) -> Result<u64, Failure> {
+async fn run(store: &mut GuestStore, entry: Entry, arguments: Vec<u64>) -> Result<u64, Failure> {
     let instance = store.instantiate().await.map_err(Failure::NotStarted)?;
     Released.await;
     let mut context = store.store.as_context_mut();
@@ -223,9 +219,9 @@ async fn run(
         .and_then(|()| receive_globals(&mut context))
         .map_err(Failure::NotStarted)?;
     let function = match entry {
-        Entry::Export(export) => instance
-            .get_module_export(&mut context, &export)
-            .and_then(|export| export.into_func()),
+        Entry::Export(export) => {
+            instance.get_module_export(&mut context, &export).and_then(|export| export.into_func())
+        }
         Entry::Element(index) => entry_function(&mut context, index),
     };
     let function = function.ok_or_else(|| {

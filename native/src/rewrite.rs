@@ -228,15 +228,7 @@ impl<'a> Survey<'a> {
             id::IMPORT => self.look_at_imports(ImportSectionReader::new(reader)?, options)?,
             id::MEMORY => {
                 for memory in MemorySectionReader::new(reader)? {
-                    let memory = memory?;
-                    self.has_memory = true;
-                    let moves = self.forks || (self.contexts.moves_memory() && !self.dynamic.library);
-                    self.has_shared_memory |= memory.shared || moves;
-                    if moves {
-                        self.moved_memory = Some(moved(memory, options)?);
-                    } else {
-                        self.clamps_defined_memory |= needs_clamp(&memory, options)?;
-                    }
+                    self.look_at_memory(memory?, options)?;
                 }
             }
             id::GLOBAL => {
@@ -271,6 +263,22 @@ impl<'a> Survey<'a> {
                 self.find_instructions(&wasm[section.content.clone()], reader)?;
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn look_at_memory(
+        &mut self,
+        memory: MemoryType,
+        options: &RewriteOptions,
+    ) -> Result<(), Failure> {
+        let moves = self.forks || (self.contexts.moves_memory() && !self.dynamic.library);
+        self.has_memory = true;
+        self.has_shared_memory |= memory.shared || moves;
+        if moves {
+            self.moved_memory = Some(moved(memory, options)?);
+        } else {
+            self.clamps_defined_memory |= needs_clamp(&memory, options)?;
         }
         Ok(())
     }

@@ -143,7 +143,8 @@ fn the_export_is_left_out_where_instances_could_differ() {
         (func (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))"#;
     for body in [
         // A table that the code changes.
-        "(memory 1 2) (table 1 funcref) (func (table.set (i32.const 0) (ref.null func)))".to_owned(),
+        "(memory 1 2) (table 1 funcref) (func (table.set (i32.const 0) (ref.null func)))"
+            .to_owned(),
         "(memory 1 2) (table 1 funcref)
             (func (drop (table.grow (ref.null func) (i32.const 1))))"
             .to_owned(),

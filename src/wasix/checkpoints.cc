@@ -48,7 +48,7 @@ void CheckpointTable::remove(ThreadId thread) noexcept {
 }
 
 void CheckpointTable::remove(ThreadId thread, ContextId context) noexcept {
-  remove_if([=](CheckpointId, const Checkpoint& old) {
+  remove_if([thread, context](CheckpointId, const Checkpoint& old) {
     return old.thread == thread && old.context == context;
   });
 }

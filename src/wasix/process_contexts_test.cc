@@ -326,8 +326,7 @@ constexpr std::string_view kThreadImports = R"(
 TEST_F(ContextsTest, EachThread_HasItsOwn) {
   // The thread cannot reach the context of the main thread; its own 0 is where it began. What it
   // leaves behind makes room when it ends: there is room for three beside main.
-  const ExitStatus status = run_wat(
-      program(R"(
+  const ExitStatus status = run_wat(program(R"(
     (table 2 funcref) (elem (i32.const 1) $back)
     (func $back
       (drop (call $id (i32.const 2048)))
@@ -345,8 +344,8 @@ TEST_F(ContextsTest, EachThread_HasItsOwn) {
         (br_if $more (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
       (call $to (i64.const 1))
       (call $exit (i32.load (i32.const 2048)))))",
-              kThreadImports, ""),
-      {.limits = {.threads_max = 4}});
+                                            kThreadImports, ""),
+                                    {.limits = {.threads_max = 4}});
   expect_code(1, status);
 }
 
@@ -453,8 +452,7 @@ TEST_F(ContextsTest, Fork_IsForTheMainContext_WhichTheChildHasAlone) {
   // parent's context answers (28), the parent with that and what its context had: fork is 58 there.
   ProcessOptions options;
   options.workload = std::make_shared<Workload>(machine_.reactor(), WorkloadOptions{});
-  const ExitStatus status =
-      run_wat(program(fmt::format(R"({}
+  const ExitStatus status = run_wat(program(fmt::format(R"({}
     (table 2 funcref) (elem (i32.const 1) $forking)
     (func $forking (i32.store (i32.const 0) (call $fork (i32.const 1) (i32.const 64)))
       (call $to (i64.const 0)) (i32.store (i32.const 4) (i32.const 1)) (call $to (i64.const 0)))
@@ -474,9 +472,9 @@ TEST_F(ContextsTest, Fork_IsForTheMainContext_WhichTheChildHasAlone) {
       (if (i32.eq (global.get $state) (i32.const 1)) (then (return)))
       (if (local.get $error) (then unreachable))
       (call $after)))",
-                                  kAsyncify),
-                      kForkImports),
-              std::move(options));
+                                                        kAsyncify),
+                                            kForkImports),
+                                    std::move(options));
   expect_code(58 + 28 + 1, status);
 }
 

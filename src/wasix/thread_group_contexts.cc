@@ -115,9 +115,10 @@ engine::Outcome ThreadGroup::end_of_context(const Thread& context, const engine:
   }
   if (outcome.reason == EndReason::kFinished && !context.exits_alone()) {
     end.reason = EndReason::kTrapped;
-    end.message = fmt::format("the function that context {} began in has returned: it must switch "
-                              "to another context instead",
-                              context.context());
+    end.message = fmt::format(
+        "the function that context {} began in has returned: it must switch "
+        "to another context instead",
+        context.context());
   } else if (outcome.reason == EndReason::kNotStarted) {
     end.reason = EndReason::kTrapped;
   }
