@@ -517,5 +517,40 @@ TEST_F(ContextsTest, SavedStack_IsPutBackInItsContext) {
   expect_code(5, status);
 }
 
+// Attacks: Asyncify's functions use contexts themselves, from inside a host call.
+TEST_F(ContextsTest, CallsFromInsideAsyncify_HarmOnlyTheGuest) {
+  for (const std::string_view call :
+       {"(drop (call $switch (i64.const 1)))", "(drop (call $switch (i64.const 2)))",
+        "(drop (call $create (i32.const 1024) (i32.const 1)))",
+        "(drop (call $destroy (i64.const 1)))", "(drop (call $destroy (i64.const 2)))"}) {
+    for (int place = 0; place < 5; ++place) {
+      const auto at = [&](int wanted) { return place == wanted ? call : std::string_view(); };
+      const ExitStatus status =
+          run_wat(program(fmt::format(R"(
+    (global $state (mut i32) (i32.const 0))
+    (func (export "asyncify_start_unwind") (param i32) {} (global.set $state (i32.const 1)))
+    (func (export "asyncify_stop_unwind") {} (global.set $state (i32.const 0)))
+    (func (export "asyncify_start_rewind") (param i32) {} (global.set $state (i32.const 2)))
+    (func (export "asyncify_stop_rewind") {} (global.set $state (i32.const 0)))
+    (func (export "asyncify_get_state") (result i32) {} (global.get $state))
+    (table 2 funcref) (elem (i32.const 1) $back)
+    (func $back (loop $again (drop (call $switch (i64.const 0))) (br $again)))
+    (func (export "_start")
+      (if (i32.eqz (global.get $state)) (then
+        (drop (call $make (i32.const 1)))
+        (call $to (call $make (i32.const 1)))))
+      (drop (call $checkpoint (i32.const 128) (i32.const 64)))
+      (if (i32.eq (global.get $state) (i32.const 1)) (then (return)))
+      (drop (call $switch (i64.const 1)))
+      (drop (call $switch (i64.const 2)))))",
+                                      at(0), at(1), at(2), at(3), at(4)),
+                          kForkImports));
+      EXPECT_TRUE(status.kind == Kind::kTrapped || status.success())
+          << call << place << status.message;
+    }
+  }
+  EXPECT_EQ(machine_.scheduler().fiber_count(), 0U);
+}
+
 }  // namespace
 }  // namespace selvedge::wasix
