@@ -5,6 +5,7 @@ pub mod buffer;
 pub mod contexts;
 pub mod engine;
 pub mod error;
+mod faults;
 pub mod fiber;
 pub mod guest;
 pub mod host_functions;

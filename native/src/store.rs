@@ -11,6 +11,7 @@ use wasmtime::{
 };
 
 use crate::contexts::{SwitchedGlobals, drop_globals};
+use crate::faults::hide_addresses;
 use crate::guest::{CallState, GuestContext, Winding};
 use crate::host_functions::{Linked, LinkedModule, MemorySource};
 use crate::limits::{GuestEnded, GuestSlot, Limiter};
@@ -250,6 +251,9 @@ pub unsafe extern "C" fn selvedge_store_new(
     if !links.is_null() && linked.is_dynamic {
         let links = StoreLinks::new(unsafe { (*links).shared.clone() });
         store.data_mut().links = Some(Box::new(links));
+    }
+    if let MemorySource::Shared(memory) = &linked.source {
+        hide_addresses(&mut store, memory);
     }
     store.limiter(|host| &mut host.limiter);
     store.epoch_deadline_callback(on_epoch);

@@ -257,5 +257,26 @@ TEST_F(DynamicLinkerTest, ProgramWithAMemoryOfItsOwn_HasNoContexts) {
   EXPECT_EQ(status.code, static_cast<std::uint32_t>(Errno::kNotsup)) << status.message;
 }
 
+// An attack: a store that has several instances on one shared memory, and an access beyond it.
+TEST_F(DynamicLinkerTest, AccessBeyondASharedMemory_WithAFunctionMadeAtRunTime_IsATrap) {
+  for (const std::string_view address : {"0x7fffffff", "0x00100000", "-1"}) {
+    const ExitStatus status = run(fmt::format(R"((module
+  (import "env" "memory" (memory 1 16 shared))
+  (import "wasix_32v1" "call_dynamic"
+    (func $call (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (table 2 funcref) (elem (i32.const 1) $called)
+  (func $called (i32.store (i32.const 8) (i32.const 1)))
+  (func (export "_start")
+    (if (call $call (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+                    (i32.const 1)) (then unreachable))
+    (if (i32.eqz (i32.load (i32.const 8))) (then unreachable))
+    (drop (i32.load (i32.const {})))))
+)",
+                                              address));
+    EXPECT_EQ(status.kind, Kind::kTrapped);
+    EXPECT_THAT(status.message, HasSubstr("out of bounds memory access"));
+  }
+}
+
 }  // namespace
 }  // namespace selvedge::wasix

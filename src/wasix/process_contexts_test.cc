@@ -525,8 +525,7 @@ TEST_F(ContextsTest, CallsFromInsideAsyncify_HarmOnlyTheGuest) {
         "(drop (call $destroy (i64.const 1)))", "(drop (call $destroy (i64.const 2)))"}) {
     for (int place = 0; place < 5; ++place) {
       const auto at = [&](int wanted) { return place == wanted ? call : std::string_view(); };
-      const ExitStatus status =
-          run_wat(program(fmt::format(R"(
+      const ExitStatus status = run_wat(program(fmt::format(R"(
     (global $state (mut i32) (i32.const 0))
     (func (export "asyncify_start_unwind") (param i32) {} (global.set $state (i32.const 1)))
     (func (export "asyncify_stop_unwind") {} (global.set $state (i32.const 0)))
@@ -543,8 +542,8 @@ TEST_F(ContextsTest, CallsFromInsideAsyncify_HarmOnlyTheGuest) {
       (if (i32.eq (global.get $state) (i32.const 1)) (then (return)))
       (drop (call $switch (i64.const 1)))
       (drop (call $switch (i64.const 2)))))",
-                                      at(0), at(1), at(2), at(3), at(4)),
-                          kForkImports));
+                                                            at(0), at(1), at(2), at(3), at(4)),
+                                                kForkImports));
       EXPECT_TRUE(status.kind == Kind::kTrapped || status.success())
           << call << place << status.message;
     }

@@ -76,7 +76,7 @@ Result<> ThreadGroup::create_main(std::shared_ptr<const engine::LinkedModule> mo
                                   Options options) {
   SELVEDGE_ASSERT(next_id_ == kMainThread);
   module_ = std::move(module);
-  options_ = options;
+  options_ = std::move(options);
   options_.instance.cpu_time_sum = &cpu_time_;
   SELVEDGE_TRY(auto thread, make(next_id_));
   threads_.emplace(next_id_++, std::move(thread));
@@ -95,7 +95,7 @@ Result<> ThreadGroup::start_main(std::string_view entry,
 Result<> ThreadGroup::create_forked(std::shared_ptr<const engine::LinkedModule> module,
                                     Options options, const ThreadGroup& parent, ThreadId thread,
                                     std::shared_ptr<const engine::SavedStack> stack) {
-  SELVEDGE_TRY_VOID(create_main(std::move(module), options));
+  SELVEDGE_TRY_VOID(create_main(std::move(module), std::move(options)));
   const GuestThread& original = *parent.threads_.at(thread);
   GuestThread& main = *threads_.at(kMainThread);
   SELVEDGE_TRY_VOID(prepare(main, original.entry, original.arguments));
