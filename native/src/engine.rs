@@ -17,8 +17,8 @@ use crate::limits::GuestSlots;
 
 /// Address space of one linear memory. A 32-bit guest cannot name a byte beyond it and its guard, so
 /// compiled code needs no bounds checks.
-const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
-const MEMORY_GUARD_BYTES: u64 = 32 << 20;
+pub(crate) const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
+pub(crate) const MEMORY_GUARD_BYTES: u64 = 32 << 20;
 /// Initial heaps up to this size become copy-on-write images even when they are sparse.
 const DENSE_IMAGE_BYTES: u64 = 128 << 20;
 const INSTANCES_MAX: u32 = 30_000;

@@ -8,9 +8,11 @@ use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 use wasmtime::{AsContextMut, Func, Trap, Val, ValType, WasmBacktrace};
 
 use crate::buffer::Bytes;
+use crate::contexts::{entry_function, receive_globals};
 use crate::error::{NativeError, NativeErrorKind};
 use crate::guest::{CallState, GuestContext, Winding};
 use crate::limits::GuestEnded;
+use crate::link_map::catch_up;
 use crate::store::{GuestStore, SLICE_TICKS};
 
 /// Guest functions named in a trap's message.
@@ -201,17 +203,30 @@ async fn run_unwinding(
     }
 }
 
-async fn run(
-    store: &mut GuestStore,
-    export: wasmtime::ModuleExport,
-    arguments: Vec<u64>,
-) -> Result<u64, Failure> {
+/// The function that a fiber calls.
+enum Entry {
+    Export(wasmtime::ModuleExport),
+    /// An element of the table.
+    Element(u32),
+}
+
+async fn run(store: &mut GuestStore, entry: Entry, arguments: Vec<u64>) -> Result<u64, Failure> {
     let instance = store.instantiate().await.map_err(Failure::NotStarted)?;
     Released.await;
-    let function = instance
-        .get_module_export(&mut store.store, &export)
-        .and_then(|export| export.into_func())
-        .ok_or_else(|| Failure::NotStarted(wasmtime::Error::msg("the export is not a function")))?;
+    let mut context = store.store.as_context_mut();
+    // A context may begin long after its instance was made.
+    catch_up(&mut context)
+        .and_then(|()| receive_globals(&mut context))
+        .map_err(Failure::NotStarted)?;
+    let function = match entry {
+        Entry::Export(export) => {
+            instance.get_module_export(&mut context, &export).and_then(|export| export.into_func())
+        }
+        Entry::Element(index) => entry_function(&mut context, index),
+    };
+    let function = function.ok_or_else(|| {
+        Failure::NotStarted(wasmtime::Error::msg("there is no function to begin with"))
+    })?;
     run_unwinding(store, function, &arguments).await.map_err(Failure::Call)
 }
 
@@ -306,12 +321,29 @@ pub unsafe extern "C" fn selvedge_fiber_new(
     } else {
         unsafe { std::slice::from_raw_parts(arguments, argument_count) }.to_vec()
     };
+    unsafe { *fiber = make(store, Entry::Export(export), arguments) };
+    std::ptr::null_mut()
+}
+
+/// The same for the function without parameters and results at an element of the table of a module that has
+/// contexts. A fiber for which there is no such function is NotStarted. The thread that owns the store.
+///
+/// # Safety
+/// `store` stays at its address and is used by nobody else while the fiber exists.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn selvedge_fiber_new_at_element(
+    store: *mut GuestStore,
+    index: u32,
+) -> *mut Fiber {
+    make(unsafe { &mut *store }, Entry::Element(index), Vec::new())
+}
+
+fn make(store: &'static mut GuestStore, entry: Entry, arguments: Vec<u64>) -> *mut Fiber {
     let guest = store.store.data().guest;
     unsafe { (*guest).state = CallState::Ready };
     store.store.data_mut().held_ticks = 0;
-    let made = Fiber { future: Some(Box::pin(run(store, export, arguments))), guest, error: None };
-    unsafe { *fiber = Box::into_raw(Box::new(made)) };
-    std::ptr::null_mut()
+    let future = Some(Box::pin(run(store, entry, arguments)) as CallFuture);
+    Box::into_raw(Box::new(Fiber { future, guest, error: None }))
 }
 
 /// Runs the guest until it waits, its slice ends or it is done. After a status other than Suspended the

@@ -170,6 +170,7 @@ impl World {
             holds: false,
             held: false,
             memory_stale: false,
+            globals: ptr::null_mut(),
             store: ptr::null_mut(),
             owner: ptr::from_mut(&mut *owner).cast(),
             unwound,

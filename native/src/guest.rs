@@ -2,6 +2,8 @@
 
 use std::ffi::c_void;
 
+use crate::buffer::Buffer;
+
 /// How far the host call that a guest thread is in has come.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,9 @@ pub struct GuestContext {
     pub held: bool,
     /// The memory may have grown since `memory_size` was written. Kept by the library.
     pub memory_stale: bool,
+    /// Values of the mutable globals that the guest gets before its code runs again; null for none. See
+    /// `selvedge_guest_globals_pass`.
+    pub globals: *mut Buffer,
     /// The store, while the guest is inside a host call. Kept by the library.
     pub store: *mut c_void,
     /// For C++ to find its own object. The library never reads it.

@@ -15,6 +15,7 @@ use crate::inspect::FORK;
 use crate::limits::GuestSlots;
 use crate::module::{Module, signature_text};
 use crate::rewrite::TABLE_EXPORT;
+use crate::rewrite_contexts::CONTEXTS_EXPORT;
 use crate::signatures;
 use crate::store::Host;
 
@@ -36,6 +37,8 @@ pub(crate) struct Linked {
     forks: bool,
     /// It can load libraries.
     pub(crate) is_dynamic: bool,
+    /// Its threads can have contexts.
+    has_contexts: bool,
     /// Of the engine.
     pub(crate) guests: Arc<GuestSlots>,
 }
@@ -80,6 +83,7 @@ impl Linked {
             source: MemorySource::Shared(memory.clone()),
             forks: self.forks,
             is_dynamic: self.is_dynamic,
+            has_contexts: self.has_contexts,
             guests: self.guests.clone(),
         })
     }
@@ -151,6 +155,7 @@ impl HostFunctions {
         self.check(module)?;
         let forks = module.imports().any(|import| import.name() == FORK);
         let is_dynamic = module.get_export(TABLE_EXPORT).is_some();
+        let has_contexts = module.get_export(CONTEXTS_EXPORT).is_some();
         // A module has one memory at most.
         let import = module.imports().find_map(|import| match import.ty() {
             ExternType::Memory(kind) => Some(MemoryImport {
@@ -170,6 +175,7 @@ impl HostFunctions {
                 source,
                 forks,
                 is_dynamic,
+                has_contexts,
                 guests,
             });
         }
@@ -186,7 +192,15 @@ impl HostFunctions {
             _ => MemorySource::None,
         };
         let guests = self.guests.clone();
-        Ok(Linked { module: module.clone(), pre: Some(pre), source, forks, is_dynamic, guests })
+        Ok(Linked {
+            module: module.clone(),
+            pre: Some(pre),
+            source,
+            forks,
+            is_dynamic,
+            has_contexts,
+            guests,
+        })
     }
 }
 
@@ -285,6 +299,12 @@ pub unsafe extern "C" fn selvedge_linked_module_free(linked: *mut LinkedModule) 
 #[unsafe(no_mangle)]
 pub extern "C" fn selvedge_linked_module_is_dynamic(linked: &LinkedModule) -> bool {
     linked.linked.is_dynamic
+}
+
+/// Whether a guest thread of the module can have contexts beside its main one. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_linked_module_has_contexts(linked: &LinkedModule) -> bool {
+    linked.linked.has_contexts
 }
 
 /// Whether the module imports `proc_fork`. Any thread.

@@ -2,8 +2,10 @@
 
 // Engine glue over wasmtime.
 pub mod buffer;
+pub mod contexts;
 pub mod engine;
 pub mod error;
+mod faults;
 pub mod fiber;
 pub mod guest;
 pub mod host_functions;
@@ -28,6 +30,7 @@ pub mod inspect;
 pub mod prelink;
 pub mod rewrite;
 mod rewrite_bulk;
+mod rewrite_contexts;
 mod rewrite_dynamic;
 mod rewrite_signals;
 mod sections;

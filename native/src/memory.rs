@@ -81,7 +81,7 @@ pub unsafe extern "C" fn selvedge_guest_global_set(
 }
 
 /// Bytes that one global takes in a list of values.
-const GLOBAL_BYTES: usize = 16;
+pub(crate) const GLOBAL_BYTES: usize = 16;
 
 pub(crate) fn global_to_bytes(value: &Val) -> [u8; GLOBAL_BYTES] {
     let bits = match value {

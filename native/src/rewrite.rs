@@ -24,6 +24,7 @@
 //! index in the module as it came), so that fork and snapshots can copy its value.
 //! * The memory of a module that forks becomes a shared one that it imports as "selvedge"."memory": such a memory
 //! is the process's own, which can be copied without touching it.
+//! * Programs with contexts get such a memory too, and begin their data once (rewrite_contexts.rs).
 //! * The maximum of a shared memory is lowered to what the platform allows: a shared memory
 //! reserves its maximum.
 //!
@@ -48,6 +49,7 @@ use crate::dylink;
 use crate::error::{NativeError, NativeErrorKind};
 use crate::inspect::{FEATURES, FORK, WASIX_MODULE, shown};
 use crate::rewrite_bulk::{self, BulkFinder};
+use crate::rewrite_contexts::{self, CONTEXT_GLOBALS_MAX, ContextSurvey};
 use crate::rewrite_dynamic::{self, DynamicSurvey};
 use crate::rewrite_signals::SignalSurvey;
 use crate::sections::{self, Section, id};
@@ -81,7 +83,7 @@ struct HostFunction {
     parameters: &'static [u8],
 }
 
-const HOST_FUNCTION_COUNT: usize = 8;
+const HOST_FUNCTION_COUNT: usize = 9;
 
 /// All return an i32. The positions are those of `Survey::uses`.
 const HOST_FUNCTIONS: [HostFunction; HOST_FUNCTION_COUNT] = [
@@ -99,12 +101,14 @@ const HOST_FUNCTIONS: [HostFunction; HOST_FUNCTION_COUNT] = [
     HostFunction { name: "next_initializer", parameters: &[] },
     HostFunction { name: "dlopen_result", parameters: &[TYPE_I32] },
     HostFunction { name: "call_argument", parameters: &[TYPE_I32] },
+    HostFunction { name: "begins", parameters: &[] },
 ];
-/// Those before it replace instructions, those behind it serve dynamic linking.
+/// Those before it replace instructions; those behind it serve dynamic linking, and the last one contexts.
 const NEXT_SIGNAL: usize = 4;
 const NEXT_INITIALIZER: usize = 5;
 const DLOPEN_RESULT: usize = 6;
 const CALL_ARGUMENT: usize = 7;
+const BEGINS: usize = 8;
 
 /// Limits that the rewriter writes into modules.
 #[repr(C)]
@@ -150,13 +154,15 @@ fn reader<'a>(wasm: &'a [u8], section: &Section) -> BinaryReader<'a> {
 
 /// What the module has and needs.
 #[derive(Default)]
-struct Survey {
+struct Survey<'a> {
     sections: Vec<Section>,
     types: u32,
     imported_functions: u32,
     imported_globals: u32,
     has_memory: bool,
     has_shared_memory: bool,
+    /// It imports one.
+    imports_shared_memory: bool,
     /// Indices of mutable globals that the module defines.
     mutable_globals: Vec<u32>,
     clamps_imported_memory: bool,
@@ -171,12 +177,13 @@ struct Survey {
     uses_bulk: [bool; rewrite_bulk::FUNCTIONS],
     signals: SignalSurvey,
     dynamic: DynamicSurvey,
+    contexts: ContextSurvey<'a>,
     /// The start function of a library.
     start: Option<u32>,
 }
 
-impl Survey {
-    fn new(wasm: &[u8], options: &RewriteOptions) -> Result<Survey, Failure> {
+impl<'a> Survey<'a> {
+    fn new(wasm: &'a [u8], options: &RewriteOptions) -> Result<Survey<'a>, Failure> {
         let mut survey = Survey::default();
         survey.dynamic.library = dylink::read(wasm)?.is_some();
         for section in sections::sections(wasm) {
@@ -187,14 +194,16 @@ impl Survey {
         }
         survey.uses[NEXT_SIGNAL] = survey.signals.handler().is_some();
         if survey.dynamic.is_dynamic() {
-            survey.uses[NEXT_INITIALIZER..].fill(true);
+            survey.uses[NEXT_INITIALIZER..=CALL_ARGUMENT].fill(true);
         }
+        survey.contexts.enabled = survey.can_have_contexts();
+        survey.uses[BEGINS] = survey.contexts.enabled;
         Ok(survey)
     }
 
     fn look_at(
         &mut self,
-        wasm: &[u8],
+        wasm: &'a [u8],
         section: &Section,
         options: &RewriteOptions,
     ) -> Result<(), Failure> {
@@ -212,17 +221,14 @@ impl Survey {
                 let mut reader = reader;
                 self.start = Some(reader.read_var_u32()?);
             }
+            id::START if self.contexts.imported() => {
+                let mut reader = reader;
+                self.contexts.start = Some(reader.read_var_u32()?);
+            }
             id::IMPORT => self.look_at_imports(ImportSectionReader::new(reader)?, options)?,
             id::MEMORY => {
                 for memory in MemorySectionReader::new(reader)? {
-                    let memory = memory?;
-                    self.has_memory = true;
-                    self.has_shared_memory |= memory.shared || self.forks;
-                    if self.forks {
-                        self.moved_memory = Some(moved(memory, options)?);
-                    } else {
-                        self.clamps_defined_memory |= needs_clamp(&memory, options)?;
-                    }
+                    self.look_at_memory(memory?, options)?;
                 }
             }
             id::GLOBAL => {
@@ -250,10 +256,29 @@ impl Survey {
             id::DATA if self.dynamic.library && self.has_shared_memory => {
                 rewrite_dynamic::check_data(DataSectionReader::new(reader)?)?;
             }
+            id::DATA if self.contexts.imported() => {
+                self.contexts.data(wasm, DataSectionReader::new(reader)?)?;
+            }
             id::CODE => {
                 self.find_instructions(&wasm[section.content.clone()], reader)?;
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn look_at_memory(
+        &mut self,
+        memory: MemoryType,
+        options: &RewriteOptions,
+    ) -> Result<(), Failure> {
+        let moves = self.forks || (self.contexts.moves_memory() && !self.dynamic.library);
+        self.has_memory = true;
+        self.has_shared_memory |= memory.shared || moves;
+        if moves {
+            self.moved_memory = Some(moved(memory, options)?);
+        } else {
+            self.clamps_defined_memory |= needs_clamp(&memory, options)?;
         }
         Ok(())
     }
@@ -278,12 +303,14 @@ impl Survey {
                     self.signals.imported_function(kind);
                     let fits = self.signals.returns_i32(kind);
                     self.dynamic.imported_function(import.module, import.name, fits);
+                    self.contexts.imported_function(import.module, import.name);
                     self.forks |= import.module == WASIX_MODULE && import.name == FORK;
                 }
                 TypeRef::Global(_) => self.imported_globals += 1,
                 TypeRef::Memory(memory) => {
                     self.has_memory = true;
                     self.has_shared_memory |= memory.shared;
+                    self.imports_shared_memory |= memory.shared;
                     self.clamps_imported_memory |= needs_clamp(&memory, options)?;
                 }
                 TypeRef::Table(_) => self.dynamic.tables(1),
@@ -318,9 +345,20 @@ impl Survey {
                 if let Some(function) = bulk.replaced(&operator) {
                     self.uses_bulk[function] = true;
                 }
+                self.contexts.changes_table |= rewrite_contexts::changes_table(&operator);
             }
         }
         Ok(())
+    }
+
+    fn can_have_contexts(&self) -> bool {
+        self.contexts.imported()
+            && !self.contexts.changes_table
+            && !self.dynamic.library
+            && self.dynamic.has_table()
+            && (self.imports_shared_memory || self.moved_memory.is_some())
+            && self.mutable_globals.len() <= CONTEXT_GLOBALS_MAX
+            && self.signals.function_count() > self.imported_functions
     }
 
     /// Whether the code changes, and with it the index of every function.

@@ -108,6 +108,10 @@ impl DynamicSurvey {
         self.has_table |= count != 0;
     }
 
+    pub(crate) fn has_table(&self) -> bool {
+        self.has_table
+    }
+
     /// The module is a dynamic program. Without a table it can call nothing.
     pub(crate) fn is_dynamic(&self) -> bool {
         self.imports_any && self.has_table && !self.library

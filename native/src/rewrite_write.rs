@@ -1,6 +1,7 @@
 //! The part of rewriting that writes the new module, as the survey says.
 
 use super::*;
+use crate::rewrite_contexts::CONTEXTS_EXPORT;
 use crate::rewrite_dynamic::{CALLER_ARGUMENTS, Callees};
 
 /// Moves function indices past the added imports, and lowers the maximum of shared memories.
@@ -105,17 +106,19 @@ impl Reencoder {
 /// Writes the new module.
 pub(super) struct Writer<'a> {
     wasm: &'a [u8],
-    survey: Survey,
+    survey: Survey<'a>,
     reencoder: Reencoder,
     /// The function index of each host function that is used.
     host_functions: [u32; HOST_FUNCTION_COUNT],
     /// The function index of each added function that is used.
     bulk_functions: [u32; rewrite_bulk::FUNCTIONS],
+    /// The index that the function which begins a program with contexts has, if it is one.
+    start_function: u32,
     out: Vec<u8>,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(wasm: &'a [u8], survey: Survey, options: &RewriteOptions) -> Writer<'a> {
+    pub(super) fn new(wasm: &'a [u8], survey: Survey<'a>, options: &RewriteOptions) -> Writer<'a> {
         let first = survey.imported_functions;
         let mut host_functions = [0; HOST_FUNCTION_COUNT];
         let mut next = first;
@@ -142,7 +145,8 @@ impl<'a> Writer<'a> {
             opens_tables: survey.dynamic.is_dynamic(),
         };
         let out = Vec::with_capacity(wasm.len() + wasm.len() / 64 + 1024);
-        Writer { wasm, survey, reencoder, host_functions, bulk_functions, out }
+        let start_function = next_added;
+        Writer { wasm, survey, reencoder, host_functions, bulk_functions, start_function, out }
     }
 
     pub(super) fn write(mut self) -> Result<Vec<u8>, Failure> {
@@ -152,6 +156,8 @@ impl<'a> Writer<'a> {
             // A module whose memory moves imports something already.
             (id::IMPORT, self.survey.adds_imports()),
             (id::EXPORT, self.survey.adds_exports()),
+            (id::START, self.survey.contexts.enabled),
+            (id::DATA_COUNT, self.survey.contexts.counts_data()),
         ];
         for section in &self.survey.sections {
             for (id, is_missing) in &mut missing {
@@ -177,9 +183,13 @@ impl<'a> Writer<'a> {
 
     /// A section that the module does not have.
     fn add_section(&mut self, id: u8) {
-        let (count, items) = self.added_items(id);
+        let (first, items) = match id {
+            id::START => (self.start_function, Vec::new()),
+            id::DATA_COUNT => (self.survey.contexts.segments(), Vec::new()),
+            _ => self.added_items(id),
+        };
         let mut content = Vec::new();
-        count.encode(&mut content);
+        first.encode(&mut content);
         content.extend_from_slice(&items);
         self.put(id, &content);
     }
@@ -213,6 +223,16 @@ impl<'a> Writer<'a> {
             id::EXPORT if moves => self.write_exports(section),
             id::EXPORT if self.survey.adds_exports() => self.append_to(section, id::EXPORT),
             id::START if self.survey.start.is_some() => Ok(()),
+            id::START if self.survey.contexts.enabled => {
+                self.add_section(id::START);
+                Ok(())
+            }
+            id::DATA if self.survey.contexts.counts_data() => {
+                let reader = DataSectionReader::new(reader(self.wasm, section))?;
+                let content = rewrite_contexts::passive_data(reader)?;
+                self.put(id::DATA, &content);
+                Ok(())
+            }
             _ if moves => self.write_moved(section),
             _ => {
                 self.copy(section);
@@ -249,6 +269,9 @@ impl<'a> Writer<'a> {
         if self.survey.dynamic.is_dynamic() {
             exports.push((TABLE_EXPORT.to_owned(), ExportKind::Table, 0));
         }
+        if self.survey.contexts.enabled {
+            exports.push((CONTEXTS_EXPORT.to_owned(), ExportKind::Table, 0));
+        }
         if let Some(start) = self.survey.start {
             let start = self.reencoder.moved_function(start);
             exports.push((START_EXPORT.to_owned(), ExportKind::Func, start));
@@ -270,6 +293,9 @@ impl<'a> Writer<'a> {
         }
         if self.survey.dynamic.is_dynamic() {
             types.extend([0, CALLER_ARGUMENTS].map(|count| (vec![TYPE_I32; count], Vec::new())));
+        }
+        if self.survey.contexts.enabled {
+            types.push((Vec::new(), Vec::new()));
         }
         types
     }
@@ -317,7 +343,10 @@ impl<'a> Writer<'a> {
                 };
                 let bulk_type = self.survey.types + self.added_imports().count() as u32;
                 let bulk = self.survey.uses_bulk.iter().filter(|used| **used).map(|_| &bulk_type);
-                for kind in wrappers.iter().chain(bulk) {
+                // The last one of the added types.
+                let last_type = || self.survey.types + self.added_types().len() as u32 - 1;
+                let start = self.survey.contexts.enabled.then(last_type);
+                for kind in wrappers.iter().chain(bulk).chain(&start) {
                     kind.encode(&mut items);
                     count += 1;
                 }
@@ -405,7 +434,9 @@ impl<'a> Writer<'a> {
                 let wrappers = if self.survey.wraps() { self.survey.imported_functions } else { 0 };
                 let uses_bulk = self.survey.uses_bulk;
                 let bulk = (0..rewrite_bulk::FUNCTIONS).filter(|&at| uses_bulk[at]);
-                (bodies.count() + wrappers + bulk.clone().count() as u32).encode(&mut content);
+                let start = u32::from(self.survey.contexts.enabled);
+                let added = wrappers + bulk.clone().count() as u32 + start;
+                (bodies.count() + added).encode(&mut content);
                 for body in bodies {
                     self.write_body(&body?, &mut content)?;
                 }
@@ -417,6 +448,11 @@ impl<'a> Writer<'a> {
                     self.survey.signals.write_wrapper(import, signals, dynamic, &mut content);
                 }
                 bulk.for_each(|function| rewrite_bulk::write_function(function, &mut content));
+                if self.survey.contexts.enabled {
+                    let contexts = &self.survey.contexts;
+                    let start = contexts.start.map(|start| self.reencoder.moved_function(start));
+                    contexts.write_start(self.host_functions[BEGINS], start, &mut content);
+                }
                 self.put(id::CODE, &content);
             }
             _ => self.copy(section),

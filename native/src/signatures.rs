@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 
 use wasmtime::{AsContextMut, Caller, Linker};
 
+use crate::contexts::receive_globals;
 use crate::guest::{CallState, GuestContext};
 use crate::limits::GuestEnded;
 use crate::link_map::catch_up;
@@ -105,7 +106,8 @@ fn ended<R>() -> wasmtime::Result<R> {
     Err(GuestEnded.into())
 }
 
-/// A call that waited is done: its guest gets a whole slice, and what its process has loaded meanwhile.
+/// A call that waited is done: its guest gets a whole slice, what its process has loaded meanwhile, and the globals
+/// of the context that ran before it.
 ///
 /// # Safety
 /// The guest is still inside the host call that noted the store.
@@ -115,7 +117,8 @@ unsafe fn resume(guest: *mut GuestContext) -> wasmtime::Result<()> {
         (*guest).resumed = false;
         let mut store = context_from_raw((*guest).store);
         renew_slice(&mut store);
-        catch_up(&mut store)
+        catch_up(&mut store)?;
+        receive_globals(&mut store)
     }
 }
 

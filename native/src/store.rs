@@ -10,6 +10,8 @@ use wasmtime::{
     AsContextMut, Instance, Memory, SharedMemory, Store, StoreContextMut, UpdateDeadline,
 };
 
+use crate::contexts::{SwitchedGlobals, drop_globals};
+use crate::faults::hide_addresses;
 use crate::guest::{CallState, GuestContext, Winding};
 use crate::host_functions::{Linked, LinkedModule, MemorySource};
 use crate::limits::{GuestEnded, GuestSlot, Limiter};
@@ -30,6 +32,8 @@ pub(crate) struct Host {
     shared: Option<SharedMemory>,
     /// What the process has loaded; None: it can load nothing.
     pub(crate) links: Option<Box<StoreLinks>>,
+    /// What a switch from or to another context of its guest thread copies.
+    pub(crate) switched: SwitchedGlobals,
     /// Why the store could not follow its process.
     link_failure: Option<wasmtime::Error>,
     /// A call made from inside a host call is running: it cannot be suspended.
@@ -51,6 +55,7 @@ impl Host {
             memory: None,
             shared,
             links: None,
+            switched: SwitchedGlobals::default(),
             link_failure: None,
             reentered: false,
             held_ticks: 0,
@@ -247,6 +252,9 @@ pub unsafe extern "C" fn selvedge_store_new(
         let links = StoreLinks::new(unsafe { (*links).shared.clone() });
         store.data_mut().links = Some(Box::new(links));
     }
+    if let MemorySource::Shared(memory) = &linked.source {
+        hide_addresses(&mut store, memory);
+    }
     store.limiter(|host| &mut host.limiter);
     store.epoch_deadline_callback(on_epoch);
     unsafe {
@@ -261,6 +269,7 @@ pub unsafe extern "C" fn selvedge_store_new(
         (*guest).holds = false;
         (*guest).held = false;
         (*guest).state = CallState::Ready;
+        (*guest).globals = ptr::null_mut();
         (*guest).store = ptr::null_mut();
     }
     Box::into_raw(Box::new(GuestStore { store, linked: linked.clone(), slot: None }))
@@ -274,6 +283,7 @@ pub unsafe extern "C" fn selvedge_store_new(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn selvedge_store_free(store: *mut GuestStore) {
     if !store.is_null() {
-        drop(unsafe { Box::from_raw(store) });
+        let store = unsafe { Box::from_raw(store) };
+        unsafe { drop_globals(store.store.data().guest) };
     }
 }

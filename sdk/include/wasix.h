@@ -209,6 +209,39 @@ int32_t wasix_stack_checkpoint(wasix_stack_snapshot* snapshot, uint64_t* value)
 _Noreturn void wasix_stack_restore(const wasix_stack_snapshot* snapshot, uint64_t value)
     WASIX_IMPORT(stack_restore);
 
+/* ---- Contexts (coroutines): call stacks that one thread switches between ---- */
+/* The one that each thread began in. */
+#define WASIX_CONTEXT_MAIN 0
+
+/* A context that begins in `entry` when it is first switched to. `entry` must not return: it
+ * switches to another context, which may destroy this one. EINVAL: `entry` is no such function;
+ * EAGAIN: there are too many contexts and threads; ENOTSUP: the program cannot have any (it changes
+ * its table of functions itself, or loads libraries into a memory that is not shared). */
+int32_t wasix_context_create(uint64_t* context, void (*entry)(void)) WASIX_IMPORT(context_create);
+/* Goes on in that context, and returns when another one switches back. EINVAL: this thread has no
+ * such context. */
+int32_t wasix_context_switch(uint64_t context) WASIX_IMPORT(context_switch);
+/* EINVAL: it is the running or the main one. One that is gone already is no error. */
+int32_t wasix_context_destroy(uint64_t context) WASIX_IMPORT(context_destroy);
+
+#ifdef __wasm__
+__asm__(".globaltype __stack_pointer, i32\n");
+
+/* As wasix_context_switch, for C: variables whose address is taken are on a stack in memory, whose
+ * pointer is a global that all contexts share. So each context has an area of its own for that.
+ * `stack_end`: where it ends, at a multiple of 16, when `context` begins; NULL when it goes on. */
+static inline int32_t wasix_context_switch_stack(uint64_t context, void* stack_end) {
+  void* own;
+  __asm__ volatile("global.get __stack_pointer\nlocal.set %0" : "=r"(own));
+  if (stack_end != NULL) {
+    __asm__ volatile("local.get %0\nglobal.set __stack_pointer" : : "r"(stack_end) : "memory");
+  }
+  const int32_t result = wasix_context_switch(context);
+  __asm__ volatile("local.get %0\nglobal.set __stack_pointer" : : "r"(own) : "memory");
+  return result;
+}
+#endif
+
 /* ---- Libraries that are loaded while the program runs: the program is linked with
  * ---- `-Wl,--export-dynamic` (what libraries use of it, with visibility "default"),
  * ---- `-Wl,--export=__stack_pointer` and `-Wl,--export-table` ---- */

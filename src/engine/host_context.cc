@@ -74,6 +74,17 @@ std::optional<std::uint32_t> HostContext::grow_memory(std::uint32_t pages) noexc
   return before < 0 ? std::nullopt : std::optional(static_cast<std::uint32_t>(before));
 }
 
+bool HostContext::can_enter(std::uint32_t index) noexcept {
+  return native::selvedge_guest_can_enter(&native_, index);
+}
+
+Result<> HostContext::pass_globals(HostContext& next) {
+  if (!native::selvedge_guest_globals_pass(&native_, &next.native_)) {
+    return fail(ErrorKind::kUnsupported, "the program has too many globals to switch contexts");
+  }
+  return {};
+}
+
 void HostContext::suspend(std::unique_ptr<internal::ErasedCall> call) noexcept {
   if (ending()) {
     return;

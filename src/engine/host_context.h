@@ -66,6 +66,16 @@ class HostContext {
   Result<std::uint64_t> call_guest(std::string_view name,
                                    std::initializer_list<std::uint64_t> arguments = {});
 
+  // ---- Contexts: call stacks that one guest thread switches between. Each has a HostContext, an
+  // ---- instance of one module that has_contexts() on one memory, and a fiber; one runs at a time.
+  // A context can begin at element `index` of the guest's table: it is a function without
+  // parameters and results. Only from a host function.
+  bool can_enter(std::uint32_t index) noexcept;
+  // Leaves the values of the module's mutable globals, and of its libraries', to another context,
+  // whose code finds them when it runs again. References stay what they are. Only from a host
+  // function, while `next` waits in one or has not begun. Unsupported: there are too many.
+  Result<> pass_globals(HostContext& next);
+
   // Grows the guest's own memory (not a shared one) by `pages` of 64 KiB, under its limits: the
   // pages it had; nullopt: refused. Only from a host function that is not a Blocking one.
   std::optional<std::uint32_t> grow_memory(std::uint32_t pages) noexcept;

@@ -52,6 +52,13 @@ Result<std::unique_ptr<Fiber>> Instance::call(std::string_view name,
   return std::make_unique<Fiber>(*this, fiber);
 }
 
+Result<std::unique_ptr<Fiber>> Instance::call_element(std::uint32_t index) {
+  if (context_.fiber_ != nullptr) {
+    return fail(ErrorKind::kOverloaded, "the instance is already running a call");
+  }
+  return std::make_unique<Fiber>(*this, native::selvedge_fiber_new_at_element(store_, index));
+}
+
 native::GrowDecision Instance::memory_growing(native::GuestContext* guest, std::size_t current,
                                               std::size_t desired) noexcept {
   HostContext& context = *static_cast<HostContext*>(guest->owner);

@@ -81,6 +81,9 @@ class Instance {
                                       std::initializer_list<std::uint64_t> arguments = {}) {
     return call(name, std::span(arguments.begin(), arguments.size()));
   }
+  // The same for a context beside the main one of a guest thread: calls the function at element
+  // `index` of the module's table, which HostContext::can_enter() has said that it can begin in.
+  Result<std::unique_ptr<Fiber>> call_element(std::uint32_t index);
 
   const LinkedModule& linked() const noexcept [[clang::lifetimebound]] { return *linked_; }
   HostContext& context() const noexcept [[clang::lifetimebound]] { return context_; }

@@ -45,6 +45,9 @@ bool Module::has_export(std::string_view name, ExternKind kind) const noexcept {
       native_, to_native(name), static_cast<native::ExternKind>(static_cast<unsigned char>(kind)));
 }
 
+bool LinkedModule::has_contexts() const noexcept {
+  return native::selvedge_linked_module_has_contexts(native_);
+}
 bool LinkedModule::forks() const noexcept { return native::selvedge_linked_module_forks(native_); }
 
 bool LinkedModule::is_dynamic() const noexcept {

@@ -75,6 +75,8 @@ class LinkedModule {
   bool needs_memory() const noexcept;
   // It imports `proc_fork`.
   bool forks() const noexcept;
+  // Its guest threads can have further contexts (HostContext::pass_globals).
+  bool has_contexts() const noexcept;
   // It can load libraries and call functions by the number of their table element (library.h).
   bool is_dynamic() const noexcept;
   const native::LinkedModule* native() const noexcept { return native_; }

@@ -35,13 +35,22 @@ void CheckpointTable::remove_if(Predicate predicate) {
   });
 }
 
-const Checkpoint* CheckpointTable::find(CheckpointId id, ThreadId thread) const noexcept {
+const Checkpoint* CheckpointTable::find(CheckpointId id, ThreadId thread,
+                                        ContextId context) const noexcept {
   const auto found = checkpoints_.find(id);
-  return found != checkpoints_.end() && found->second.thread == thread ? &found->second : nullptr;
+  const bool is_own = found != checkpoints_.end() && found->second.thread == thread &&
+                      found->second.context == context;
+  return is_own ? &found->second : nullptr;
 }
 
 void CheckpointTable::remove(ThreadId thread) noexcept {
   remove_if([thread](CheckpointId, const Checkpoint& old) { return old.thread == thread; });
+}
+
+void CheckpointTable::remove(ThreadId thread, ContextId context) noexcept {
+  remove_if([thread, context](CheckpointId, const Checkpoint& old) {
+    return old.thread == thread && old.context == context;
+  });
 }
 
 void CheckpointTable::clear() noexcept {
@@ -51,7 +60,9 @@ void CheckpointTable::clear() noexcept {
 
 CheckpointTable CheckpointTable::forked(ThreadId thread) const {
   CheckpointTable copy = *this;
-  copy.remove_if([thread](CheckpointId, const Checkpoint& old) { return old.thread != thread; });
+  copy.remove_if([thread](CheckpointId, const Checkpoint& old) {
+    return old.thread != thread || old.context != kMainContext;
+  });
   for (auto& [id, checkpoint] : copy.checkpoints_) {
     checkpoint.thread = kMainThread;
   }

@@ -20,8 +20,9 @@ namespace selvedge::wasix {
 using CheckpointId = std::uint64_t;
 
 struct Checkpoint {
-  // Only this thread comes back to it.
+  // Only this context of this thread comes back to it.
   ThreadId thread = kMainThread;
+  ContextId context = kMainContext;
   std::shared_ptr<const engine::SavedStack> stack;
   // Where the guest keeps the identifier.
   std::uint32_t id_address = 0;
@@ -37,10 +38,13 @@ class CheckpointTable {
 
   // nullopt: there is no room, though those whose identifier is not in `memory` any more have gone.
   std::optional<CheckpointId> add(Checkpoint checkpoint, const engine::GuestMemory& memory);
-  // nullptr: `thread` has none of that name.
-  const Checkpoint* find(CheckpointId id, ThreadId thread) const noexcept;
+  // nullptr: that context of `thread` has none of that name.
+  const Checkpoint* find(CheckpointId id, ThreadId thread,
+                         ContextId context = kMainContext) const noexcept;
   // The thread has ended.
   void remove(ThreadId thread) noexcept;
+  // The context has.
+  void remove(ThreadId thread, ContextId context) noexcept;
   void clear() noexcept;
   // What a process that is forked from `thread` has: its checkpoints, as the main thread's.
   CheckpointTable forked(ThreadId thread) const;

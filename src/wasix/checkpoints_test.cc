@@ -35,6 +35,17 @@ TEST_F(CheckpointsTest, Find_IsByIdentifierAndThread) {
   EXPECT_EQ(table_.find(0, 3), nullptr);
 }
 
+TEST_F(CheckpointsTest, OneOfAContext_IsItsOwn_AndGoesWithIt) {
+  const auto own = table_.add({.context = 2, .stack = stack_of(1)}, memory());
+  const auto main = table_.add({.stack = stack_of(1)}, memory());
+  EXPECT_NE(table_.find(*own, kMainThread, 2), nullptr);
+  EXPECT_EQ(table_.find(*own, kMainThread), nullptr);
+  EXPECT_EQ(table_.forked(kMainThread).find(*own, kMainThread, 2), nullptr);
+  table_.remove(kMainThread, 2);
+  EXPECT_EQ(table_.size(), 1U);
+  EXPECT_NE(table_.find(*main, kMainThread), nullptr);
+}
+
 TEST_F(CheckpointsTest, Add_WhenFull_DropsThoseThatAreOverwritten) {
   const auto kept = table_.add({.stack = stack_of(1), .id_address = 8}, memory());
   keep(8, *kept);

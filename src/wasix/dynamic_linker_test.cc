@@ -83,13 +83,13 @@ class DynamicLinkerTest : public ::testing::Test {
     ASSERT_TRUE(std::get<std::shared_ptr<File>>(*opened)->write(std::span(&bytes, 1)).has_value());
   }
 
-  ExitStatus run() {
+  ExitStatus run(std::string_view program = kProgram) {
     ProcessOptions options;
     options.preopens.push_back({.guest_path = "/", .directory = files_->open_root()});
     options.workload =
         std::make_shared<Workload>(machine_.reactor(), WorkloadOptions{.loader = &loader_});
     options.limits.instance.memory_bytes_max = 1 << 20;
-    auto linked = machine_.link_wat(kProgram);
+    auto linked = machine_.link_wat(program);
     if (!linked) {
       return {.kind = Kind::kFailed, .message = linked.error().message()};
     }
@@ -197,6 +197,85 @@ TEST_F(DynamicLinkerTest, TooManyLibraries_AreAnError) {
     put(std::to_string(number), library(fmt::format("(needed \"{}\")", number + 1), ""));
   }
   expect(200 + static_cast<std::uint32_t>(Errno::kNomem));
+}
+
+// Contexts of one thread: a library that one loads, and its globals, are those of all.
+TEST_F(DynamicLinkerTest, Globals_OfALibraryAreThoseOfAllContexts) {
+  // "run" counts in a global of the library. Main loads it when the context exists already and
+  // calls it, the context calls it whenever it is switched to.
+  put("a", R"((module
+    (@dylink.0 (mem-info (memory 0 0) (table 0 0)))
+    (import "env" "memory" (memory 1 16 shared))
+    (global $count (mut i32) (i32.const 0))
+    (func (export "run") (result i32)
+      (global.set $count (i32.add (global.get $count) (i32.const 1)))
+      (global.get $count))))");
+  const ExitStatus status = run(R"((module
+  (import "env" "memory" (memory 1 16 shared))
+  (import "wasix_32v1" "dlopen"
+    (func $dlopen (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wasix_32v1" "dlsym" (func $dlsym (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wasix_32v1" "context_create" (func $create (param i32 i32) (result i32)))
+  (import "wasix_32v1" "context_switch" (func $switch (param i64) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (table 2 2 funcref) (elem (i32.const 1) $other)
+  (global (export "__stack_pointer") (mut i32) (i32.const 60000))
+  (data (i32.const 512) "/arun")
+  (type $run (func (result i32)))
+  (func $call (result i32) (call_indirect (type $run) (i32.load (i32.const 68))))
+  (func $other
+    (loop $again
+      (i32.store (i32.const 256) (call $call))
+      (drop (call $switch (i64.const 0)))
+      (br $again)))
+  (func (export "_start")
+    (if (call $create (i32.const 128) (i32.const 1)) (then unreachable))
+    (if (call $dlopen (i32.const 513) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0)
+                      (i32.const 512) (i32.const 1) (i32.const 64)) (then unreachable))
+    (if (call $dlsym (i32.load (i32.const 64)) (i32.const 514) (i32.const 3)
+                     (i32.const 0) (i32.const 0) (i32.const 68)) (then unreachable))
+    (if (i32.ne (call $call) (i32.const 1)) (then unreachable))
+    (if (call $switch (i64.load (i32.const 128))) (then unreachable))
+    (if (i32.ne (i32.load (i32.const 256)) (i32.const 2)) (then unreachable))
+    (if (i32.ne (call $call) (i32.const 3)) (then unreachable))
+    (if (call $switch (i64.load (i32.const 128))) (then unreachable))
+    (call $exit (i32.load (i32.const 256))))))");
+  EXPECT_EQ(status.kind, Kind::kExited) << status.message;
+  EXPECT_EQ(status.code, 4U);
+}
+
+TEST_F(DynamicLinkerTest, ProgramWithAMemoryOfItsOwn_HasNoContexts) {
+  const ExitStatus status = run(R"((module
+  (import "wasix_32v1" "dlopen"
+    (func $dlopen (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wasix_32v1" "context_create" (func $create (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (table 2 2 funcref) (elem (i32.const 1) $other)
+  (func $other)
+  (func (export "_start") (call $exit (call $create (i32.const 128) (i32.const 1))))))");
+  EXPECT_EQ(status.code, static_cast<std::uint32_t>(Errno::kNotsup)) << status.message;
+}
+
+// An attack: a store that has several instances on one shared memory, and an access beyond it.
+TEST_F(DynamicLinkerTest, AccessBeyondASharedMemory_WithAFunctionMadeAtRunTime_IsATrap) {
+  for (const std::string_view address : {"0x7fffffff", "0x00100000", "-1"}) {
+    const ExitStatus status = run(fmt::format(R"((module
+  (import "env" "memory" (memory 1 16 shared))
+  (import "wasix_32v1" "call_dynamic"
+    (func $call (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (table 2 funcref) (elem (i32.const 1) $called)
+  (func $called (i32.store (i32.const 8) (i32.const 1)))
+  (func (export "_start")
+    (if (call $call (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+                    (i32.const 1)) (then unreachable))
+    (if (i32.eqz (i32.load (i32.const 8))) (then unreachable))
+    (drop (i32.load (i32.const {})))))
+)",
+                                              address));
+    EXPECT_EQ(status.kind, Kind::kTrapped);
+    EXPECT_THAT(status.message, HasSubstr("out of bounds memory access"));
+  }
 }
 
 }  // namespace

@@ -83,6 +83,7 @@ void register_wasix(HostFunctions& functions) {
   internal::register_wasix_processes(functions);
   internal::register_wasix_programs(functions);
   internal::register_wasix_fork(functions);
+  internal::register_wasix_contexts(functions);
   internal::register_wasix_libraries(functions);
   internal::register_wasix_reflection(functions);
   internal::register_wasix_signals(functions);

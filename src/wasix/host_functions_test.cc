@@ -50,7 +50,6 @@ TEST(HostFunctions_Snapshot0, AllImports_LinkWithExactSignatures) {
 // shrinks.
 constexpr std::string_view kAbsent =
     " proc_fork_env proc_snapshot "
-    "context_create context_switch context_destroy "
     "port_bridge port_unbridge port_dhcp_acquire port_addr_add port_addr_remove "
     "port_addr_clear port_mac port_addr_list port_gateway_set port_route_add "
     "port_route_remove port_route_clear port_route_list ";

@@ -69,7 +69,7 @@ struct Preopen {
 // for each.
 struct ProcessLimits {
   std::uint32_t open_handles_max = HandleTable::kHandlesMaxDefault;
-  // With the main one. Each takes an instance of the engine's pool.
+  // With the main one, and with further contexts. Each takes an instance of the engine's pool.
   std::uint32_t threads_max = 256;
   // Bytes written to handles that count as output (terminals, pipes to the host, logs).
   std::optional<std::uint64_t> output_bytes_max = std::nullopt;
@@ -251,7 +251,7 @@ class Process final {
   FutexTable& futexes() noexcept [[clang::lifetimebound]] { return futexes_; }
   // nullptr: the program can load no libraries.
   DynamicLinker* linker() noexcept [[clang::lifetimebound]] { return linker_.get(); }
-  // nullptr: the module has a memory of its own, and its process one thread.
+  // nullptr: the module has a memory of its own, and its process one thread with one context.
   const engine::SharedMemory* shared_memory() const noexcept [[clang::lifetimebound]] {
     return shared_memory_.get();
   }

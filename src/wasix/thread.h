@@ -17,6 +17,11 @@ class Process;
 using ThreadId = std::uint32_t;
 inline constexpr ThreadId kMainThread = 1;
 
+// A call stack of a guest thread (context_create). Within a process; never used again in its life,
+// but that each thread calls the one it began with kMainContext.
+using ContextId = std::uint64_t;
+inline constexpr ContextId kMainContext = 0;
+
 // What the host call that saved a thread's stack answers when the stack is back.
 struct Resumption {
   enum class Call : unsigned char { kFork, kCheckpoint };
@@ -53,14 +58,18 @@ struct LibraryLoad {
   std::uint32_t error_size = 0;
 };
 
-// One guest thread: the context that every host function receives. Owned by its process.
+// One guest thread: what every host function receives. A thread with several contexts has one of
+// these for each, and what is said of the thread is said of the one that runs. Owned by its
+// process.
 class Thread final : public engine::HostContext {
  public:
-  explicit Thread(Process& process, ThreadId id = kMainThread) noexcept
-      : process_(process), id_(id) {}
+  explicit Thread(Process& process, ThreadId id = kMainThread,
+                  ContextId context = kMainContext) noexcept
+      : process_(process), id_(id), context_(context) {}
 
   Process& process() const noexcept [[clang::lifetimebound]] { return process_; }
   ThreadId id() const noexcept { return id_; }
+  ContextId context() const noexcept { return context_; }
 
   // Ends this thread, and not its process, when the host function returns.
   void exit_thread() {
@@ -98,6 +107,7 @@ class Thread final : public engine::HostContext {
  private:
   Process& process_;
   ThreadId id_;
+  ContextId context_;
   std::uint32_t pending_signals_ = 0;
   std::uint32_t handlers_ = 0;
   std::vector<LibraryLoad> library_loads_;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "wasix/internal/guest_thread.h"
 #include "wasix/process.h"
 
 namespace selvedge::wasix {
@@ -23,18 +24,6 @@ constexpr std::string_view kThreadEntry = "wasi_thread_start";
 
 }  // namespace
 
-// Destroyed in this order reversed: the fiber runs on the instance, the instance on the context.
-struct ThreadGroup::GuestThread {
-  GuestThread(Process& process, ThreadId id) noexcept : context(process, id) {}
-
-  Thread context;
-  // The exported function that it began in.
-  std::string entry;
-  std::vector<std::uint64_t> arguments;
-  std::unique_ptr<engine::Instance> instance;
-  std::unique_ptr<engine::Fiber> fiber;
-};
-
 ThreadGroup::ThreadGroup(Process& process, io::Reactor& reactor, engine::Scheduler& scheduler,
                          Ended ended)
     : process_(process), scheduler_(scheduler), ended_(std::move(ended)), thread_ended_(reactor) {
@@ -47,6 +36,7 @@ void ThreadGroup::clear() noexcept {
   over_ = true;
   // A fiber that is destroyed ends its host call, which may look for other threads.
   const auto ending = std::exchange(threads_, {});
+  contexts_ = 0;
   module_.reset();  // and with it the memory
 }
 
@@ -56,12 +46,15 @@ void ThreadGroup::reset() noexcept {
   next_id_ = kMainThread;
 }
 
+Result<std::unique_ptr<engine::Instance>> ThreadGroup::make_instance(Thread& thread) {
+  DynamicLinker* const linker = process_.linker();
+  return engine::Instance::create(module_, thread, options_.instance,
+                                  linker != nullptr ? &linker->map() : nullptr);
+}
+
 Result<std::unique_ptr<ThreadGroup::GuestThread>> ThreadGroup::make(ThreadId id) {
   auto thread = std::make_unique<GuestThread>(process_, id);
-  DynamicLinker* const linker = process_.linker();
-  SELVEDGE_TRY(thread->instance,
-               engine::Instance::create(module_, thread->context, options_.instance,
-                                        linker != nullptr ? &linker->map() : nullptr));
+  SELVEDGE_TRY(thread->main.instance, make_instance(thread->main.thread));
   return thread;
 }
 
@@ -69,19 +62,21 @@ Result<> ThreadGroup::prepare(GuestThread& thread, std::string_view entry,
                               std::vector<std::uint64_t> arguments) {
   thread.entry = entry;
   thread.arguments = std::move(arguments);
-  SELVEDGE_TRY(thread.fiber, thread.instance->call(thread.entry, thread.arguments));
+  SELVEDGE_TRY(thread.main.fiber, thread.main.instance->call(thread.entry, thread.arguments));
   return {};
 }
 
-void ThreadGroup::run(GuestThread& thread) {
-  scheduler_.start(*thread.fiber, *this, options_.fiber);
+void ThreadGroup::run(engine::Fiber& fiber) { scheduler_.start(fiber, *this, options_.fiber); }
+
+bool ThreadGroup::has_room() const noexcept {
+  return threads_.size() + contexts_ < options_.threads_max;
 }
 
 Result<> ThreadGroup::create_main(std::shared_ptr<const engine::LinkedModule> module,
                                   Options options) {
   SELVEDGE_ASSERT(next_id_ == kMainThread);
   module_ = std::move(module);
-  options_ = options;
+  options_ = std::move(options);
   options_.instance.cpu_time_sum = &cpu_time_;
   SELVEDGE_TRY(auto thread, make(next_id_));
   threads_.emplace(next_id_++, std::move(thread));
@@ -93,27 +88,28 @@ Result<> ThreadGroup::start_main(std::string_view entry,
   options_.fiber.deadline = deadline;
   GuestThread& main = *threads_.at(kMainThread);
   SELVEDGE_TRY_VOID(prepare(main, entry, {}));
-  run(main);
+  run(*main.main.fiber);
   return {};
 }
 
 Result<> ThreadGroup::create_forked(std::shared_ptr<const engine::LinkedModule> module,
                                     Options options, const ThreadGroup& parent, ThreadId thread,
                                     std::shared_ptr<const engine::SavedStack> stack) {
-  SELVEDGE_TRY_VOID(create_main(std::move(module), options));
+  SELVEDGE_TRY_VOID(create_main(std::move(module), std::move(options)));
   const GuestThread& original = *parent.threads_.at(thread);
   GuestThread& main = *threads_.at(kMainThread);
   SELVEDGE_TRY_VOID(prepare(main, original.entry, original.arguments));
-  if (!main.fiber->instantiate()) {
-    return fail(ErrorKind::kOverloaded, main.fiber->outcome().message);
+  engine::Fiber& fiber = *main.main.fiber;
+  if (!fiber.instantiate()) {
+    return fail(ErrorKind::kOverloaded, fiber.outcome().message);
   }
-  main.context.rewind(std::move(stack));
+  main.main.thread.rewind(std::move(stack));
   return {};
 }
 
 void ThreadGroup::start_forked(std::optional<base::MonotonicTime> deadline) {
   options_.fiber.deadline = deadline;
-  run(*threads_.at(kMainThread));
+  run(*threads_.at(kMainThread)->main.fiber);
 }
 
 ErrnoResult<ThreadId> ThreadGroup::spawn(std::uint32_t start_argument) {
@@ -124,7 +120,7 @@ ErrnoResult<ThreadId> ThreadGroup::spawn(std::uint32_t start_argument) {
       !module_->module().has_export(kThreadEntry, engine::ExternKind::kFunction)) {
     return refuse(Errno::kNotsup);
   }
-  if (threads_.size() >= options_.threads_max || next_id_ == kThreadIdEnd) {
+  if (!has_room() || next_id_ == kThreadIdEnd) {
     return refuse(Errno::kAgain);
   }
   auto thread = make(next_id_);
@@ -134,15 +130,15 @@ ErrnoResult<ThreadId> ThreadGroup::spawn(std::uint32_t start_argument) {
   if (!prepare(**thread, kThreadEntry, {next_id_, start_argument})) {
     return refuse(Errno::kNotsup);  // it takes other parameters
   }
-  run(**thread);
+  run(*(*thread)->main.fiber);
   threads_.emplace(next_id_, *std::move(thread));
   return next_id_++;
 }
 
 void ThreadGroup::kill() noexcept {
   for (const auto& [id, thread] : threads_) {
-    if (thread->fiber != nullptr) {
-      thread->fiber->kill(engine::EndReason::kKilled);
+    if (thread->main.fiber != nullptr) {
+      thread->main.fiber->kill(engine::EndReason::kKilled);
       return;  // the first that ends this way ends the process
     }
   }
@@ -150,24 +146,24 @@ void ThreadGroup::kill() noexcept {
 
 Thread* ThreadGroup::find(ThreadId id) noexcept {
   const auto found = threads_.find(id);
-  return found != threads_.end() ? &found->second->context : nullptr;
+  return found != threads_.end() ? &found->second->running().thread : nullptr;
 }
 
 void ThreadGroup::interrupt_any() noexcept {
   if (!threads_.empty()) {
-    threads_.begin()->second->context.interrupt();
+    threads_.begin()->second->running().thread.interrupt();
   }
 }
 
 std::size_t ThreadGroup::memory_bytes() const noexcept {
   const auto main = threads_.find(kMainThread);
-  return main != threads_.end() ? main->second->instance->memory_bytes() : 0;
+  return main != threads_.end() ? main->second->main.instance->memory_bytes() : 0;
 }
 
 void ThreadGroup::fiber_done(engine::Fiber& fiber) {
   const Thread& context = static_cast<const Thread&>(fiber.instance().context());
   const ThreadId id = context.id();
-  const engine::Outcome outcome = fiber.outcome();
+  const engine::Outcome outcome = end_of_context(context, fiber.outcome());
   const bool ends_process = outcome.reason != engine::EndReason::kFinished ||
                             (id == kMainThread && !context.exits_alone()) || threads_.size() == 1;
   if (ends_process) {
@@ -176,6 +172,7 @@ void ThreadGroup::fiber_done(engine::Fiber& fiber) {
     return;
   }
   const auto ending = threads_.extract(id);
+  contexts_ -= ending.mapped()->contexts.size();
   process_.checkpoints().remove(id);
   thread_ended_.notify();
 }

@@ -100,7 +100,8 @@ Errno proc_fork(Thread& thread, std::uint32_t copy_memory, Ptr<ProcessId> pid) {
   if (!thread.memory().bytes(pid.address, sizeof(ProcessId))) {
     return Errno::kFault;
   }
-  if (thread.in_handler()) {
+  // The child has the main context only.
+  if (thread.in_handler() || thread.context() != kMainContext) {
     return Errno::kNotsup;
   }
   SELVEDGE_TRY_ERRNO_VOID(thread.process().check_fork());
@@ -118,6 +119,7 @@ class UnwoundCheckpoint final : public engine::UnwoundCall {
     const engine::GuestMemory memory = thread_.memory();
     const std::optional<CheckpointId> id = thread_.process().checkpoints().add(
         {.thread = thread_.id(),
+         .context = thread_.context(),
          .stack = stack,
          .id_address =
              snapshot_.address + static_cast<std::uint32_t>(abi::StackSnapshot::kIdOffset),
@@ -159,11 +161,12 @@ Errno stack_checkpoint(Thread& thread, Ptr<abi::StackSnapshot> snapshot, Ptr<std
   return Errno::kSuccess;
 }
 
-// Does not return. A trap when the record names no checkpoint of this thread.
+// Does not return. A trap when the record names no checkpoint of this context.
 void stack_restore(Thread& thread, Ptr<abi::StackSnapshot> snapshot, std::uint64_t value) {
   const std::optional<abi::StackSnapshot> record = thread.memory().read(snapshot);
   const Checkpoint* const checkpoint =
-      record ? thread.process().checkpoints().find(record->id, thread.id()) : nullptr;
+      record ? thread.process().checkpoints().find(record->id, thread.id(), thread.context())
+             : nullptr;
   if (checkpoint == nullptr) {
     thread.trap("longjmp to a place that setjmp did not save, or that has been dropped");
     return;

@@ -20,6 +20,8 @@ void register_wasix_processes(engine::HostFunctions& functions);
 void register_wasix_programs(engine::HostFunctions& functions);
 // host_calls_fork.cc: fork, setjmp and longjmp.
 void register_wasix_fork(engine::HostFunctions& functions);
+// host_calls_context.cc
+void register_wasix_contexts(engine::HostFunctions& functions);
 // host_calls_dynamic.cc: dlopen and what belongs to it.
 void register_wasix_libraries(engine::HostFunctions& functions);
 // host_calls_reflect.cc: functions that are called by number, closures.

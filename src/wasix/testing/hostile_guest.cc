@@ -16,7 +16,7 @@ namespace {
 
 // What arguments mean: the letters of hostile_record().
 using Shape = std::pair<std::string_view, std::string_view>;
-constexpr std::array<Shape, 90> kShapes{{
+constexpr std::array<Shape, 93> kShapes{{
     {"fd_dup", "fr"},
     {"fd_dup2", "fnmr"},
     {"fd_event", "nnr"},
@@ -39,6 +39,9 @@ constexpr std::array<Shape, 90> kShapes{{
     {"proc_fork", "mr"},
     {"stack_checkpoint", "rr"},
     {"stack_restore", "rT"},
+    {"context_create", "rz"},
+    {"context_switch", "m"},
+    {"context_destroy", "m"},
     {"dlopen", "plmplplr"},
     {"dlsym", "nplplr"},
     {"dlclose", "npl"},
@@ -175,7 +178,8 @@ std::string hostile_wat(std::span<const HostileImport> imports) {
   }
   text += kAsyncify;
   text += "  (type $call (func (param i32) (result i32)))\n";
-  std::string elements;
+  // The first element is for contexts, the others are the calls.
+  std::string elements = " $context";
   const auto define = [&](std::size_t number, std::string_view body) {
     text += fmt::format("  (func $call{} (type $call) {})\n", number, body);
     elements += fmt::format(" $call{}", number);
@@ -202,20 +206,22 @@ std::string hostile_wat(std::span<const HostileImport> imports) {
   return text + fmt::format(R"(  (table {0} {0} funcref)
   (global (export "__stack_pointer") (mut i32) (i32.const 131072))
   (elem (i32.const 0){1})
+  (func $context (call $follow (i32.const 1920)))
   (global $last (mut i32) (i32.const 0))
   (func $follow (param $base i32)
     (loop $again
       (if (i32.ne (global.get $state) (i32.const 2)) (then
         (global.set $last (call $next (local.get $base)))))
       (if (i32.ge_s (global.get $last) (i32.const 0)) (then
-        (drop (call_indirect (type $call) (local.get $base) (global.get $last)))
+        (drop (call_indirect (type $call) (local.get $base)
+                             (i32.add (global.get $last) (i32.const 1))))
         (br_if $again (i32.ne (global.get $state) (i32.const 1)))))))
   (func (export "_start") (call $follow (i32.const 0)))
   (func (export "wasi_thread_start") (param i32 i32)
     (call $follow (i32.mul (i32.and (local.get 0) (i32.const 15)) (i32.const 128))))
 )
 )",
-                            first + kHostileInstructions, elements);
+                            first + kHostileInstructions + 1, elements);
 }
 
 std::vector<std::uint64_t> hostile_arguments(FuzzInput& input,
