@@ -31,9 +31,9 @@ enum class ErrorKind : unsigned char {
   kOverloaded,    // a limit is reached: retry later or elsewhere
   kDisconnected,  // the peer or the resource went away: reconnect
   kTimeout,       // the deadline passed
-  kConflict,      // someone else changed it meanwhile: read it again, then decide anew
   kUnsupported,   // valid, but not something we do
   kInternal,      // our fault or the environment's: log it
+  kConflict,      // someone else changed it meanwhile: read it again, then decide anew
 };
 
 std::string_view to_string(ErrorKind kind) noexcept;

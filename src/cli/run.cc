@@ -9,7 +9,7 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "cli/messages.h"
-#include "cli/platform_commands.h"
+#include "cli/platform.h"
 #include "cli/run_command.h"
 #include "cli/run_server.h"
 #include "cli/runtime.h"

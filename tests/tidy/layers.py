@@ -11,7 +11,7 @@ _OWNED = {
     "openssl/": ({"crypto"}, "src/crypto"),
     "native.h": ({"engine", "crypto", "wire"}, "src/engine, src/crypto or src/wire"),
     "sys/epoll.h": ({"io"}, "src/io"),
-    "curl/": ({"store"}, "src/store"),
+    "curl/": ({"store", "cli"}, "src/store"),
     "pugixml.hpp": ({"store"}, "src/store"),
     "spdlog/": ({"base"}, "base/log.h"),
     "fmt/": ({"base"}, "base/format.h"),

@@ -11,7 +11,7 @@
 #include "cli/admin_client.h"
 #include "cli/messages.h"
 #include "cli/options.h"
-#include "cli/platform_commands.h"
+#include "cli/platform.h"
 
 namespace selvedge::cli {
 namespace {

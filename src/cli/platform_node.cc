@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "cli/messages.h"
 #include "cli/options.h"
-#include "cli/platform_commands.h"
+#include "cli/platform.h"
 #include "io/signal_source.h"
 #include "node/node.h"
 
