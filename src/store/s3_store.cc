@@ -155,7 +155,8 @@ Result<Revision> S3Store::Impl::put(const Key& key, base::ByteSpan bytes,
                           .key = key.text(),
                           .headers = condition_headers(precondition),
                           .content = frame,
-                          .answer_bytes_max = kSmallAnswerBytesMax};
+                          .answer_bytes_max = kSmallAnswerBytesMax,
+                          .fresh_connection = !precondition.is_any()};
   SELVEDGE_TRY(const S3Answer answer, client_.perform(request));
   if (answer.is_success()) {
     if (!internal::is_safe_etag(answer.etag)) {

@@ -45,8 +45,8 @@ struct HttpRequest {
   BlobSink* sink = nullptr;
   // A larger content of a successful answer is kInvalid.
   std::uint64_t answer_bytes_max = 0;
-  // For requests without content that must not be sent twice: on a kept connection that died,
-  // libcurl sends them again.
+  // For requests that must not be sent twice: on a kept connection that has died meanwhile, libcurl
+  // sends them again without a word.
   bool fresh_connection = false;
 };
 
@@ -55,7 +55,7 @@ struct HttpAnswer {
   std::string etag;
   std::optional<std::uint64_t> content_length;
   std::vector<std::byte> content;
-  // The content of the request was sent twice, so it may have been acted upon twice.
+  // The content of the request was sent twice, so an earlier one may have been acted upon.
   bool repeated = false;
 };
 

@@ -1,23 +1,20 @@
 #include "store/testing/s3_server.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <bit>
-#include <cstring>
+#include <vector>
 
 #include "base/unique_fd.h"
+#include "store/testing/loopback.h"
 
 namespace selvedge::store::testing {
 namespace {
@@ -26,56 +23,46 @@ constexpr int kStartsMax = 5;
 constexpr int kStartPollMs = 20;
 constexpr int kStartPollsMax = 1000;
 
-sockaddr_in loopback(int port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
-
-const sockaddr* generic(const sockaddr_in& address) {
-  return static_cast<const sockaddr*>(static_cast<const void*>(&address));
-}
-
 // A port that was free a moment ago: the server takes none by itself.
 int free_port() {
-  const base::UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const sockaddr_in any = loopback(0);
-  sockaddr_storage bound{};
-  socklen_t size = sizeof bound;
-  void* const out = &bound;
-  if (::bind(socket.get(), generic(any), sizeof any) != 0 ||
-      ::getsockname(socket.get(), static_cast<sockaddr*>(out), &size) != 0) {
-    return -1;
-  }
-  sockaddr_in address{};
-  std::memcpy(&address, &bound, sizeof address);
-  return ntohs(address.sin_port);
+  int port = 0;
+  listen_on_loopback(port);
+  return port;
 }
 
-bool accepts(int port) {
-  const base::UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const sockaddr_in address = loopback(port);
-  return ::connect(socket.get(), generic(address), sizeof address) == 0;
+bool make_certificate(const std::filesystem::path& folder) {
+  const std::string command =
+      "cd '" + folder.native() +
+      "' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+      "-subj /CN=test -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out certificate.pem "
+      "2>/dev/null";
+  return ::system(command.c_str()) == 0;
 }
 
 }  // namespace
 
-S3Server::S3Server(std::string program, int port)
+S3Server::S3Server(std::string program, int port, bool tls)
     : program_(std::move(program)),
       port_(port),
-      endpoint_("http://127.0.0.1:" + std::to_string(port)) {
+      tls_(tls),
+      endpoint_((tls ? "https://127.0.0.1:" : "http://127.0.0.1:") + std::to_string(port)) {
   std::filesystem::create_directory(folder_.path() / "data");
 }
 
-std::unique_ptr<S3Server> S3Server::start() {
+std::unique_ptr<S3Server> S3Server::start() { return start_any(false); }
+std::unique_ptr<S3Server> S3Server::start_tls() { return start_any(true); }
+
+std::unique_ptr<S3Server> S3Server::start_any(bool tls) {
   const char* program = ::getenv("SELVEDGE_S3_SERVER");
   if (program == nullptr || ::access(program, X_OK) != 0) {
     return nullptr;
   }
   for (int i = 0; i < kStartsMax; ++i) {
-    std::unique_ptr<S3Server> server(new S3Server(program, free_port()));
+    std::unique_ptr<S3Server> server(new S3Server(program, free_port(), tls));
+    if (tls && !make_certificate(server->folder_.path())) {
+      ADD_FAILURE() << "openssl makes no certificate";
+      return nullptr;
+    }
     if (server->spawn()) {
       return server;
     }
@@ -88,12 +75,18 @@ bool S3Server::spawn() {
   const std::string address = "127.0.0.1:" + std::to_string(port_);
   const std::string data = (folder_.path() / "data").native();
   const std::string log = (folder_.path() / "log").native();
+  const std::string key = (folder_.path() / "key.pem").native();
+  const std::string certificate_file = certificate().native();
   // Entity tags are kept in extended attributes: those of its other ways are not changed together
   // with the content.
-  const std::array<const char*, 14> words = {
-      program_.c_str(), "--port",          address.c_str(),    "--access",  "test-access",
-      "--secret",       "test-secret-key", "--virtual-domain", "localhost", "--keep-alive",
-      "--quiet",        "posix",           data.c_str(),       nullptr};
+  std::vector<const char*> words = {program_.c_str(),  "--port",           address.c_str(),
+                                    "--access",        "test-access",      "--secret",
+                                    "test-secret-key", "--virtual-domain", "localhost",
+                                    "--keep-alive",    "--quiet"};
+  if (tls_) {
+    words.insert(words.end(), {"--cert", certificate_file.c_str(), "--key", key.c_str()});
+  }
+  words.insert(words.end(), {"posix", data.c_str(), nullptr});
   const pid_t parent = ::getpid();
   process_ = ::fork();
   if (process_ == 0) {
@@ -110,7 +103,7 @@ bool S3Server::spawn() {
   const base::UniqueFd ended(static_cast<int>(::syscall(SYS_pidfd_open, process_, 0)));
   for (int i = 0; i < kStartPollsMax; ++i) {
     pollfd poll{.fd = ended.get(), .events = POLLIN, .revents = 0};
-    if (accepts(port_)) {
+    if (connect_to_loopback(port_)) {
       return true;
     }
     if (::poll(&poll, 1, kStartPollMs) > 0) {
