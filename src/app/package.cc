@@ -138,10 +138,11 @@ Result<Package> open_folder(const fs::path& folder) {
       return fail(std::move(text).error());
     }
     if (has_app_yaml) {
-      return fail_format(ErrorKind::kUnsupported,
-                         "{}: app.yaml needs the platform's deploy, which is not supported yet; "
-                         "run a folder with wasmer.toml",
-                         folder.string());
+      return fail_format(
+          ErrorKind::kNotFound,
+          "{}: the folder has an app.yaml but no wasmer.toml, so there is nothing to "
+          "run in it",
+          folder.string());
     }
     return fail_format(ErrorKind::kNotFound,
                        "{}: the folder has no wasmer.toml; name a .wasm file or add a manifest",
@@ -161,10 +162,7 @@ Result<Package> open_folder(const fs::path& folder) {
   package.version = manifest.version;
   package.entrypoint = manifest.entrypoint;
   package.warnings = manifest.warnings;
-  if (has_app_yaml) {
-    package.warnings.push_back(
-        fmt::format("{}: app.yaml is not used by run; only wasmer.toml is", folder.string()));
-  }
+  package.has_app_config = has_app_yaml;
   SELVEDGE_TRY_VOID(add_commands(manifest, folder, manifest_path, package));
   for (const ManifestMount& mount : manifest.mounts) {
     const std::string host = (folder / mount.host).string();

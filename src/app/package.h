@@ -41,10 +41,11 @@ struct Package {
   std::optional<std::string> entrypoint;
   std::vector<PackageMount> mounts;
   std::vector<std::string> warnings;
+  bool has_app_config = false;  // there is an app.yaml beside the manifest
 };
 
 // Errors name the file (with line and column in a manifest) and what to do. NotFound, Denied,
-// Invalid; Unsupported for targets of later versions: app.yaml, .webc, packages of a registry,
+// Invalid; Unsupported for targets of later versions: .webc, packages of a registry,
 // dependencies.
 Result<Package> open_package(std::string_view target);
 

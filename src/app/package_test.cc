@@ -122,12 +122,17 @@ TEST_F(PackageTest, NoCommand_SaysSo) {
 }
 
 TEST_F(PackageTest, TargetsOfLaterVersions_AreUnsupported) {
-  write("app.yaml", "kind: wasmer.io/App.v0\n");
-  EXPECT_EQ(kind(open_package(folder_.string())), ErrorKind::kUnsupported);
   write("p.webc", "x");
   EXPECT_EQ(kind(open_package(path("p.webc"))), ErrorKind::kUnsupported);
   EXPECT_EQ(kind(open_package("owner/name")), ErrorKind::kUnsupported);
   EXPECT_EQ(kind(open_package("owner/name@1.2")), ErrorKind::kUnsupported);
+}
+
+TEST_F(PackageTest, AppConfigAlone_IsNothingToRun) {
+  write("app.yaml", "kind: wasmer.io/App.v0\n");
+  const auto package = open_package(folder_.string());
+  EXPECT_EQ(kind(package), ErrorKind::kNotFound);
+  EXPECT_THAT(message(package), HasSubstr("an app.yaml but no wasmer.toml"));
 }
 
 TEST_F(PackageTest, BadTargets_AreRefused) {

@@ -90,6 +90,11 @@ Result<int> run_target(const RunOptions& options, MessageStyle style) {
   for (const std::string& warning : package.warnings) {
     print_warning(warning, style);
   }
+  if (package.has_app_config) {
+    print_warning(
+        fmt::format("{}: app.yaml counts for deploy; run uses only wasmer.toml", options.target),
+        style);
+  }
   SELVEDGE_TRY(const app::PackageCommand* command, app::select_command(package, options.command));
   SELVEDGE_TRY_VOID(check_runner(*command, options));
   SELVEDGE_TRY_VOID(check_directories(options));
@@ -109,6 +114,16 @@ Result<int> run_target(const RunOptions& options, MessageStyle style) {
 std::optional<std::string> host_variable(const std::string& name) {
   const char* value = std::getenv(name.c_str());
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+int run_platform(const PlatformCommand& command) {
+  if (const auto* node = std::get_if<NodeCommand>(&command)) {
+    return run_node_command(*node);
+  }
+  if (const auto* deploy = std::get_if<DeployCommand>(&command)) {
+    return run_deploy(*deploy);
+  }
+  return run_app_command(std::get<AppCommand>(command));
 }
 
 void print_version(const VersionOptions& options) {
@@ -137,16 +152,6 @@ int run(const RunOptions& options) {
     return static_cast<int>(ExitCode::kFailure);
   }
   return *code;
-}
-
-static int run_platform(const PlatformCommand& command) {
-  if (const auto* node = std::get_if<NodeCommand>(&command)) {
-    return run_node_command(*node);
-  }
-  if (const auto* deploy = std::get_if<DeployCommand>(&command)) {
-    return run_deploy(*deploy);
-  }
-  return run_app_command(std::get<AppCommand>(command));
 }
 
 int run_command_line(std::span<const std::string> arguments) {

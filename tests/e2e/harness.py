@@ -1,6 +1,7 @@
 """What the end-to-end tests share: where things are, servers under test, raw and plain HTTP requests."""
 
 import http.client
+import json
 import os
 import pathlib
 import signal
@@ -48,11 +49,13 @@ class Server:
 
     def __init__(self, target, *options, log=None, arguments=()):
         self.port = free_port()
+        self.start(["run", "--http", f"127.0.0.1:{self.port}", *options, target, *arguments], log)
+
+    def start(self, arguments, log=None):
         self.log = log or tempfile.TemporaryFile()
         self.owns_log = log is None
-        command = [BINARY, "run", "--http", f"127.0.0.1:{self.port}", *map(str, options), str(target),
-                   *map(str, arguments)]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=self.log, stdout=self.log)
+        self.process = subprocess.Popen([BINARY, *map(str, arguments)], stdin=subprocess.DEVNULL, stderr=self.log,
+                                        stdout=self.log)
 
     def output(self):
         """What the server wrote so far."""
@@ -113,3 +116,28 @@ class Server:
             except TimeoutError:
                 pass
             return received
+
+
+class Node(Server):
+    """`selvedge node` on a data folder, and its command line."""
+
+    def __init__(self, data, *options, log=None):
+        self.port = free_port()
+        self.data = pathlib.Path(data)
+        self.start(["node", "--data", data, "--http", f"127.0.0.1:{self.port}", *options], log)
+
+    def command(self, *arguments, timeout=START_SECONDS_MAX, cwd=None):
+        """`selvedge ARGUMENTS --node …`, finished."""
+        return subprocess.run([BINARY, *map(str, arguments), "--node", str(self.data / "admin.sock")],
+                              capture_output=True, text=True, check=False, timeout=timeout, cwd=cwd)
+
+    def json(self, *arguments):
+        """What a command prints with --json; the test fails when the command does."""
+        done = self.command(*arguments, "--json")
+        if done.returncode != 0:
+            raise AssertionError(f"{arguments}: {done.stderr}\n{self.output()}")
+        return json.loads(done.stdout)
+
+    def get(self, host, path="/", **options):
+        """(status, headers, body) from the app at that host name."""
+        return self.request("GET", path, headers={"Host": host}, **options)
