@@ -120,7 +120,7 @@ TEST(CommandLine, Help_HasExamples) {
 
 TEST(CommandLine, Mistakes_GetOneSentence) {
   EXPECT_THAT(message({}), HasSubstr("Try: selvedge run TARGET"));
-  EXPECT_THAT(message({"deploy"}), StartsWith("there is no command \"deploy\""));
+  EXPECT_THAT(message({"dploy"}), StartsWith("there is no command \"dploy\""));
   EXPECT_THAT(message({"run"}), StartsWith("run needs a target"));
   EXPECT_THAT(message({"run", "t", "--frob"}),
               StartsWith("unknown option --frob; options of the program go after --"));

@@ -4,6 +4,7 @@
 
 #include "base/format.h"
 #include "store/internal/file_system.h"
+#include "store/internal/hashing_sink.h"
 
 namespace selvedge::store {
 namespace {
@@ -18,29 +19,6 @@ class MemorySink final : public BlobSink {
 
  private:
   std::vector<std::byte> bytes_;
-};
-
-// Hashes what it passes on.
-class HashingSink final : public BlobSink {
- public:
-  // `next` may be null: then the bytes are only hashed.
-  explicit HashingSink(BlobSink* next) noexcept : next_(next) {}
-  Result<> write(base::ByteSpan bytes) override {
-    hasher_.update(bytes);
-    return next_ != nullptr ? next_->write(bytes) : Result<>();
-  }
-  Result<> verify(const BlobHash& hash) const {
-    if (hasher_.finalize() != hash) {
-      return fail_format(ErrorKind::kInternal,
-                         "the store holds other bytes than those of the blob {}", hash.hex());
-    }
-    return {};
-  }
-  BlobHash hash() const noexcept { return hasher_.finalize(); }
-
- private:
-  BlobSink* next_;
-  crypto::Blake3Hasher hasher_;
 };
 
 Result<> check_blob_size(std::uint64_t size) {
@@ -75,7 +53,7 @@ Result<BlobHash> Store::put_blob_file(const std::filesystem::path& path) {
     return fail_format(ErrorKind::kNotFound, "{} is not a file", path.native());
   }
   SELVEDGE_TRY_VOID(check_blob_size(opened->size));
-  HashingSink hashing(nullptr);
+  internal::HashingSink hashing(nullptr);
   SELVEDGE_TRY_VOID(internal::copy_to_sink(opened->file.get(), hashing, path.native()));
   if (::lseek(opened->file.get(), 0, SEEK_SET) != 0) {
     return fail_format(ErrorKind::kInvalid, "{} cannot be read twice", path.native());
@@ -94,7 +72,7 @@ Result<bool> Store::has_blob(const BlobHash& hash) {
 
 Result<std::vector<std::byte>> Store::get_blob(const BlobHash& hash, std::uint64_t bytes_max) {
   MemorySink memory;
-  HashingSink hashing(&memory);
+  internal::HashingSink hashing(&memory);
   SELVEDGE_TRY_VOID(read_blob(hash, bytes_max, hashing));
   SELVEDGE_TRY_VOID(hashing.verify(hash));
   return memory.take();
@@ -107,7 +85,7 @@ Result<> Store::fetch_blob_to(const BlobHash& hash, const std::filesystem::path&
   const std::string pattern =
       (folder / fmt::format(".{}.XXXXXX", path.filename().native())).native();
   SELVEDGE_TRY(internal::TemporaryFile file, internal::TemporaryFile::create(pattern));
-  HashingSink hashing(&file);
+  internal::HashingSink hashing(&file);
   SELVEDGE_TRY_VOID(read_blob(hash, bytes_max, hashing));
   SELVEDGE_TRY_VOID(hashing.verify(hash));
   SELVEDGE_TRY_VOID(file.sync());

@@ -47,6 +47,8 @@ class Revision {
 struct Object {
   std::vector<std::byte> bytes;
   Revision revision;
+  // The store could not be asked: this is the last state that this node has seen.
+  bool stale = false;
 };
 
 // What must be true of a document at the moment it is changed.

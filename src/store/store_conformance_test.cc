@@ -361,6 +361,7 @@ TEST_P(StoreConformanceTest, OneStoreFromManyThreads_CreatesEachNameOnce) {
 
 INSTANTIATE_TEST_SUITE_P(Backends, StoreConformanceTest,
                          ::testing::Values(Backend{"directory", &testing::make_directory_world},
+                                           Backend{"cached", &testing::make_cached_world},
                                            Backend{"s3", &testing::make_s3_world},
                                            Backend{"s3_virtual_host",
                                                    &testing::make_s3_virtual_host_world}),

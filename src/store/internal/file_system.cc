@@ -189,6 +189,14 @@ TemporaryFile::~TemporaryFile() {
   }
 }
 
+Result<OpenFile> TemporaryFile::open_again() const {
+  SELVEDGE_TRY(auto opened, open_file(path_));
+  if (!opened) {
+    return fail_format(ErrorKind::kInternal, "{} vanished", path_);
+  }
+  return *std::move(opened);
+}
+
 Result<> TemporaryFile::move_to(const std::filesystem::path& target) {
   if (::rename(path_.c_str(), target.c_str()) != 0) {
     return fail(system_error(errno, target.native()));

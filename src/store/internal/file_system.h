@@ -57,6 +57,8 @@ class TemporaryFile final : public BlobSink {
   int file() const noexcept { return file_.get(); }
   Result<> write(base::ByteSpan bytes) override { return write_all(file(), bytes, path_); }
   Result<> sync() { return sync_file(file(), path_); }
+  // The file once more, for reading from its beginning.
+  Result<OpenFile> open_again() const;
   // Renames to `target`, replacing what is there; the folder is not synced.
   Result<> move_to(const std::filesystem::path& target);
 

@@ -15,7 +15,8 @@ constexpr std::string_view kList =
     R"(<?xml version="1.0" encoding="UTF-8"?>
 <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>b</Name>
 <Prefix>apps%2F</Prefix>
-<KeyCount>2</KeyCount><MaxKeys>2</MaxKeys><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>
+<KeyCount>2</KeyCount><MaxKeys>2</MaxKeys><EncodingType>url</EncodingType>
+<IsTruncated>true</IsTruncated>
 <Contents><Key>apps/a%2Bb</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>
 <ETag>&quot;70ee&quot;</ETag><Size>5</Size></Contents>
 <Contents><Key>apps/x</Key><ETag>"9b-2"</ETag><Size>0</Size></Contents></ListBucketResult>)";

@@ -38,6 +38,8 @@ class StoreWorld {
 };
 
 std::unique_ptr<StoreWorld> make_directory_world();
+// Each node has a cache of its own before the directory.
+std::unique_ptr<StoreWorld> make_cached_world();
 // nullptr where there is no S3 server. The server is shared by all worlds of the program, each has
 // a bucket of its own.
 std::unique_ptr<StoreWorld> make_s3_world();
