@@ -1,6 +1,7 @@
 #include "app/app_router.h"
 
 #include "app/internal/plain_answer.h"
+#include "app/remote_instance.h"
 #include "base/log.h"
 
 namespace selvedge::app {
@@ -10,10 +11,11 @@ constexpr const char* kNoApp = "No app is served at this name.";
 
 }  // namespace
 
-AppRouter::AppRouter(GuestShard& shard, AppDirectory& directory, base::Random& random,
-                     AppRouterOptions options)
+AppRouter::AppRouter(GuestShard& shard, AppDirectory& directory, InstancePeers* peers,
+                     base::Random& random, AppRouterOptions options)
     : shard_(shard),
       directory_(directory),
+      peers_(peers),
       random_(random),
       options_(std::move(options)),
       apps_(shard.reactor(), options_.refresh_time, options_.names_max),
@@ -62,12 +64,35 @@ io::Task<AppRouter::RunnerPointer> AppRouter::find_runner(const wire::RequestHea
   if (!active.has_value() && !host.version.has_value()) {
     co_return fail(ErrorKind::kNotFound, kNoApp);
   }
-  SlotKey key(std::move(host.app),
-              host.version.has_value() ? *host.version : choose_version(*active, random_));
+  co_return co_await runner_of({std::move(host.app), host.version.has_value()
+                                                         ? *host.version
+                                                         : choose_version(*active, random_)});
+}
+
+io::Task<AppRouter::RunnerPointer> AppRouter::runner_of(SlotKey key) {
   if (const auto slot = slots_.find(key); slot != slots_.end() && slot->second.verified) {
     co_return slot->second.runner;
   }
   co_return co_await starts_.run(key, [this, key] { return start(key); });
+}
+
+std::unique_ptr<UpstreamInstance> AppRouter::instance_elsewhere(const SlotKey& key) {
+  const auto home = peers_ == nullptr ? std::nullopt : peers_->home_of(key.first, key.second);
+  if (!home.has_value()) {
+    return nullptr;
+  }
+  return std::make_unique<RemoteInstance>(shard_.reactor(), [peers = peers_, home = *home, key] {
+    return peers->connect(home, key.first, key.second);
+  });
+}
+
+io::Task<std::unique_ptr<io::Stream>> AppRouter::connect_for(io::Reactor& peer, std::string app,
+                                                             VersionNumber version) {
+  if (stopping_) {
+    co_return fail(ErrorKind::kDisconnected, "the node is shutting down");
+  }
+  SELVEDGE_CO_TRY(const RunnerPointer runner, co_await runner_of({std::move(app), version}));
+  co_return co_await runner->connect_for(peer);
 }
 
 io::Task<AppHost> AppRouter::find_host(std::string_view host) {
@@ -95,7 +120,8 @@ io::Task<AppRouter::RunnerPointer> AppRouter::start(SlotKey key) {
     known->second.verified = generation == generation_;
     co_return known->second.runner;
   }
-  SELVEDGE_CO_TRY(RunnerPointer made, VersionRunner::create(shard_, random_, std::move(version)));
+  SELVEDGE_CO_TRY(RunnerPointer made, VersionRunner::create(shard_, random_, std::move(version),
+                                                            instance_elsewhere(key)));
   if (known != slots_.end()) {
     end(std::move(known->second.runner));
   }

@@ -20,12 +20,15 @@
 #include "app/app_records.h"
 #include "app/guest_shard.h"
 #include "app/http_exchange.h"
+#include "app/instance_peers.h"
 #include "app/internal/record_cache.h"
 #include "app/version_runner.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "io/deadline.h"
+#include "io/reactor.h"
 #include "io/single_flight.h"
+#include "io/stream.h"
 #include "io/task.h"
 #include "io/task_scope.h"
 
@@ -53,12 +56,17 @@ struct AppRouterMetrics {
 // One shard's thread.
 class AppRouter final : public HttpHandler {
  public:
-  // All outlive this.
+  // All outlive this. `peers`: nullptr when there is no other shard.
   AppRouter(GuestShard& shard [[clang::lifetimebound]],
-            AppDirectory& directory [[clang::lifetimebound]],
+            AppDirectory& directory [[clang::lifetimebound]], InstancePeers* peers,
             base::Random& random [[clang::lifetimebound]], AppRouterOptions options);
 
   io::Task<> handle(HttpExchange& exchange) override;
+
+  // For another shard: a connection to the instance of a version that listens, which this shard is
+  // home of. The stream is that of `peer`'s shard.
+  io::Task<std::unique_ptr<io::Stream>> connect_for(io::Reactor& peer, std::string app,
+                                                    VersionNumber version);
 
   // Something of the app has changed: asked anew at its next request.
   void forget(std::string_view app);
@@ -82,6 +90,8 @@ class AppRouter final : public HttpHandler {
   };
 
   io::Task<RunnerPointer> find_runner(const wire::RequestHead& request);
+  io::Task<RunnerPointer> runner_of(SlotKey key);
+  std::unique_ptr<UpstreamInstance> instance_elsewhere(const SlotKey& key);
   io::Task<AppHost> find_host(std::string_view host);
   io::Task<RunnerPointer> start(SlotKey key);
   io::Task<> answer_failure(HttpExchange& exchange, Error error);
@@ -90,6 +100,7 @@ class AppRouter final : public HttpHandler {
 
   GuestShard& shard_;
   AppDirectory& directory_;
+  InstancePeers* peers_;
   base::Random& random_;
   AppRouterOptions options_;
   AppRouterMetrics metrics_;

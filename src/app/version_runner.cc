@@ -2,8 +2,14 @@
 
 #include <algorithm>
 
+#include "app/internal/relay.h"
+#include "io/shard_stream.h"
+
 namespace selvedge::app {
 namespace {
+
+// For a connection from another shard, with the program's start.
+constexpr base::Duration kConnectTimeMax = std::chrono::seconds(30);
 
 WcgiLimits wcgi_limits(const AppConfig& config) {
   WcgiLimits limits;
@@ -30,13 +36,13 @@ ProxyLimits proxy_limits(const AppConfig& config) {
 
 }  // namespace
 
-// Counts a request for as long as it lives.
-class VersionRunner::ActiveRequest {
+// Counts a request or connection for as long as it lives.
+class VersionRunner::ActiveUse {
  public:
-  explicit ActiveRequest(VersionRunner& runner) noexcept : runner_(runner) { ++runner_.active_; }
-  ActiveRequest(const ActiveRequest&) = delete;
-  ActiveRequest& operator=(const ActiveRequest&) = delete;
-  ~ActiveRequest() {
+  explicit ActiveUse(VersionRunner& runner) noexcept : runner_(runner) { ++runner_.active_; }
+  ActiveUse(const ActiveUse&) = delete;
+  ActiveUse& operator=(const ActiveUse&) = delete;
+  ~ActiveUse() {
     runner_.last_used_ = runner_.shard_.reactor().now();
     if (--runner_.active_ == 0) {
       runner_.became_idle_.notify();
@@ -51,12 +57,21 @@ VersionRunner::VersionRunner(GuestShard& shard, std::shared_ptr<const AppVersion
     : shard_(shard),
       version_(std::move(version)),
       last_used_(shard.reactor().now()),
-      became_idle_(shard.reactor()) {}
+      became_idle_(shard.reactor()),
+      scope_(shard.reactor()) {}
 
 Result<std::unique_ptr<VersionRunner>> VersionRunner::create(
-    GuestShard& shard, base::Random& random, std::shared_ptr<const AppVersion> version) {
+    GuestShard& shard, base::Random& random, std::shared_ptr<const AppVersion> version,
+    std::unique_ptr<UpstreamInstance> elsewhere) {
   std::unique_ptr<VersionRunner> runner(new VersionRunner(shard, std::move(version)));
   const AppVersion& made = *runner->version_;
+  if (made.program->listens() && elsewhere != nullptr) {
+    runner->elsewhere_ = std::move(elsewhere);
+    runner->proxy_ = std::make_unique<ProxyRunner>(shard.reactor(), *runner->elsewhere_, random,
+                                                   proxy_limits(made.config));
+    runner->proxy_->start();
+    return runner;
+  }
   SELVEDGE_TRY(runner->program_, ShardProgram::create(shard, made.program));
   if (made.program->listens()) {
     runner->instance_ = std::make_unique<ListeningProgram>(*runner->program_);
@@ -70,20 +85,45 @@ Result<std::unique_ptr<VersionRunner>> VersionRunner::create(
 }
 
 io::Task<> VersionRunner::handle(HttpExchange& exchange) {
-  const ActiveRequest active(*this);
+  const ActiveUse active(*this);
   if (wcgi_ != nullptr) {
     co_return co_await wcgi_->handle(exchange);
   }
   co_return co_await proxy_->handle(exchange);
 }
 
+io::Task<std::unique_ptr<io::Stream>> VersionRunner::connect_for(io::Reactor& peer) {
+  if (instance_ == nullptr) {
+    co_return fail(ErrorKind::kInvalid, "the program does not listen on this shard");
+  }
+  const ActiveUse active(*this);
+  SELVEDGE_CO_TRY(auto stream,
+                  co_await instance_->connect(shard_.reactor().deadline_after(kConnectTimeMax)));
+  auto ends = io::make_shard_stream_pair(shard_.reactor(), peer);
+  if (!scope_.spawn(carry(std::move(stream), std::move(ends.first)))) {
+    co_return fail(ErrorKind::kDisconnected, "the app is being stopped");
+  }
+  co_return std::move(ends.second);
+}
+
+io::Task<> VersionRunner::carry(std::unique_ptr<io::Stream> instance,
+                                std::unique_ptr<io::Stream> peer) {
+  const ActiveUse active(*this);
+  co_return co_await internal::relay(shard_.reactor(), std::move(instance), std::move(peer));
+}
+
 io::Task<> VersionRunner::stop(io::Deadline grace) {
-  if (proxy_ != nullptr) {
-    [[maybe_unused]] const auto stopped = co_await proxy_->stop(grace);
-    co_return co_await instance_->close();
+  if (instance_ == nullptr && proxy_ != nullptr) {
+    co_return co_await proxy_->stop(grace);
   }
   while (active_ > 0 && !grace.passed()) {
     [[maybe_unused]] const auto idle = co_await became_idle_.wait(grace);
+  }
+  scope_.cancel();
+  [[maybe_unused]] const auto carried = co_await scope_.close();
+  if (proxy_ != nullptr) {
+    [[maybe_unused]] const auto stopped = co_await proxy_->stop(grace);
+    co_return co_await instance_->close();
   }
   co_return {};
 }

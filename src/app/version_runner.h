@@ -1,7 +1,7 @@
 #pragma once
 
 // Runs one version of an app on one shard, by its program's kind: a CGI program once for each
-// request, a program that listens as one process behind a proxy.
+// request, a program that listens as one process behind a proxy, here or on another shard.
 
 #include <memory>
 
@@ -11,49 +11,63 @@
 #include "app/listening_program.h"
 #include "app/program.h"
 #include "app/proxy_runner.h"
+#include "app/upstream_instance.h"
 #include "app/wcgi_runner.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "io/deadline.h"
+#include "io/event.h"
+#include "io/reactor.h"
+#include "io/stream.h"
 #include "io/task.h"
+#include "io/task_scope.h"
 
 namespace selvedge::app {
 
 // One shard's thread.
 class VersionRunner final : public HttpHandler {
  public:
-  // Starts the program if it is one that listens. `shard` and `random` outlive this.
+  // Starts the program if it is one that listens; not with `elsewhere`, which is its instance on
+  // another shard then. `shard` and `random` outlive this.
   static Result<std::unique_ptr<VersionRunner>> create(GuestShard& shard [[clang::lifetimebound]],
                                                        base::Random& random
                                                        [[clang::lifetimebound]],
-                                                       std::shared_ptr<const AppVersion> version);
+                                                       std::shared_ptr<const AppVersion> version,
+                                                       std::unique_ptr<UpstreamInstance> elsewhere);
 
   const AppVersion& version() const noexcept [[clang::lifetimebound]] { return *version_; }
   io::Task<> handle(HttpExchange& exchange) override;
-  // Requests in handle().
+  // A connection to the program's instance here, for the shard of `peer`: the stream is that
+  // shard's. kInvalid when the program does not listen here; kDisconnected, kTimeout.
+  io::Task<std::unique_ptr<io::Stream>> connect_for(io::Reactor& peer);
+  // Requests in handle(), and connections of other shards.
   std::size_t active() const noexcept { return active_; }
   // When the last request ended, or this was made.
   base::MonotonicTime last_used() const noexcept { return last_used_; }
-  // Ends what runs: requests that are at work may go on until `grace`. Called once, and completed
-  // before this is destroyed.
+  // Ends what runs: what is active may go on until `grace`. Called once, and completed before this
+  // is destroyed.
   io::Task<> stop(io::Deadline grace);
 
  private:
   VersionRunner(GuestShard& shard, std::shared_ptr<const AppVersion> version) noexcept;
 
-  class ActiveRequest;
+  class ActiveUse;
+
+  io::Task<> carry(std::unique_ptr<io::Stream> instance, std::unique_ptr<io::Stream> peer);
 
   GuestShard& shard_;
   std::shared_ptr<const AppVersion> version_;
   std::unique_ptr<ShardProgram> program_;
   // Either the one,
   std::unique_ptr<WcgiRunner> wcgi_;
-  // or the others.
+  // or a proxy to one of these.
   std::unique_ptr<ListeningProgram> instance_;
+  std::unique_ptr<UpstreamInstance> elsewhere_;
   std::unique_ptr<ProxyRunner> proxy_;
   std::size_t active_ = 0;
   base::MonotonicTime last_used_;
   io::Event became_idle_;  // notified
+  io::TaskScope scope_;    // last: its tasks use the rest
 };
 
 }  // namespace selvedge::app

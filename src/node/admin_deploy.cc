@@ -64,7 +64,7 @@ std::string_view name_of(int stage) {
   }
 }
 
-io::Task<> write_line(app::HttpExchange& exchange, const nlohmann::json& value) {
+io::Task<> write_line(app::HttpExchange& exchange, nlohmann::json value) {
   const std::string line = to_text(value) + "\n";
   co_return co_await exchange.write_body(base::as_bytes(line));
 }

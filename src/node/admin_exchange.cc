@@ -64,8 +64,7 @@ std::string to_text(const nlohmann::json& value) {
   return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-io::Task<> answer_json(app::HttpExchange& exchange, wire::StatusCode status,
-                       const nlohmann::json& value) {
+io::Task<> answer_json(app::HttpExchange& exchange, wire::StatusCode status, nlohmann::json value) {
   const std::string text = to_text(value) + "\n";
   wire::ResponseHead head{.status = status, .headers = {}};
   head.headers.add("content-type", "application/json");

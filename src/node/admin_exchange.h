@@ -25,8 +25,7 @@ io::Task<std::string> read_content(app::HttpExchange& exchange, std::size_t byte
 // Never throws: bytes that are not UTF-8 become U+FFFD.
 std::string to_text(const nlohmann::json& value);
 
-io::Task<> answer_json(app::HttpExchange& exchange, wire::StatusCode status,
-                       const nlohmann::json& value);
+io::Task<> answer_json(app::HttpExchange& exchange, wire::StatusCode status, nlohmann::json value);
 io::Task<> answer_empty(app::HttpExchange& exchange);  // 204
 // {"error": sentence, "kind": kind} with the status that fits the kind.
 io::Task<> answer_error(app::HttpExchange& exchange, const Error& error);

@@ -29,6 +29,7 @@
 #include "node/data_folder.h"
 #include "node/listen_address.h"
 #include "node/shard_directory.h"
+#include "node/shard_peers.h"
 #include "store/directory_store.h"
 #include "store/pause.h"
 #include "wasix/dns_resolver.h"
@@ -85,6 +86,8 @@ class Node {
   // Each set and read on its shard's thread only.
   std::vector<app::AppRouter*> routers_;
   std::unique_ptr<io::ShardGroup> group_;
+  // Of what other shards ask of each.
+  std::vector<std::unique_ptr<io::TaskScope>> shard_questions_;
   // Counted on the main thread.
   std::size_t listening_ = 0;
   std::size_t ended_ = 0;
@@ -130,6 +133,9 @@ Result<> Node::open() {
   questions_.emplace(*reactor_);
   changed_.emplace(*reactor_);
   routers_.resize(group_->size());
+  for (std::size_t i = 0; i < group_->size(); ++i) {
+    shard_questions_.push_back(std::make_unique<io::TaskScope>(group_->shard(i).reactor()));
+  }
   return {};
 }
 
@@ -170,13 +176,17 @@ io::Task<> Node::serve_shard(io::Shard& shard) {
   app::GuestShard guests(shard.reactor(), *engine_, clock_, random_, &compile_helpers_, &cpu_clock_,
                          {.network = &shard.network(), .resolver = resolver.get()});
   ShardDirectory directory(shard.reactor(), *questions_, *catalog_);
-  app::AppRouter router(guests, directory, random_, {.domain = options_.domain});
+  ShardPeers peers(shard, *group_, shard_questions_, routers_);
+  app::AppRouter router(guests, directory, &peers, random_, {.domain = options_.domain});
   io::TaskScope beside(shard.reactor());
   beside.spawn(router.reap());
   app::AppRouter*& published = routers_[shard.id().value()];
   published = &router;
   const Result<> served = co_await serve_http(shard, router);
   published = nullptr;
+  io::TaskScope& questions = *shard_questions_[shard.id().value()];
+  questions.cancel();
+  [[maybe_unused]] const auto answered = co_await questions.close();
   beside.cancel();
   [[maybe_unused]] const auto closed = co_await beside.close();
   [[maybe_unused]] const auto stopped =

@@ -170,6 +170,14 @@ class AppsTest(NodeTest):
                 self.assertLess(time.monotonic(), deadline)
                 time.sleep(2.5)
 
+    def test_all_shards_share_the_one_instance_of_a_program_that_listens(self):
+        with harness.Node(self.data, "--shards", "4") as node:
+            node.json("deploy", SERVER, "--app", "server")
+            with concurrent.futures.ThreadPoolExecutor(max_workers=32) as pool:
+                answers = list(pool.map(lambda n: node.get("server.localhost", f"/{n}"), range(400)))
+            self.assertEqual({status for status, _, _ in answers}, {200})
+            self.assertEqual(sorted(int(body.rsplit(b" ", 1)[1]) for _, _, body in answers), list(range(1, 401)))
+
     def test_what_cannot_run_is_refused_and_changes_nothing(self):
         with harness.Node(self.data) as node:
             node.json("deploy", self.site("good"))

@@ -1,0 +1,31 @@
+#pragma once
+
+// How shards share one running instance: a program that listens runs on one shard of the node, and
+// the others forward to it. AppRouter asks; the node answers.
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "app/app_records.h"
+#include "io/stream.h"
+#include "io/task.h"
+
+namespace selvedge::app {
+
+// One shard's; its thread only.
+class InstancePeers {
+ public:
+  virtual ~InstancePeers() = default;
+
+  // The shard that runs the version's instance; nullopt: this one.
+  virtual std::optional<std::size_t> home_of(const std::string& app,
+                                             VersionNumber version) const = 0;
+  // A connection to that instance, which is started there if it does not run. The stream belongs to
+  // this shard. kDisconnected, and what a start fails with.
+  virtual io::Task<std::unique_ptr<io::Stream>> connect(std::size_t shard, std::string app,
+                                                        VersionNumber version) = 0;
+};
+
+}  // namespace selvedge::app
