@@ -156,11 +156,20 @@ int32_t wasix_proc_spawn(const char* name, size_t name_length, const char* argum
                          size_t operation_count, const void* dispositions, size_t disposition_count,
                          uint32_t search_path, const char* path, size_t path_length, int32_t* pid)
     WASIX_IMPORT(proc_spawn2);
-/* Returns only when it fails. */
+/* Returns only when it fails, or after wasix_proc_fork_env. */
 int32_t wasix_proc_exec(const char* name, size_t name_length, const char* arguments,
                         size_t arguments_length, const char* environment, size_t environment_length,
                         uint32_t search_path, const char* path, size_t path_length)
     WASIX_IMPORT(proc_exec3);
+
+/* vfork without Asyncify. The caller goes on as a child, whose number is in `pid`, on the same
+ * stack and in the same memory: only descriptors, the working directory and signals are the child's
+ * own. The next wasix_proc_exec that succeeds, or wasix_proc_exit2, is the child's and returns in
+ * the parent. _Exit, as wasi-libc has it, ends both. ENOTSUP: the caller is such a child; EAGAIN:
+ * too many processes. */
+int32_t wasix_proc_fork_env(int32_t* pid) WASIX_IMPORT(proc_fork_env);
+/* Ends the process; returns only in the parent of wasix_proc_fork_env. */
+void wasix_proc_exit2(uint32_t code) WASIX_IMPORT(proc_exit2);
 
 typedef struct {
   uint8_t tag; /* 0: any child; 1: the one of this number */

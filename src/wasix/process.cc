@@ -168,6 +168,9 @@ Errno Process::exec(Thread& thread, ProgramImage image) {
   if (!check({.arguments = image.arguments, .environment = image.environment})) {
     return Errno::kTooBig;
   }
+  if (borrowed_ != nullptr) {
+    return exec_in_place(std::move(image));
+  }
   next_image_ = std::make_unique<ProgramImage>(std::move(image));
   thread.end(killed());
   return Errno::kSuccess;
@@ -193,13 +196,17 @@ Result<> Process::become(ProgramImage image) {
   threads_.reset();
   drop_shared_memory();
   checkpoints_.clear();
+  module_ = std::move(image.module);
+  SELVEDGE_TRY_VOID(make_main_thread());
+  return start_image(std::move(image));
+}
+
+Result<> Process::start_image(ProgramImage image) {
   handles_.close_marked_for_exec();
   signal_delivery_ = SignalDelivery::kDefault;
   imports_wasix_.reset();
-  module_ = std::move(image.module);
   options_.arguments = std::move(image.arguments);
   options_.environment = std::move(image.environment);
-  SELVEDGE_TRY_VOID(make_main_thread());
   SELVEDGE_TRY_VOID(threads_.start_main("_start", deadline()));
   executed_ = true;
   workload_.process_ended().notify();  // a parent that waits for this (vfork)
@@ -288,7 +295,11 @@ void Process::kill(Signal signal) noexcept {
     return;
   }
   ending_signal_ = signal;
-  threads_.kill();
+  if (borrowed_ != nullptr) {
+    borrowed_->interrupt();
+  } else {
+    threads_.kill();
+  }
 }
 
 std::size_t Process::memory_bytes() const noexcept {
@@ -296,6 +307,10 @@ std::size_t Process::memory_bytes() const noexcept {
 }
 
 void Process::end_by_signal(Thread& thread, Signal signal) {
+  if (borrowed_ != nullptr) {
+    kill(signal);
+    return;
+  }
   ending_signal_ = signal;
   thread.end(killed());
 }

@@ -65,9 +65,20 @@ class Thread final : public engine::HostContext {
  public:
   explicit Thread(Process& process, ThreadId id = kMainThread,
                   ContextId context = kMainContext) noexcept
-      : process_(process), id_(id), context_(context) {}
+      : owner_(process), id_(id), context_(context) {}
+  // A child that it goes on as ends.
+  ~Thread() override;
 
-  Process& process() const noexcept [[clang::lifetimebound]] { return process_; }
+  // Whose descriptors, identifiers and signals its calls are about.
+  Process& process() const noexcept [[clang::lifetimebound]] {
+    return child_ != nullptr ? *child_ : owner_;
+  }
+  // Whose memory and threads it is part of: another one while it goes on as a child
+  // (Process::fork_in_place).
+  Process& owner() const noexcept [[clang::lifetimebound]] { return owner_; }
+  bool is_child() const noexcept { return child_ != nullptr; }
+  // nullptr: it goes on as its owner. For Process.
+  void go_on_as(Process* child) noexcept { child_ = child; }
   ThreadId id() const noexcept { return id_; }
   ContextId context() const noexcept { return context_; }
 
@@ -105,7 +116,8 @@ class Thread final : public engine::HostContext {
   bool exits_alone() const noexcept { return exits_alone_; }
 
  private:
-  Process& process_;
+  Process& owner_;
+  Process* child_ = nullptr;
   ThreadId id_;
   ContextId context_;
   std::uint32_t pending_signals_ = 0;

@@ -10,6 +10,12 @@
 
 namespace selvedge::wasix {
 
+Thread::~Thread() {
+  if (child_ != nullptr) {
+    child_->end_in_place({.kind = ExitStatus::Kind::kSignaled, .signal = Signal::kKill});
+  }
+}
+
 void Thread::interrupt() noexcept {
   if (runs()) {
     fiber().interrupt();
@@ -150,8 +156,12 @@ Thread* ThreadGroup::find(ThreadId id) noexcept {
 }
 
 void ThreadGroup::interrupt_any() noexcept {
-  if (!threads_.empty()) {
-    threads_.begin()->second->running().thread.interrupt();
+  for (const auto& [id, thread] : threads_) {
+    Thread& running = thread->running().thread;
+    if (!running.is_child()) {
+      running.interrupt();
+      return;
+    }
   }
 }
 

@@ -134,7 +134,18 @@ BlockingErrno proc_join(Thread& thread, Ptr<abi::OptionPid> pid, std::uint32_t f
   return std::make_unique<JoinProcessCall>(thread, pid, child, status);
 }
 
-void proc_exit2(Thread& thread, std::uint32_t code) { thread.exit(code); }
+}  // namespace
+
+// Returns when the caller goes on as a child (proc_fork_env), then as its parent.
+void proc_exit2(Thread& thread, std::uint32_t code) {
+  if (thread.is_child()) {
+    thread.process().end_in_place({.code = code});
+  } else {
+    thread.exit(code);
+  }
+}
+
+namespace {
 
 // To a process of the same workload. kSrch: there is none. Signal 0 only looks.
 Errno proc_signal(Thread& thread, ProcessId pid, std::uint32_t signal) {

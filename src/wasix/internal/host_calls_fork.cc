@@ -109,6 +109,17 @@ Errno proc_fork(Thread& thread, std::uint32_t copy_memory, Ptr<ProcessId> pid) {
   return Errno::kSuccess;
 }
 
+// vfork of programs that cannot unwind: the caller goes on as the child, in the same memory, until
+// proc_exec or proc_exit2, which return in the parent. kNotsup: it is such a child.
+Errno proc_fork_env(Thread& thread, Ptr<ProcessId> pid) {
+  const engine::GuestMemory memory = thread.memory();
+  if (!memory.bytes(pid.address, sizeof(ProcessId))) {
+    return Errno::kFault;
+  }
+  SELVEDGE_TRY_ERRNO(const ProcessId child, thread.process().fork_in_place(thread));
+  return memory.write(pid, child) ? Errno::kSuccess : Errno::kFault;
+}
+
 class UnwoundCheckpoint final : public engine::UnwoundCall {
  public:
   UnwoundCheckpoint(Thread& thread, Ptr<abi::StackSnapshot> snapshot, Ptr<std::uint64_t> value)
@@ -117,7 +128,7 @@ class UnwoundCheckpoint final : public engine::UnwoundCall {
   std::unique_ptr<engine::PendingCall<std::uint32_t>> unwound(
       std::shared_ptr<const SavedStack> stack) override {
     const engine::GuestMemory memory = thread_.memory();
-    const std::optional<CheckpointId> id = thread_.process().checkpoints().add(
+    const std::optional<CheckpointId> id = thread_.owner().checkpoints().add(
         {.thread = thread_.id(),
          .context = thread_.context(),
          .stack = stack,
@@ -153,7 +164,7 @@ Errno stack_checkpoint(Thread& thread, Ptr<abi::StackSnapshot> snapshot, Ptr<std
       !memory.bytes(value.address, sizeof(std::uint64_t))) {
     return Errno::kFault;
   }
-  DynamicLinker* const linker = thread.process().linker();
+  DynamicLinker* const linker = thread.owner().linker();
   if (thread.in_handler() || (linker != nullptr && linker->used())) {
     return Errno::kNotsup;
   }
@@ -165,7 +176,7 @@ Errno stack_checkpoint(Thread& thread, Ptr<abi::StackSnapshot> snapshot, Ptr<std
 void stack_restore(Thread& thread, Ptr<abi::StackSnapshot> snapshot, std::uint64_t value) {
   const std::optional<abi::StackSnapshot> record = thread.memory().read(snapshot);
   const Checkpoint* const checkpoint =
-      record ? thread.process().checkpoints().find(record->id, thread.id(), thread.context())
+      record ? thread.owner().checkpoints().find(record->id, thread.id(), thread.context())
              : nullptr;
   if (checkpoint == nullptr) {
     thread.trap("longjmp to a place that setjmp did not save, or that has been dropped");
@@ -182,6 +193,7 @@ void stack_restore(Thread& thread, Ptr<abi::StackSnapshot> snapshot, std::uint64
 
 void register_wasix_fork(engine::HostFunctions& functions) {
   functions.define<&proc_fork>(kWasixModule, "proc_fork");
+  functions.define<&proc_fork_env>(kWasixModule, "proc_fork_env");
   functions.define<&stack_checkpoint>(kWasixModule, "stack_checkpoint");
   functions.define<&stack_restore>(kWasixModule, "stack_restore");
 }

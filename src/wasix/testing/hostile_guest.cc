@@ -16,7 +16,7 @@ namespace {
 
 // What arguments mean: the letters of hostile_record().
 using Shape = std::pair<std::string_view, std::string_view>;
-constexpr std::array<Shape, 93> kShapes{{
+constexpr std::array<Shape, 94> kShapes{{
     {"fd_dup", "fr"},
     {"fd_dup2", "fnmr"},
     {"fd_event", "nnr"},
@@ -37,6 +37,7 @@ constexpr std::array<Shape, 93> kShapes{{
     {"proc_spawn3", "plSmSmsmdmmplr"},
     {"proc_raise_interval", "nTm"},
     {"proc_fork", "mr"},
+    {"proc_fork_env", "r"},
     {"stack_checkpoint", "rr"},
     {"stack_restore", "rT"},
     {"context_create", "rz"},
