@@ -48,6 +48,9 @@ int32_t wasix_sock_open(uint8_t family, uint8_t type, uint32_t protocol, int32_t
     WASIX_IMPORT(sock_open);
 int32_t wasix_sock_pair(uint8_t family, uint8_t type, uint32_t protocol, int32_t* first,
                         int32_t* second) WASIX_IMPORT(sock_pair);
+#define WASIX_SOCK_OPTION_TTL 23 /* routers that what is sent passes at most: 1 to 255 */
+int32_t wasix_sock_set_option(int32_t fd, uint8_t option, uint64_t value)
+    WASIX_IMPORT(sock_set_opt_size);
 int32_t wasix_sock_bind(int32_t fd, const wasix_addr_port* address) WASIX_IMPORT(sock_bind);
 int32_t wasix_sock_listen(int32_t fd, uint32_t backlog) WASIX_IMPORT(sock_listen);
 /* flags: 4 makes the new descriptor nonblocking (fdflags). */
