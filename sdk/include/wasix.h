@@ -201,8 +201,7 @@ int32_t wasix_proc_parent(int32_t pid, int32_t* parent) WASIX_IMPORT(proc_parent
  * ---- */
 /* Returns twice: in the child with a `pid` of 0. copy_memory 1 is fork; 0 is vfork, whose parent
  * waits until the child executes another program or exits. The child has a copy of the memory in
- * both cases, and one thread. EAGAIN: too many processes; ENOMEM; ENOTSUP: in a handler of a
- * signal. */
+ * both cases, and one thread. EAGAIN: too many processes; ENOMEM. */
 int32_t wasix_proc_fork(uint32_t copy_memory, int32_t* pid) WASIX_IMPORT(proc_fork)
     __attribute__((returns_twice));
 

@@ -117,7 +117,6 @@ Signal Process::take_signal(Thread& thread) noexcept {
   if (!thread.is_child()) {
     thread.remove_pending_signals(std::uint32_t{1} << lowest);
   }
-  thread.enter_handler();
   return static_cast<Signal>(lowest);
 }
 

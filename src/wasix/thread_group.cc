@@ -16,6 +16,27 @@ Thread::~Thread() {
   }
 }
 
+std::shared_ptr<const InterruptedHandlers> Thread::take_interrupted_handlers() {
+  if (interrupted_handlers_.empty()) {
+    return nullptr;
+  }
+  return std::make_shared<const InterruptedHandlers>(std::exchange(interrupted_handlers_, {}));
+}
+
+Signal Thread::resume_handler() noexcept {
+  if (handlers_to_resume_ == 0) {
+    return Signal::kNone;
+  }
+  return (*resumption_.handlers)[--handlers_to_resume_].signal;
+}
+
+std::uint32_t Thread::resumed_result() const noexcept {
+  const InterruptedHandlers* const handlers = resumption_.handlers.get();
+  return handlers != nullptr && handlers_to_resume_ < handlers->size()
+             ? (*handlers)[handlers_to_resume_].result
+             : 0;
+}
+
 void Thread::interrupt() noexcept {
   if (runs()) {
     fiber().interrupt();

@@ -33,13 +33,30 @@ void callback_signal(Thread& thread, Ptr<std::uint8_t> name, std::uint32_t name_
                                                         : SignalDelivery::kBlocked);
 }
 
-// `handled`: the one whose handler has returned; 0: none has.
-std::uint32_t next_signal(Thread& thread, std::uint32_t handled) {
-  if (handled != 0) {
-    thread.leave_handler();
-  }
+std::uint32_t next_signal(Thread& thread) {
   return static_cast<std::uint32_t>(thread.process().take_signal(thread));
 }
+
+// The handler of `signal` has returned because the stack is unwound; the host call before it had
+// answered `result`.
+std::uint32_t handler_unwound(Thread& thread, std::uint32_t signal, std::uint32_t result) {
+  if (!thread.winding() || thread.rewinding()) {
+    return 0;  // the guest's Asyncify says so alone
+  }
+  if (thread.interrupted_handler_count() == Thread::kInterruptedHandlersMax) {
+    thread.trap("the guest saves a stack that leads through too many handlers of signals");
+    return 0;
+  }
+  thread.add_interrupted_handler({.signal = static_cast<Signal>(signal), .result = result});
+  return 0;
+}
+
+// The stack is rewound: the handler to call instead of the host call; 0: the host call itself.
+std::uint32_t handler_to_resume(Thread& thread) {
+  return thread.rewinding() ? static_cast<std::uint32_t>(thread.resume_handler()) : 0;
+}
+
+std::uint32_t resumed_result(Thread& thread) { return thread.resumed_result(); }
 
 // What a program has from whoever started it: the signals that it ignores. There is always one
 // record, that SIGCHLD has its default action: a program of wasix-libc that is told nothing has no
@@ -145,6 +162,9 @@ void register_wasix_signals(engine::HostFunctions& functions) {
   functions.define<&proc_signals_get>(kWasixModule, "proc_signals_get");
   functions.define<&proc_signals_sizes_get>(kWasixModule, "proc_signals_sizes_get");
   functions.define<&next_signal>(engine::kRewriteHostModule, "next_signal");
+  functions.define<&handler_unwound>(engine::kRewriteHostModule, "handler_unwound");
+  functions.define<&handler_to_resume>(engine::kRewriteHostModule, "handler_to_resume");
+  functions.define<&resumed_result>(engine::kRewriteHostModule, "resumed_result");
 }
 
 }  // namespace selvedge::wasix::internal
