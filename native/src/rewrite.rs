@@ -13,7 +13,7 @@
 //! the instruction would: out of bounds, unaligned, a wait on a memory that is not shared. The
 //! memory is exported as "selvedge.memory" for that.
 //! * In a module that handles signals, imported functions get wrappers (rewrite_signals.rs) that ask
-//! "selvedge" for the next one: `next_signal (handled i32) -> i32`, 0 for none.
+//! "selvedge" for the next one: `next_signal () -> i32`, 0 for none.
 //! * `memory.fill` and `memory.copy` of more than a block become calls of added functions that the
 //! engine can interrupt (rewrite_bulk.rs).
 //! * `memory.grow` of a shared memory becomes `memory_grow (pages i32) -> i32` of "selvedge": the engine
@@ -51,7 +51,7 @@ use crate::inspect::{FEATURES, FORK, WASIX_MODULE, shown};
 use crate::rewrite_bulk::{self, BulkFinder};
 use crate::rewrite_contexts::{self, CONTEXT_GLOBALS_MAX, ContextSurvey};
 use crate::rewrite_dynamic::{self, DynamicSurvey};
-use crate::rewrite_signals::SignalSurvey;
+use crate::rewrite_signals::{ResumingCallees, SignalCallees, SignalSurvey};
 use crate::sections::{self, Section, id};
 
 #[path = "rewrite_write.rs"]
@@ -83,7 +83,7 @@ struct HostFunction {
     parameters: &'static [u8],
 }
 
-const HOST_FUNCTION_COUNT: usize = 9;
+const HOST_FUNCTION_COUNT: usize = 12;
 
 /// All return an i32. The positions are those of `Survey::uses`.
 const HOST_FUNCTIONS: [HostFunction; HOST_FUNCTION_COUNT] = [
@@ -97,18 +97,25 @@ const HOST_FUNCTIONS: [HostFunction; HOST_FUNCTION_COUNT] = [
     },
     HostFunction { name: "memory_atomic_notify", parameters: &[TYPE_I32, TYPE_I32, TYPE_I32] },
     HostFunction { name: "memory_grow", parameters: &[TYPE_I32] },
-    HostFunction { name: "next_signal", parameters: &[TYPE_I32] },
+    HostFunction { name: "next_signal", parameters: &[] },
     HostFunction { name: "next_initializer", parameters: &[] },
     HostFunction { name: "dlopen_result", parameters: &[TYPE_I32] },
     HostFunction { name: "call_argument", parameters: &[TYPE_I32] },
     HostFunction { name: "begins", parameters: &[] },
+    HostFunction { name: "handler_to_resume", parameters: &[] },
+    HostFunction { name: "resumed_result", parameters: &[] },
+    HostFunction { name: "handler_unwound", parameters: &[TYPE_I32, TYPE_I32] },
 ];
-/// Those before it replace instructions; those behind it serve dynamic linking, and the last one contexts.
+/// Those before it replace instructions; behind it are those for dynamic linking, one for contexts, and those for
+/// handlers that a saved stack leads through.
 const NEXT_SIGNAL: usize = 4;
 const NEXT_INITIALIZER: usize = 5;
 const DLOPEN_RESULT: usize = 6;
 const CALL_ARGUMENT: usize = 7;
 const BEGINS: usize = 8;
+const HANDLER_TO_RESUME: usize = 9;
+const RESUMED_RESULT: usize = 10;
+const HANDLER_UNWOUND: usize = 11;
 
 /// Limits that the rewriter writes into modules.
 #[repr(C)]
@@ -195,6 +202,9 @@ impl<'a> Survey<'a> {
         survey.uses[NEXT_SIGNAL] = survey.signals.handler().is_some();
         if survey.dynamic.is_dynamic() {
             survey.uses[NEXT_INITIALIZER..=CALL_ARGUMENT].fill(true);
+        }
+        if survey.signals.asyncify_state().is_some() {
+            survey.uses[HANDLER_TO_RESUME..].fill(true);
         }
         survey.contexts.enabled = survey.can_have_contexts();
         survey.uses[BEGINS] = survey.contexts.enabled;

@@ -5,16 +5,33 @@
 //! (func $wrapper (param ...) (result ...) (local $signal i32)
 //!   (call $import (local.get 0) ...)
 //!   (loop
-//!     (if (local.tee $signal (call $selvedge.next_signal (local.get $signal)))
+//!     (if (local.tee $signal (call $selvedge.next_signal))
 //!       (then (call $__wasm_signal (local.get $signal)) (br 1)))))
 //! ```
 //!
-//! So handlers run after host calls, as ordinary code of the guest on its own stack. `next_signal` takes the
-//! signal whose handler has returned, 0 at first: the host knows which threads are in a handler.
+//! So handlers run after host calls, as ordinary code of the guest on its own stack.
 //!
 //! Asyncify ran before and knows nothing of wrappers. While a stack is unwound or rewound `next_signal` answers
-//! 0, so that a wrapper is the import itself. A wrapper that called a handler could not be rewound (it would call
-//! its import again), hence no stack is saved inside a handler; leaving one for an outer stack works.
+//! 0, so that a wrapper is the import itself, unless the stack leads through a handler that it called. Then it
+//! tells the host so when the handler returns to unwind, and calls the handler instead of the import to rewind:
+//!
+//! ```text
+//! (func $wrapper (param ...) (result i32) (local $signal i32) (local $result i32)
+//!   (if (i32.eq (call $asyncify_get_state) (i32.const 2))  ;; rewinding
+//!     (then (local.set $signal (call $selvedge.handler_to_resume))))
+//!   (if (local.get $signal)
+//!     (then (local.set $result (call $selvedge.resumed_result)))
+//!     (else (local.set $result (call $import (local.get 0) ...))
+//!           (local.set $signal (call $selvedge.next_signal))))
+//!   (loop
+//!     (if (local.get $signal)
+//!       (then
+//!         (call $__wasm_signal (local.get $signal))
+//!         (if (i32.eq (call $asyncify_get_state) (i32.const 1))  ;; unwinding
+//!           (then (drop (call $selvedge.handler_unwound (local.get $signal) (local.get $result))))
+//!           (else (local.set $signal (call $selvedge.next_signal)) (br 2))))))
+//!   (local.get $result))
+//! ```
 
 use wasm_encoder::{BlockType, Encode, Function, Instruction, ValType};
 use wasmparser::{BinaryReaderError, ExternalKind, FunctionSectionReader, TypeSectionReader};
@@ -22,6 +39,10 @@ use wasmparser::{BinaryReaderError, ExternalKind, FunctionSectionReader, TypeSec
 use crate::rewrite_dynamic::{Callees, DynamicSurvey};
 
 const HANDLER: &str = "__wasm_signal";
+const ASYNCIFY_STATE: &str = "asyncify_get_state";
+/// What that answers.
+const UNWINDING: i32 = 1;
+const REWINDING: i32 = 2;
 
 /// What is known of a module's function types, and of its handler.
 #[derive(Default)]
@@ -34,6 +55,27 @@ pub(crate) struct SignalSurvey {
     functions: Vec<u32>,
     imported: usize,
     exported: Option<u32>,
+    /// The export that tells the state of Asyncify.
+    asyncify_state: Option<u32>,
+    /// Whether each type returns nothing.
+    returns_nothing: Vec<bool>,
+    /// Whether each type is `() -> i32`.
+    tells_state: Vec<bool>,
+}
+
+/// What wrappers call, by index in the new module.
+pub(crate) struct SignalCallees {
+    pub(crate) next_signal: u32,
+    pub(crate) handler: u32,
+    /// In a module with Asyncify.
+    pub(crate) resuming: Option<ResumingCallees>,
+}
+
+pub(crate) struct ResumingCallees {
+    pub(crate) asyncify_state: u32,
+    pub(crate) handler_to_resume: u32,
+    pub(crate) resumed_result: u32,
+    pub(crate) handler_unwound: u32,
 }
 
 impl SignalSurvey {
@@ -46,6 +88,16 @@ impl SignalSurvey {
                     }
                     _ => false,
                 });
+                let (nothing, tells) = match &kind.composite_type.inner {
+                    wasmparser::CompositeInnerType::Func(function) => {
+                        let results = function.results();
+                        let one = results == [wasmparser::ValType::I32];
+                        (results.is_empty(), one && function.params().is_empty())
+                    }
+                    _ => (false, false),
+                };
+                self.returns_nothing.push(nothing);
+                self.tells_state.push(tells);
                 self.types.push(match &kind.composite_type.inner {
                     wasmparser::CompositeInnerType::Func(function) => {
                         let handles = function.params() == [wasmparser::ValType::I32]
@@ -75,8 +127,13 @@ impl SignalSurvey {
     }
 
     pub(crate) fn export(&mut self, export: &wasmparser::Export<'_>) {
-        if export.name == HANDLER && export.kind == ExternalKind::Func {
-            self.exported = Some(export.index);
+        if export.kind != ExternalKind::Func {
+            return;
+        }
+        match export.name {
+            HANDLER => self.exported = Some(export.index),
+            ASYNCIFY_STATE => self.asyncify_state = Some(export.index),
+            _ => {}
         }
     }
 
@@ -97,6 +154,14 @@ impl SignalSurvey {
         (defined && handles && self.imported != 0).then_some(handler)
     }
 
+    /// The function that tells the state of Asyncify, when the module has a handler and defines it.
+    pub(crate) fn asyncify_state(&self) -> Option<u32> {
+        let state = self.asyncify_state.filter(|&index| index as usize >= self.imported)?;
+        let kind = *self.functions.get(state as usize)? as usize;
+        let tells = self.tells_state.get(kind).is_some_and(|tells| *tells);
+        (tells && self.handler().is_some()).then_some(state)
+    }
+
     /// How many functions the module has, imported ones included.
     pub(crate) fn function_count(&self) -> u32 {
         self.functions.len() as u32
@@ -107,26 +172,44 @@ impl SignalSurvey {
         &self.functions[..self.imported]
     }
 
-    /// The body of the wrapper of imported function `import`, with its size before it. `signals`: the functions
-    /// `next_signal` and the handler. `dynamic`: what else is done after the call.
+    /// The body of the wrapper of imported function `import`, with its size before it. `dynamic`: what else is
+    /// done after the call.
     pub(crate) fn write_wrapper(
         &self,
         import: u32,
-        signals: Option<(u32, u32)>,
+        signals: Option<&SignalCallees>,
         dynamic: (&DynamicSurvey, &Callees),
         content: &mut Vec<u8>,
     ) {
         let parameters = self.type_of(import).map_or(0, |(parameters, _)| parameters);
         let (survey, callees) = dynamic;
-        let locals = if survey.is_dynamic() { 3 } else { 1 };
+        let kind = self.functions[import as usize];
+        let nothing = self.returns_nothing.get(kind as usize).is_some_and(|nothing| *nothing);
+        // Other results do not exist: no host function has them.
+        let resuming = signals
+            .and_then(|signals| Some((signals, signals.resuming.as_ref()?)))
+            .filter(|_| nothing || self.returns_i32(kind));
+        let locals = match resuming {
+            _ if survey.is_dynamic() => 3,
+            Some(_) => 2,
+            None => 1,
+        };
         let mut body = Function::new([(locals, ValType::I32)]);
-        for parameter in 0..parameters {
-            body.instruction(&Instruction::LocalGet(parameter));
-        }
-        body.instruction(&Instruction::Call(import));
-        survey.write_extra(import, callees, (parameters + 1, parameters + 2), &mut body);
-        if let Some((next_signal, handler)) = signals {
-            write_signals(&mut body, parameters, next_signal, handler);
+        let call = |body: &mut Function| {
+            for parameter in 0..parameters {
+                body.instruction(&Instruction::LocalGet(parameter));
+            }
+            body.instruction(&Instruction::Call(import));
+            survey.write_extra(import, callees, (parameters + 1, parameters + 2), body);
+        };
+        if let Some((signals, resuming)) = resuming {
+            let result = (!nothing).then_some(parameters + 1);
+            write_resuming(&mut body, (signals, resuming), (parameters, result), call);
+        } else {
+            call(&mut body);
+            if let Some(signals) = signals {
+                write_signals(&mut body, parameters, signals);
+            }
         }
         body.instruction(&Instruction::End);
         body.encode(content);
@@ -134,15 +217,68 @@ impl SignalSurvey {
 }
 
 /// Calls the handler as long as there is a signal. `signal` is a free local.
-fn write_signals(body: &mut Function, signal: u32, next_signal: u32, handler: u32) {
+fn write_signals(body: &mut Function, signal: u32, callees: &SignalCallees) {
     body.instruction(&Instruction::Loop(BlockType::Empty));
-    body.instruction(&Instruction::LocalGet(signal));
-    body.instruction(&Instruction::Call(next_signal));
+    body.instruction(&Instruction::Call(callees.next_signal));
     body.instruction(&Instruction::LocalTee(signal));
     body.instruction(&Instruction::If(BlockType::Empty));
     body.instruction(&Instruction::LocalGet(signal));
-    body.instruction(&Instruction::Call(handler));
+    body.instruction(&Instruction::Call(callees.handler));
     body.instruction(&Instruction::Br(1));
     body.instruction(&Instruction::End);
     body.instruction(&Instruction::End);
+}
+
+/// The wrapper of a module with Asyncify. `call` leaves the import's result on the stack. `signal` and `result`
+/// are free locals; an import without a result needs none.
+fn write_resuming(
+    body: &mut Function,
+    (callees, resuming): (&SignalCallees, &ResumingCallees),
+    (signal, result): (u32, Option<u32>),
+    call: impl Fn(&mut Function),
+) {
+    let if_state = |body: &mut Function, state| {
+        body.instruction(&Instruction::Call(resuming.asyncify_state));
+        body.instruction(&Instruction::I32Const(state));
+        body.instruction(&Instruction::I32Eq);
+        body.instruction(&Instruction::If(BlockType::Empty));
+    };
+    if_state(body, REWINDING);
+    body.instruction(&Instruction::Call(resuming.handler_to_resume));
+    body.instruction(&Instruction::LocalSet(signal));
+    body.instruction(&Instruction::End);
+    body.instruction(&Instruction::LocalGet(signal));
+    body.instruction(&Instruction::If(BlockType::Empty));
+    if let Some(result) = result {
+        body.instruction(&Instruction::Call(resuming.resumed_result));
+        body.instruction(&Instruction::LocalSet(result));
+    }
+    body.instruction(&Instruction::Else);
+    call(body);
+    if let Some(result) = result {
+        body.instruction(&Instruction::LocalSet(result));
+    }
+    body.instruction(&Instruction::Call(callees.next_signal));
+    body.instruction(&Instruction::LocalSet(signal));
+    body.instruction(&Instruction::End);
+    body.instruction(&Instruction::Loop(BlockType::Empty));
+    body.instruction(&Instruction::LocalGet(signal));
+    body.instruction(&Instruction::If(BlockType::Empty));
+    body.instruction(&Instruction::LocalGet(signal));
+    body.instruction(&Instruction::Call(callees.handler));
+    if_state(body, UNWINDING);
+    body.instruction(&Instruction::LocalGet(signal));
+    body.instruction(&result.map_or(Instruction::I32Const(0), Instruction::LocalGet));
+    body.instruction(&Instruction::Call(resuming.handler_unwound));
+    body.instruction(&Instruction::Drop);
+    body.instruction(&Instruction::Else);
+    body.instruction(&Instruction::Call(callees.next_signal));
+    body.instruction(&Instruction::LocalSet(signal));
+    body.instruction(&Instruction::Br(2));
+    body.instruction(&Instruction::End);
+    body.instruction(&Instruction::End);
+    body.instruction(&Instruction::End);
+    if let Some(result) = result {
+        body.instruction(&Instruction::LocalGet(result));
+    }
 }

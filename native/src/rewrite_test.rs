@@ -206,7 +206,7 @@ fn imports_of_a_module_that_handles_signals_get_wrappers() {
             (type (func (param i32 i64) (result i32)))
             (type (func (param i32)))
             (type (func))
-            (type (func (param i32) (result i32)))
+            (type (func (result i32)))
             (import "m" "f" (func (type 0)))
             (import "m" "v" (func (type 2)))
             (import "selvedge" "next_signal" (func (type 3)))
@@ -221,7 +221,6 @@ fn imports_of_a_module_that_handles_signals_get_wrappers() {
                 local.get 1
                 call 0
                 loop
-                    local.get 2
                     call 2
                     local.tee 2
                     if
@@ -233,7 +232,6 @@ fn imports_of_a_module_that_handles_signals_get_wrappers() {
             (func (type 2) (local i32)
                 call 1
                 loop
-                    local.get 0
                     call 2
                     local.tee 0
                     if
@@ -242,6 +240,65 @@ fn imports_of_a_module_that_handles_signals_get_wrappers() {
                         br 1
                     end
                 end))"#,
+    );
+}
+
+#[test]
+fn wrappers_of_a_module_with_asyncify_go_on_in_handlers() {
+    assert_becomes(
+        r#"(module
+            (type (func (param i32) (result i32)))
+            (type (func (param i32)))
+            (type (func (result i32)))
+            (import "m" "f" (func (type 0)))
+            (import "m" "v" (func (type 1)))
+            (export "__wasm_signal" (func 2))
+            (export "asyncify_get_state" (func 3))
+            (func (type 1))
+            (func (type 2) i32.const 0))"#,
+        r#"(module
+            (type (func (param i32) (result i32)))
+            (type (func (param i32)))
+            (type (func (result i32)))
+            (type (func (result i32)))
+            (type (func (result i32)))
+            (type (func (result i32)))
+            (type (func (param i32 i32) (result i32)))
+            (import "m" "f" (func (type 0)))
+            (import "m" "v" (func (type 1)))
+            (import "selvedge" "next_signal" (func (type 3)))
+            (import "selvedge" "handler_to_resume" (func (type 4)))
+            (import "selvedge" "resumed_result" (func (type 5)))
+            (import "selvedge" "handler_unwound" (func (type 6)))
+            (export "__wasm_signal" (func 6))
+            (export "asyncify_get_state" (func 7))
+            (func (type 1))
+            (func (type 2) i32.const 0)
+            (func (type 0) (local i32 i32)
+                (if (i32.eq (call 7) (i32.const 2)) (then (local.set 1 (call 3))))
+                (if (local.get 1)
+                    (then (local.set 2 (call 4)))
+                    (else (local.set 2 (call 0 (local.get 0))) (local.set 1 (call 2))))
+                (loop
+                    (if (local.get 1)
+                        (then
+                            (call 6 (local.get 1))
+                            (if (i32.eq (call 7) (i32.const 1))
+                                (then (drop (call 5 (local.get 1) (local.get 2))))
+                                (else (local.set 1 (call 2)) (br 2))))))
+                (local.get 2))
+            (func (type 1) (local i32 i32)
+                (if (i32.eq (call 7) (i32.const 2)) (then (local.set 1 (call 3))))
+                (if (local.get 1)
+                    (then)
+                    (else (call 1 (local.get 0)) (local.set 1 (call 2))))
+                (loop
+                    (if (local.get 1)
+                        (then
+                            (call 6 (local.get 1))
+                            (if (i32.eq (call 7) (i32.const 1))
+                                (then (drop (call 5 (local.get 1) (i32.const 0))))
+                                (else (local.set 1 (call 2)) (br 2))))))))"#,
     );
 }
 

@@ -260,6 +260,22 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// What the wrappers of a module that handles signals call.
+    fn signal_callees(&self) -> Option<SignalCallees> {
+        let signals = &self.survey.signals;
+        let resuming = signals.asyncify_state().map(|state| ResumingCallees {
+            asyncify_state: self.reencoder.moved_function(state),
+            handler_to_resume: self.host_functions[HANDLER_TO_RESUME],
+            resumed_result: self.host_functions[RESUMED_RESULT],
+            handler_unwound: self.host_functions[HANDLER_UNWOUND],
+        });
+        Some(SignalCallees {
+            next_signal: self.host_functions[NEXT_SIGNAL],
+            handler: self.reencoder.moved_function(signals.handler()?),
+            resuming,
+        })
+    }
+
     /// Name, kind and index of the added exports.
     fn added_exports(&self) -> Vec<(String, ExportKind, u32)> {
         let mut exports = Vec::new();
@@ -430,7 +446,6 @@ impl<'a> Writer<'a> {
             id::CODE => {
                 let bodies = CodeSectionReader::new(reader)?;
                 let mut content = Vec::with_capacity(section.content.len());
-                let handler = self.survey.signals.handler();
                 let wrappers = if self.survey.wraps() { self.survey.imported_functions } else { 0 };
                 let uses_bulk = self.survey.uses_bulk;
                 let bulk = (0..rewrite_bulk::FUNCTIONS).filter(|&at| uses_bulk[at]);
@@ -440,12 +455,15 @@ impl<'a> Writer<'a> {
                 for body in bodies {
                     self.write_body(&body?, &mut content)?;
                 }
-                let signals = handler.map(|handler| {
-                    (self.host_functions[NEXT_SIGNAL], self.reencoder.moved_function(handler))
-                });
+                let signals = self.signal_callees();
                 let dynamic = (&self.survey.dynamic, &self.callees());
                 for import in 0..wrappers {
-                    self.survey.signals.write_wrapper(import, signals, dynamic, &mut content);
+                    self.survey.signals.write_wrapper(
+                        import,
+                        signals.as_ref(),
+                        dynamic,
+                        &mut content,
+                    );
                 }
                 bulk.for_each(|function| rewrite_bulk::write_function(function, &mut content));
                 if self.survey.contexts.enabled {

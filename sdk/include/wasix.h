@@ -48,6 +48,9 @@ int32_t wasix_sock_open(uint8_t family, uint8_t type, uint32_t protocol, int32_t
     WASIX_IMPORT(sock_open);
 int32_t wasix_sock_pair(uint8_t family, uint8_t type, uint32_t protocol, int32_t* first,
                         int32_t* second) WASIX_IMPORT(sock_pair);
+#define WASIX_SOCK_OPTION_TTL 23 /* routers that what is sent passes at most: 1 to 255 */
+int32_t wasix_sock_set_option(int32_t fd, uint8_t option, uint64_t value)
+    WASIX_IMPORT(sock_set_opt_size);
 int32_t wasix_sock_bind(int32_t fd, const wasix_addr_port* address) WASIX_IMPORT(sock_bind);
 int32_t wasix_sock_listen(int32_t fd, uint32_t backlog) WASIX_IMPORT(sock_listen);
 /* flags: 4 makes the new descriptor nonblocking (fdflags). */
@@ -156,11 +159,20 @@ int32_t wasix_proc_spawn(const char* name, size_t name_length, const char* argum
                          size_t operation_count, const void* dispositions, size_t disposition_count,
                          uint32_t search_path, const char* path, size_t path_length, int32_t* pid)
     WASIX_IMPORT(proc_spawn2);
-/* Returns only when it fails. */
+/* Returns only when it fails, or after wasix_proc_fork_env. */
 int32_t wasix_proc_exec(const char* name, size_t name_length, const char* arguments,
                         size_t arguments_length, const char* environment, size_t environment_length,
                         uint32_t search_path, const char* path, size_t path_length)
     WASIX_IMPORT(proc_exec3);
+
+/* vfork without Asyncify. The caller goes on as a child, whose number is in `pid`, on the same
+ * stack and in the same memory: only descriptors, the working directory and signals are the child's
+ * own. The next wasix_proc_exec that succeeds, or wasix_proc_exit2, is the child's and returns in
+ * the parent. _Exit, as wasi-libc has it, ends both. ENOTSUP: the caller is such a child; EAGAIN:
+ * too many processes. */
+int32_t wasix_proc_fork_env(int32_t* pid) WASIX_IMPORT(proc_fork_env);
+/* Ends the process; returns only in the parent of wasix_proc_fork_env. */
+void wasix_proc_exit2(uint32_t code) WASIX_IMPORT(proc_exit2);
 
 typedef struct {
   uint8_t tag; /* 0: any child; 1: the one of this number */
@@ -189,8 +201,7 @@ int32_t wasix_proc_parent(int32_t pid, int32_t* parent) WASIX_IMPORT(proc_parent
  * ---- */
 /* Returns twice: in the child with a `pid` of 0. copy_memory 1 is fork; 0 is vfork, whose parent
  * waits until the child executes another program or exits. The child has a copy of the memory in
- * both cases, and one thread. EAGAIN: too many processes; ENOMEM; ENOTSUP: in a handler of a
- * signal. */
+ * both cases, and one thread. EAGAIN: too many processes; ENOMEM. */
 int32_t wasix_proc_fork(uint32_t copy_memory, int32_t* pid) WASIX_IMPORT(proc_fork)
     __attribute__((returns_twice));
 

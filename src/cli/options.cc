@@ -17,6 +17,7 @@ constexpr std::uint64_t kMemoryBytesMin = 65'536;  // one page
 constexpr std::uint64_t kMemoryBytesMax = std::uint64_t{4} << 30;
 constexpr std::size_t kConcurrencyMax = 10'000;
 constexpr std::size_t kThreadsMax = 20'000;
+constexpr std::size_t kNetSocketsMax = 16'384;
 // A program begins with its streams and folders.
 constexpr std::size_t kFilesMin = 16;
 
@@ -37,6 +38,7 @@ constexpr std::string_view kRunFooter = R"(Examples:
   selvedge run -e migrate ./package                        one command of a wasmer.toml
   selvedge run --net app.wasm                              the public internet
   selvedge run --net=api.example.com:443,10.0.0.5:5432 app.wasm
+  selvedge run --net --net-socket-limit 16 --net-byte-limit 1GiB app.wasm
   selvedge run --http 8080 ./package                       serve it: http://127.0.0.1:8080/
   selvedge run --http :8080 page.wasm                      on every interface
 
@@ -55,6 +57,7 @@ struct RawRun {
   std::vector<std::string> environment_files;
   std::vector<std::string> net;
   std::vector<std::string> dns_servers;
+  std::string net_byte_limit;
   std::string command;
   std::string http;
   std::string memory_limit;
@@ -63,6 +66,7 @@ struct RawRun {
   std::string log_level;
   std::size_t shards = 0;
   std::size_t concurrency = 0;
+  std::size_t net_sockets = wasix::EgressLimits{}.sockets_max;
   std::size_t threads = kThreadsDefault;
   std::size_t files = wasix::HandleTable::kHandlesMaxDefault;
   bool access_log = false;
@@ -91,6 +95,12 @@ void declare_run(CLI::App& run, RawRun& raw) {
   run.add_option("--dns", raw.dns_servers, "ask this server for names, not those of the system")
       ->option_text("ADDR")
       ->allow_extra_args(false);
+  run.add_option("--net-socket-limit", raw.net_sockets,
+                 "sockets to the outside at once (default 256)")
+      ->option_text("N");
+  run.add_option("--net-byte-limit", raw.net_byte_limit,
+                 "bytes sent to and received from outside, e.g. 1GiB (default: no limit)")
+      ->option_text("SIZE");
   run.add_option("--memory-limit", raw.memory_limit,
                  "of the program and all that it starts, e.g. 64MiB")
       ->option_text("SIZE");
@@ -188,6 +198,18 @@ Result<> add_network(const RawRun& raw, RunOptions& options) {
       return fail(std::move(policy).error().with_context("--net"));
     }
     options.net = *std::move(policy);
+  }
+  if (raw.net_sockets < 1 || raw.net_sockets > kNetSocketsMax) {
+    return fail_format(ErrorKind::kInvalid, "--net-socket-limit {}: must be from 1 to {}",
+                       raw.net_sockets, kNetSocketsMax);
+  }
+  options.net_limits.sockets_max = static_cast<std::uint32_t>(raw.net_sockets);
+  if (!raw.net_byte_limit.empty()) {
+    auto bytes = base::parse_bytes(raw.net_byte_limit);
+    if (!bytes.has_value()) {
+      return fail(std::move(bytes).error().with_context("--net-byte-limit"));
+    }
+    options.net_limits.bytes_max = *bytes;
   }
   for (const std::string& text : raw.dns_servers) {
     SELVEDGE_TRY(auto server, parse_dns_server(text));

@@ -19,6 +19,7 @@
 #include "cli/platform_options.h"
 #include "io/socket_address.h"
 #include "node/listen_address.h"
+#include "wasix/egress_network.h"
 #include "wasix/egress_policy.h"
 #include "wasix/handle_table.h"
 
@@ -51,7 +52,8 @@ struct RunOptions {
   std::vector<DirectoryMount> directories;
   std::vector<std::pair<std::string, std::string>> environment;
   std::optional<node::ListenAddress> http;
-  std::optional<wasix::EgressPolicy> net;      // nullopt: the program connects to nothing
+  std::optional<wasix::EgressPolicy> net;  // nullopt: the program connects to nothing
+  wasix::EgressLimits net_limits;
   std::vector<io::SocketAddress> dns_servers;  // empty: the host's
   std::optional<std::uint64_t> memory_bytes_max;
   std::optional<base::Duration> time_max;

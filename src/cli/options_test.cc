@@ -65,6 +65,18 @@ TEST(CommandLine, Net_ValuesAddUp) {
   EXPECT_THAT(message({"run", "--net=10.0.0.5/8", "t"}), StartsWith("--net: \"10.0.0.5/8\": "));
 }
 
+TEST(CommandLine, NetLimits_AreParsed) {
+  const RunOptions options =
+      run({"run", "--net", "--net-socket-limit", "16", "--net-byte-limit", "1GiB", "t"});
+  EXPECT_EQ(options.net_limits.sockets_max, 16U);
+  EXPECT_EQ(options.net_limits.bytes_max, std::uint64_t{1} << 30);
+  EXPECT_EQ(run({"run", "t"}).net_limits.sockets_max, 256U);
+  EXPECT_FALSE(run({"run", "t"}).net_limits.bytes_max.has_value());
+  EXPECT_THAT(message({"run", "--net-socket-limit", "0", "t"}), HasSubstr("from 1 to 16384"));
+  EXPECT_THAT(message({"run", "--net-socket-limit", "x", "t"}), HasSubstr("net-socket-limit"));
+  EXPECT_THAT(message({"run", "--net-byte-limit", "much", "t"}), StartsWith("--net-byte-limit: "));
+}
+
 TEST(CommandLine, Dns_TakesAddressesWithOrWithoutAPort) {
   const RunOptions options = run({"run", "--dns", "192.0.2.1", "--dns", "192.0.2.1:5353", "--dns",
                                   "2001:db8::1", "--dns", "[2001:db8::1]:5353", "t"});

@@ -128,6 +128,7 @@ app::ProgramOptions program_options(const app::Package& package, const app::Pack
     auto policy = std::make_shared<wasix::EgressPolicy>(*options.net);
     policy->set_own_addresses(io::KernelNetwork::own_addresses());
     made.egress = std::move(policy);
+    made.egress_limits = options.net_limits;
   }
   for (const app::PackageCommand& other : package.commands) {
     const bool renamed = other.program_name != other.name;

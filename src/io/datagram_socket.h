@@ -3,6 +3,7 @@
 // UDP sockets, in batches: one system call moves up to kBatchMax datagrams.
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 
@@ -40,6 +41,13 @@ class DatagramSocket {
   // Sends slots[0], slots[1], ...; how many were taken (at least 1), or nullopt: no room now. The
   // first one's failure is the error: kInvalid (too large), kDisconnected (unreachable), kDenied.
   virtual Attempt try_send(std::span<const OutgoingDatagram> slots) = 0;
+
+  // To whom a datagram went that nobody takes there (ICMP's "port unreachable"); nullopt: none told
+  // of. Only with DatagramOptions::report_refusals; readable() is set when there is one. Anybody on
+  // the way can make one up.
+  virtual std::optional<SocketAddress> take_refused_peer() { return std::nullopt; }
+  // Routers that what is sent from now on passes at most, 1 to 255. Best effort.
+  virtual void set_time_to_live(std::uint8_t /*hops*/) noexcept {}
 
   virtual Event& readable() noexcept [[clang::lifetimebound]] = 0;
   virtual Event& writable() noexcept [[clang::lifetimebound]] = 0;

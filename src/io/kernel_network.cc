@@ -148,8 +148,13 @@ Result<std::unique_ptr<DatagramSocket>> KernelNetwork::bind_datagram(
     SELVEDGE_TRY_VOID(
         set_option(fd, SOL_SOCKET, SO_SNDBUF, options.send_buffer_bytes, "SO_SNDBUF"));
   }
+  if (options.report_refusals && address.ip().is_v6()) {
+    SELVEDGE_TRY_VOID(set_option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1, "IPV6_RECVERR"));
+  } else if (options.report_refusals) {
+    SELVEDGE_TRY_VOID(set_option(fd, IPPROTO_IP, IP_RECVERR, 1, "IP_RECVERR"));
+  }
   SELVEDGE_TRY_VOID(bind_to(fd, address));
-  return internal::KernelDatagramSocket::create(reactor_, std::move(fd));
+  return internal::KernelDatagramSocket::create(reactor_, std::move(fd), address.ip());
 }
 
 }  // namespace selvedge::io

@@ -44,14 +44,16 @@ TEST(KernelStream, Options_ReachTheSocket) {
     int result = -1;
     socklen_t size = sizeof(result);
     ::getsockopt(number, level, option, &result, &size);
-    return result != 0;
+    return result;
   };
-  stream.set_options({.no_delay = true, .keep_alive = true});
-  EXPECT_TRUE(value(IPPROTO_TCP, TCP_NODELAY));
-  EXPECT_TRUE(value(SOL_SOCKET, SO_KEEPALIVE));
+  stream.set_options({.no_delay = true, .keep_alive = true, .time_to_live = 7});
+  EXPECT_NE(value(IPPROTO_TCP, TCP_NODELAY), 0);
+  EXPECT_NE(value(SOL_SOCKET, SO_KEEPALIVE), 0);
+  EXPECT_EQ(value(IPPROTO_IP, IP_TTL), 7);
   stream.set_options({.no_delay = false, .keep_alive = false});
-  EXPECT_FALSE(value(IPPROTO_TCP, TCP_NODELAY));
-  EXPECT_FALSE(value(SOL_SOCKET, SO_KEEPALIVE));
+  EXPECT_EQ(value(IPPROTO_TCP, TCP_NODELAY), 0);
+  EXPECT_EQ(value(SOL_SOCKET, SO_KEEPALIVE), 0);
+  EXPECT_EQ(value(IPPROTO_IP, IP_TTL), 7);
 }
 
 }  // namespace

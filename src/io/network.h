@@ -28,6 +28,8 @@ struct DatagramOptions {
   // 0 leaves the kernel's default.
   int receive_buffer_bytes = 0;
   int send_buffer_bytes = 0;
+  // For take_refused_peer(); else what ICMP says of the datagrams that were sent is dropped.
+  bool report_refusals = false;
 };
 
 // One reactor's thread, which everything it makes belongs to as well. Must outlive it.

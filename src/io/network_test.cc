@@ -440,6 +440,47 @@ TEST_P(NetworkTest, Connections_Hundred_AreServedAtOnce) {
   EXPECT_EQ(served, kConnections);
 }
 
+TEST_P(NetworkTest, Datagrams_ThatNobodyTakes_AreReportedToWhoAsks) {
+  if (is_unix()) {
+    return;
+  }
+  const auto body = [&](this auto /*self*/) -> Task<> {
+    SELVEDGE_CO_TRY(auto server, world_->server().bind_datagram(world_->address()));
+    SELVEDGE_CO_TRY(auto gone, world_->server().bind_datagram(world_->address()));
+    const SocketAddress closed = gone->local_address();
+    gone.reset();
+    SELVEDGE_CO_TRY(auto other, world_->client().bind_datagram(world_->address()));
+    SELVEDGE_CO_TRY(auto client,
+                    world_->client().bind_datagram(world_->address(), {.report_refusals = true}));
+    client->set_time_to_live(64);
+    SELVEDGE_CO_TRY_VOID(co_await other->send(base::as_bytes("lost"), closed, soon()));
+    SELVEDGE_CO_TRY_VOID(co_await client->send(base::as_bytes("lost"), closed, soon()));
+    SELVEDGE_CO_TRY_VOID(
+        co_await client->send(base::as_bytes("kept"), server->local_address(), soon()));
+    std::array<std::byte, 100> buffer{};
+    ReceivedDatagram slot{.buffer = buffer};
+    const Deadline deadline = soon();
+    std::optional<SocketAddress> refused = client->take_refused_peer();
+    while (!refused) {
+      const Attempt attempt = client->try_receive(std::span(&slot, 1));
+      EXPECT_TRUE(attempt && !*attempt);
+      SELVEDGE_CO_TRY_VOID(co_await client->readable().wait(deadline));
+      refused = client->take_refused_peer();
+    }
+    EXPECT_EQ(*refused, closed);
+    EXPECT_FALSE(client->take_refused_peer());
+    EXPECT_FALSE(other->take_refused_peer());
+    // Both go on.
+    SELVEDGE_CO_TRY_VOID(co_await server->receive(std::span(&slot, 1), soon()));
+    SELVEDGE_CO_TRY_VOID(co_await server->send(base::as_bytes("answer"), slot.peer, soon()));
+    SELVEDGE_CO_TRY_VOID(co_await client->receive(std::span(&slot, 1), soon()));
+    EXPECT_EQ(slot.size, 6U);
+    co_return {};
+  };
+  const auto result = reactor().run(body());
+  EXPECT_TRUE(result) << result.error().message();
+}
+
 TEST_P(NetworkTest, Datagrams_SentBothWays_ArriveWithTheirSender) {
   if (is_unix()) {
     EXPECT_EQ(world_->server().bind_datagram(world_->address()).error().kind(),

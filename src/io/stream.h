@@ -16,6 +16,7 @@
 // write_all() waits for room, so a slow peer slows its writer down and nothing piles up.
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -39,6 +40,8 @@ using Attempt = Result<std::optional<std::size_t>>;
 struct StreamOptions {
   bool no_delay = true;
   bool keep_alive = false;
+  // Routers that a packet passes at most, 1 to 255; nullopt leaves what it is.
+  std::optional<std::uint8_t> time_to_live = std::nullopt;
 };
 
 // One reactor's thread. One reader and one writer at a time; they may be different tasks.

@@ -91,6 +91,17 @@ struct JoinStatus {
 static_assert(sizeof(JoinStatus) == 6 && offsetof(JoinStatus, exit_code) == 2 &&
               offsetof(JoinStatus, signal) == 4);
 
+// struct timeval and struct itimerval, whose fields all have 64 bits.
+struct TimeValue {
+  std::int64_t seconds;
+  std::int64_t microseconds;
+};
+struct TimerValue {
+  TimeValue interval;
+  TimeValue first;
+};
+static_assert(sizeof(TimerValue) == 32 && offsetof(TimerValue, first) == 16);
+
 // stack_snapshot: what a jmp_buf holds.
 struct StackSnapshot {
   static constexpr std::size_t kIdOffset = 8;

@@ -6,7 +6,7 @@ namespace selvedge::wasix {
 
 std::optional<CheckpointId> CheckpointTable::add(Checkpoint checkpoint,
                                                  const engine::GuestMemory& memory) {
-  const std::size_t bytes = checkpoint.stack->size();
+  const std::size_t bytes = checkpoint.size();
   if (!has_room(bytes)) {
     remove_if([&memory](CheckpointId id, const Checkpoint& old) {
       return memory.read(engine::GuestPtr<CheckpointId>{old.id_address}) != id;
@@ -30,7 +30,7 @@ void CheckpointTable::remove_if(Predicate predicate) {
     if (!predicate(item.first, item.second)) {
       return false;
     }
-    bytes_ -= item.second.stack->size();
+    bytes_ -= item.second.size();
     return true;
   });
 }

@@ -28,6 +28,13 @@ struct Checkpoint {
   std::uint32_t id_address = 0;
   // Where the call that saved it leaves its value, each time it returns.
   std::uint32_t value_address = 0;
+  // Those of signals that the stack leads through; nullptr: none.
+  std::shared_ptr<const InterruptedHandlers> handlers = nullptr;
+
+  std::size_t size() const noexcept {
+    return stack->size() +
+           (handlers != nullptr ? handlers->size() * sizeof(InterruptedHandler) : 0);
+  }
 };
 
 // Of one process; one shard's thread.

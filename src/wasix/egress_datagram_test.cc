@@ -98,6 +98,33 @@ TEST_F(EgressDatagramTest, Connected_HearsOnlyItsPeer) {
   EXPECT_EQ(world_.receive(*guest), "answer");
 }
 
+TEST_F(EgressDatagramTest, Connected_IsToldThatNobodyTakesItsDatagrams) {
+  const io::SocketAddress other = at("93.184.216.34:54");
+  const auto guest = open();
+  const auto unconnected = open();
+  EXPECT_EQ(guest->connect(server_at_), Errno::kSuccess);
+  // Of others, and to others, it hears nothing.
+  EXPECT_EQ(world_.send(*unconnected, "question", &server_at_), 8U);
+  EXPECT_EQ(world_.send(*guest, "question", &other), 8U);
+  world_.settle();
+  EXPECT_FALSE(guest->readable()->is_set());
+  EXPECT_EQ(world_.receive(*unconnected), "kAgain");
+  EXPECT_EQ(world_.send(*guest, "question"), 8U);
+  world_.settle();
+  EXPECT_TRUE(guest->readable()->is_set());
+  EXPECT_EQ(world_.receive(*guest), "kConnrefused");
+  EXPECT_EQ(world_.receive(*guest), "kAgain");
+  // Once is told, not for how many.
+  EXPECT_EQ(world_.send(*guest, "1"), 1U);
+  EXPECT_EQ(world_.send(*guest, "2"), 1U);
+  world_.settle();
+  EXPECT_EQ(guest->take_error(), Errno::kConnrefused);
+  EXPECT_EQ(guest->take_error(), Errno::kSuccess);
+  const auto peer = server();
+  EXPECT_EQ(world_.send(*guest, "again"), 5U);
+  EXPECT_EQ(receive(*peer).text, "again");
+}
+
 TEST_F(EgressDatagramTest, OneSocket_TalksToBothFamiliesAndToLoopback) {
   const auto v4 = server();
   const auto v6 = server("[2606:2800::1]:53");

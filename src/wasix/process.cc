@@ -164,52 +164,12 @@ ErrnoResult<Process*> Process::create_child(ProgramImage image, HandleTable hand
   return made;
 }
 
-ErrnoResult<> Process::check_fork() {
-  if (shared_memory_ == nullptr || (linker_ != nullptr && linker_->used())) {
-    return refuse(Errno::kNotsup);
-  }
-  return workload_.check_room();
-}
-
-ErrnoResult<ProcessId> Process::fork(const Thread& thread, const Resumption& resumption,
-                                     std::shared_ptr<const engine::SavedStack> stack) {
-  SELVEDGE_TRY_ERRNO_VOID(check_fork());
-  auto child = std::make_unique<Process>(Key{}, shard_, module_,
-                                         ProcessOptions{.arguments = options_.arguments,
-                                                        .environment = options_.environment,
-                                                        .working_directory = working_directory(),
-                                                        .handles = handles_,
-                                                        .network = options_.network,
-                                                        .terminal = options_.terminal,
-                                                        .limits = options_.limits},
-                                         this);
-  if (!child->open_descriptors() || !child->continue_from(*this, thread, std::move(stack))) {
-    return refuse(Errno::kNomem);
-  }
-  child->threads_.find(kMainThread)->set_resumption(resumption);
-  child->threads_.start_forked(child->deadline());
-  const ProcessId id = child->id();
-  workload_.adopt(std::move(child));
-  return id;
-}
-
-Result<> Process::continue_from(Process& parent, const Thread& thread,
-                                std::shared_ptr<const engine::SavedStack> stack) {
-  started_ = true;
-  start_time_ = parent.start_time_;  // the guest has read the clock that begins there
-  signal_delivery_ = parent.signal_delivery_;
-  checkpoints_ = parent.checkpoints_.forked(thread.id());
-  SELVEDGE_TRY(auto bound, bind_memory());
-  linker_ = module_->is_dynamic() ? std::make_unique<DynamicLinker>(*this) : nullptr;
-  SELVEDGE_TRY_VOID(threads_.create_forked(std::move(bound), thread_options(), parent.threads_,
-                                           thread.id(), std::move(stack)));
-  // After the instance: making one writes the module's initial data.
-  return copy_memory_of(*parent.shared_memory_);
-}
-
 Errno Process::exec(Thread& thread, ProgramImage image) {
   if (!check({.arguments = image.arguments, .environment = image.environment})) {
     return Errno::kTooBig;
+  }
+  if (borrowed_ != nullptr) {
+    return exec_in_place(std::move(image));
   }
   next_image_ = std::make_unique<ProgramImage>(std::move(image));
   thread.end(killed());
@@ -236,13 +196,17 @@ Result<> Process::become(ProgramImage image) {
   threads_.reset();
   drop_shared_memory();
   checkpoints_.clear();
+  module_ = std::move(image.module);
+  SELVEDGE_TRY_VOID(make_main_thread());
+  return start_image(std::move(image));
+}
+
+Result<> Process::start_image(ProgramImage image) {
   handles_.close_marked_for_exec();
   signal_delivery_ = SignalDelivery::kDefault;
   imports_wasix_.reset();
-  module_ = std::move(image.module);
   options_.arguments = std::move(image.arguments);
   options_.environment = std::move(image.environment);
-  SELVEDGE_TRY_VOID(make_main_thread());
   SELVEDGE_TRY_VOID(threads_.start_main("_start", deadline()));
   executed_ = true;
   workload_.process_ended().notify();  // a parent that waits for this (vfork)
@@ -331,7 +295,11 @@ void Process::kill(Signal signal) noexcept {
     return;
   }
   ending_signal_ = signal;
-  threads_.kill();
+  if (borrowed_ != nullptr) {
+    borrowed_->interrupt();
+  } else {
+    threads_.kill();
+  }
 }
 
 std::size_t Process::memory_bytes() const noexcept {
@@ -339,6 +307,10 @@ std::size_t Process::memory_bytes() const noexcept {
 }
 
 void Process::end_by_signal(Thread& thread, Signal signal) {
+  if (borrowed_ != nullptr) {
+    kill(signal);
+    return;
+  }
   ending_signal_ = signal;
   thread.end(killed());
 }

@@ -222,7 +222,9 @@ class Process final {
   ProcessId original_parent() const noexcept { return original_parent_; }
   Workload& workload() const noexcept [[clang::lifetimebound]] { return workload_; }
   // The process becomes another program, with its descriptors (but those marked close-on-exec),
-  // when the host call of `thread` returns. kTooBig, kInval: the arguments.
+  // when the host call of `thread` returns. A child that has its thread from its parent becomes it
+  // at once, and the thread goes on as the parent. kTooBig: the arguments; kNomem: it cannot be
+  // made.
   Errno exec(Thread& thread, ProgramImage image);
   // It has become another program.
   bool executed() const noexcept { return executed_; }
@@ -235,6 +237,14 @@ class Process final {
   // `resumption` (0). It runs. As check_fork(); kNomem: it cannot be made.
   ErrnoResult<ProcessId> fork(const Thread& thread, const Resumption& resumption,
                               std::shared_ptr<const engine::SavedStack> stack);
+  // Makes a child that `thread` goes on as, on the same stack in the same memory, with copies of
+  // the descriptors, the working directory and the signal delivery. That ends with the child's
+  // exec() or end_in_place(), or with the thread, which kills the child. A signal that kills the
+  // child ends it only then. kNotsup: the thread goes on as a child already; kAgain: the process
+  // table is full.
+  ErrnoResult<ProcessId> fork_in_place(Thread& thread);
+  // For such a child: it ends, and its thread goes on as its parent.
+  void end_in_place(ExitStatus status);
   // The stacks that its threads have saved.
   CheckpointTable& checkpoints() noexcept [[clang::lifetimebound]] { return checkpoints_; }
   void set_signal_delivery(SignalDelivery delivery) noexcept;
@@ -278,6 +288,8 @@ class Process final {
   base::MonotonicTime start_time() const noexcept { return start_time_; }
   // memory.grow of the shared memory: the pages it had; nullopt: that passes a limit.
   std::optional<std::uint32_t> grow_shared_memory(Thread& thread, std::uint32_t pages);
+  // For Workload: destroys its threads, before any process that they go on as.
+  void drop_threads() noexcept { threads_.clear(); }
   // For Workload: ends it with this status, soon.
   void end_by_limit(const ExitStatus& status);
   // Counts output; false: the limit is passed, and `thread` ends.
@@ -297,9 +309,15 @@ class Process final {
   ThreadGroup::Options thread_options() const;
   Result<> continue_from(Process& parent, const Thread& thread,
                          std::shared_ptr<const engine::SavedStack> stack);
+  ProcessOptions forked_options() const;
+  void continue_like(const Process& parent) noexcept;
+  Errno exec_in_place(ProgramImage image);
+  void interrupt_any() noexcept;
   std::optional<base::MonotonicTime> deadline() const noexcept;
   void main_ended(const engine::Outcome& outcome);
   Result<> become(ProgramImage image);
+  // The rest of it, when the main thread is made.
+  Result<> start_image(ProgramImage image);
   std::string workload_cpu_limit() const;
   ExitStatus status_of(const engine::Outcome& outcome) const;
   void finish(ExitStatus status);
@@ -327,6 +345,8 @@ class Process final {
   ResizeObserver resize_observer_;
   std::optional<bool> imports_wasix_;  // found out when it is asked for
   std::unique_ptr<ProgramImage> next_image_;
+  // Its parent's, which goes on as this process; nullptr: it has threads of its own.
+  Thread* borrowed_ = nullptr;
   bool executed_ = false;
   CheckpointTable checkpoints_;
   std::optional<ExitStatus> status_;

@@ -37,6 +37,8 @@ std::string program(std::string_view body, const Asyncify& asyncify = {}) {
   (import "wasix_32v1" "proc_join" (func $join (param i32 i32 i32) (result i32)))
   (import "wasix_32v1" "proc_id" (func $id (param i32) (result i32)))
   (import "wasix_32v1" "callback_signal" (func $callback (param i32 i32)))
+  (import "wasix_32v1" "proc_raise_interval" (func $interval (param i32 i64 i32) (result i32)))
+  (import "wasix_32v1" "thread_sleep" (func $sleep (param i64) (result i32)))
   (import "wasi_snapshot_preview1" "proc_raise" (func $raise (param i32) (result i32)))
   (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
   (memory (export "memory") 1)
@@ -125,19 +127,127 @@ TEST_F(ForkTest, Fork_WhatCannotBeAResult_IsAnErrno) {
   EXPECT_TRUE(status.success()) << status.message;
 }
 
-TEST_F(ForkTest, Fork_InAHandler_IsNotsup_AndBehindAWrapperItWorks) {
-  const ExitStatus status = run(program(forking(R"(
+// Forks in the handler of 10, for which the main program waits in a call that it interrupts; then
+// $rest with the pid.
+std::string forking_in_a_handler(std::string_view rest) {
+  return fmt::format(R"(
+  (data (i32.const 200) "__wasm_signal")
+  (func (export "__wasm_signal") (param $signal i32) (local $error i32)
+    (if (i32.ne (local.get $signal) (i32.const 10)) (then (return)))
+    (local.set $error (call $fork (i32.const 1) (i32.const 64)))
+    (if (i32.eq (global.get $state) (i32.const 1)) (then (return)))
+    (if (local.get $error) (then unreachable)))
+  (func $rest (param $pid i32) {})
+  (func (export "_start") (local $error i32)
+    (if (i32.ne (global.get $state) (i32.const 2)) (then
+      (call $callback (i32.const 200) (i32.const 13))
+      (drop (call $interval (i32.const 10) (i64.const 1000000) (i32.const 0)))))
+    (local.set $error (call $sleep (i64.const 100000000000)))
+    (if (i32.eq (global.get $state) (i32.const 1)) (then (return)))
+    (if (i32.ne (local.get $error) (i32.const 27)) (then unreachable))
+    (call $rest (i32.load (i32.const 64)))))",
+                     rest);
+}
+
+TEST_F(ForkTest, Fork_InAHandler_ReturnsInBoth_AndTheHandlerAfterIt) {
+  const ExitStatus status = run(program(forking_in_a_handler(R"(
     (if (i32.eqz (local.get $pid)) (then (call $exit (i32.const 5))))
-    (call $callback (i32.const 200) (i32.const 13))
-    (drop (call $raise (i32.const 10)))
-    (call $exit (i32.add (call $wait) (i32.load (i32.const 128)))))") +
-                                        R"(
+    (call $exit (i32.add (call $wait) (local.get $pid))))")));
+  EXPECT_EQ(status.kind, Kind::kExited) << status.message;
+  EXPECT_EQ(status.code, 5U + 2U);
+}
+
+TEST_F(ForkTest, Fork_InAHandlerInsideAHandler_ReturnsThroughBoth) {
+  // Each handler leaves what the raise inside it answered, and its mark, behind the call.
+  const ExitStatus status = run(program(R"(
+    (data (i32.const 200) "__wasm_signal")
+    (func $mark (param $digit i32)
+      (i32.store (i32.const 128)
+        (i32.add (i32.mul (i32.load (i32.const 128)) (i32.const 10)) (local.get $digit))))
+    (func (export "__wasm_signal") (param $signal i32) (local $error i32)
+      (if (i32.eq (local.get $signal) (i32.const 12)) (then
+        (local.set $error (call $raise (i32.const 10)))
+        (if (i32.eq (global.get $state) (i32.const 1)) (then (return)))
+        (call $mark (i32.add (local.get $error) (i32.const 2)))))
+      (if (i32.eq (local.get $signal) (i32.const 10)) (then
+        (local.set $error (call $fork (i32.const 1) (i32.const 64)))
+        (if (i32.eq (global.get $state) (i32.const 1)) (then (return)))
+        (call $mark (i32.add (local.get $error) (i32.const 1))))))
+    (func (export "_start") (local $error i32)
+      (if (i32.ne (global.get $state) (i32.const 2)) (then
+        (call $callback (i32.const 200) (i32.const 13))))
+      (local.set $error (call $raise (i32.const 12)))
+      (if (i32.eq (global.get $state) (i32.const 1)) (then (return)))
+      (call $mark (i32.add (local.get $error) (i32.const 3)))
+      (if (i32.load (i32.const 64)) (then
+        (if (i32.ne (call $wait) (i32.const 123)) (then unreachable))))
+      (call $exit (i32.load (i32.const 128)))))"));
+  EXPECT_EQ(status.kind, Kind::kExited) << status.message;
+  EXPECT_EQ(status.code, 123U);
+}
+
+TEST_F(ForkTest, Checkpoint_InAHandler_ReturnsAgainThere) {
+  const ExitStatus status = run(program(R"(
+    (data (i32.const 200) "__wasm_signal")
+    (func (export "__wasm_signal") (param $signal i32) (local $error i32)
+      (local.set $error (call $checkpoint (i32.const 64) (i32.const 136)))
+      (if (i32.eq (global.get $state) (i32.const 1)) (then (return)))
+      (if (local.get $error) (then unreachable))
+      (if (i64.lt_u (i64.load (i32.const 136)) (i64.const 3)) (then
+        (call $restore (i32.const 64) (i64.add (i64.load (i32.const 136)) (i64.const 1)))
+        unreachable))
+      (i32.store (i32.const 128) (i32.add (i32.load (i32.const 128)) (i32.const 1))))
+    (func (export "_start")
+      (if (i32.ne (global.get $state) (i32.const 2)) (then
+        (call $callback (i32.const 200) (i32.const 13))))
+      (drop (call $raise (i32.const 10)))
+      (if (i32.eq (global.get $state) (i32.const 1)) (then (return)))
+      ;; Once more, into the handler that has returned.
+      (if (i32.eq (i32.load (i32.const 128)) (i32.const 1)) (then
+        (call $restore (i32.const 64) (i64.const 7))
+        unreachable))
+      (call $exit (i32.add (i32.load (i32.const 136)) (i32.load (i32.const 128))))))"));
+  EXPECT_EQ(status.kind, Kind::kExited) << status.message;
+  EXPECT_EQ(status.code, 7U + 2U);
+}
+
+// Attacks: Asyncify's state is not what it says.
+TEST_F(ForkTest, HandlersThatAsyncifyHides_HarmOnlyTheGuest) {
+  expect_trap(program(R"(
     (data (i32.const 200) "__wasm_signal")
     (func (export "__wasm_signal") (param i32)
-      (if (i32.eq (local.get 0) (i32.const 10)) (then
-        (i32.store (i32.const 128) (call $fork (i32.const 1) (i32.const 64)))))))"));
-  EXPECT_EQ(status.kind, Kind::kExited) << status.message;
-  EXPECT_EQ(status.code, 5U + static_cast<unsigned>(Errno::kNotsup));
+      (drop (call $fork (i32.const 1) (i32.const 64))))
+    (func (export "_start")
+      (if (i32.eq (global.get $state) (i32.const 2)) (then
+        (drop (call $fork (i32.const 1) (i32.const 64)))))
+      (call $callback (i32.const 200) (i32.const 13))
+      (drop (call $raise (i32.const 10)))))",
+                      {.get_state = "(i32.and (global.get $state) (i32.const 1))"}),
+              "without its handlers");
+  // It always unwinds, or rewinds: no handler has returned, or is to be called.
+  std::string body = forking_in_a_handler("(call $exit (i32.const 3))");
+  constexpr std::string_view kLong = "100000000000";
+  body.replace(body.find(kLong), kLong.size(), "50000000");
+  for (const std::string_view state : {"(i32.const 1)", "(i32.const 2)"}) {
+    const ExitStatus status = run(program(body, {.get_state = state}));
+    EXPECT_TRUE(status.kind == Kind::kTrapped || status.kind == Kind::kExited) << status.message;
+  }
+}
+
+// An attack: handlers inside handlers, until the host has no more patience, or the stack no room.
+TEST_F(ForkTest, HandlersWithoutEnd_ThatAreSaved_Trap) {
+  const ExitStatus status = run(program(R"(
+    (data (i32.const 200) "__wasm_signal")
+    (func (export "__wasm_signal") (param $signal i32)
+      (global.set $step (i32.add (global.get $step) (i32.const 1)))
+      (if (i32.lt_u (global.get $step) (i32.const 300))
+        (then (drop (call $raise (i32.const 10))))
+        (else (drop (call $fork (i32.const 1) (i32.const 64))))))
+    (func (export "_start")
+      (call $callback (i32.const 200) (i32.const 13))
+      (drop (call $raise (i32.const 10)))))"));
+  EXPECT_EQ(status.kind, Kind::kTrapped);
+  EXPECT_NE(status.message.find("too many handlers"), std::string::npos) << status.message;
 }
 
 TEST_F(ForkTest, Module_WithoutAsyncify_IsRefusedNamingTheFix) {

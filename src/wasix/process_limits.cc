@@ -60,6 +60,9 @@ std::optional<std::uint32_t> Process::grow_shared_memory(Thread& thread, std::ui
 }
 
 bool Process::account_output(Thread& thread, std::size_t bytes) {
+  if (thread.is_child()) {
+    return thread.owner().account_output(thread, bytes);
+  }
   const auto& limit = options_.limits.output_bytes_max;
   const std::uint64_t written = workload_.add_output(bytes);
   if (!limit || written <= *limit) {

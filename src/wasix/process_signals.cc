@@ -29,7 +29,7 @@ Errno Process::signal(Signal signal) noexcept {
   if (signal_delivery_ != SignalDelivery::kDefault && !is_forced(signal)) {
     pending_signals_ |= bit_of(signal);
     if (signal_delivery_ == SignalDelivery::kHandlers) {
-      threads_.interrupt_any();
+      interrupt_any();
     }
     return Errno::kSuccess;
   }
@@ -48,7 +48,18 @@ Errno Process::signal(Signal signal) noexcept {
   return Errno::kInval;
 }
 
+void Process::interrupt_any() noexcept {
+  if (borrowed_ != nullptr) {
+    borrowed_->interrupt();
+  } else {
+    threads_.interrupt_any();
+  }
+}
+
 Errno Process::signal_thread(ThreadId id, Signal signal) noexcept {
+  if (borrowed_ != nullptr && borrowed_->id() == id) {
+    return this->signal(signal);
+  }
   Thread* const thread = threads_.find(id);
   if (thread == nullptr) {
     return Errno::kSrch;
@@ -60,14 +71,16 @@ Errno Process::signal_thread(ThreadId id, Signal signal) noexcept {
     return this->signal(signal);
   }
   thread->add_pending_signals(bit_of(signal));
-  if (signal_delivery_ == SignalDelivery::kHandlers) {
+  if (signal_delivery_ == SignalDelivery::kHandlers && !thread->is_child()) {
     thread->interrupt();
   }
   return Errno::kSuccess;
 }
 
 void Process::raise_broken_pipe(Thread& thread) noexcept {
-  if (handles_signals()) {
+  if (borrowed_ != nullptr && handles_signals()) {
+    pending_signals_ |= bit_of(Signal::kPipe);
+  } else if (handles_signals()) {
     // It is in a host call, after which it takes its signals.
     thread.add_pending_signals(bit_of(Signal::kPipe));
   }
@@ -93,14 +106,17 @@ Signal Process::take_signal(Thread& thread) noexcept {
   if (signal_delivery_ != SignalDelivery::kHandlers || thread.ending() || thread.winding()) {
     return Signal::kNone;
   }
-  const std::uint32_t pending = pending_signals_ | thread.pending_signals();
+  // What waits for the thread itself is its owner's.
+  const std::uint32_t pending =
+      pending_signals_ | (thread.is_child() ? 0 : thread.pending_signals());
   if (pending == 0) {
     return Signal::kNone;
   }
   const auto lowest = static_cast<std::uint32_t>(std::countr_zero(pending));
   pending_signals_ &= ~(std::uint32_t{1} << lowest);
-  thread.remove_pending_signals(std::uint32_t{1} << lowest);
-  thread.enter_handler();
+  if (!thread.is_child()) {
+    thread.remove_pending_signals(std::uint32_t{1} << lowest);
+  }
   return static_cast<Signal>(lowest);
 }
 

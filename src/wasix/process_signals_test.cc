@@ -28,6 +28,8 @@ std::string program(std::string_view body) {
   (import "wasix_32v1" "proc_signals_sizes_get" (func $sizes (param i32) (result i32)))
   (import "wasix_32v1" "proc_signals_get" (func $dispositions (param i32) (result i32)))
   (import "wasix_32v1" "proc_raise_interval" (func $interval (param i32 i64 i32) (result i32)))
+  (import "wasix_32v1" "proc_raise_interval2" (func $timer (param i32 i32 i32) (result i32)))
+  (import "wasix_32v1" "proc_snapshot" (func $snapshot (result i32)))
   (import "wasix_32v1" "fd_pipe" (func $pipe (param i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
@@ -179,6 +181,67 @@ TEST_F(SignalsTest, Interval_Once_EndsAProgramWithoutHandlers) {
     (loop (br 0))))");
   EXPECT_EQ(status.kind, Kind::kSignaled) << status.message;
   EXPECT_EQ(status.signal, Signal::kAlrm);
+}
+
+// A timer at 300: interval and first wait, each in seconds and microseconds; what was left at 340.
+TEST_F(SignalsTest, Timer_HasAFirstWait_AndTellsWhatIsLeft) {
+  const ExitStatus status = run(R"(
+    (func $set (param $interval i64) (param $first i64)
+      (i64.store (i32.const 308) (local.get $interval))
+      (i64.store (i32.const 324) (local.get $first))
+      (if (call $timer (i32.const 14) (i32.const 300) (i32.const 340)) (then unreachable)))
+    (func (export "_start")
+      (call $handle)
+      (i64.store (i32.const 316) (i64.const 1000))
+      (call $set (i64.const 5000) (i64.const 0))
+      (if (i64.ne (i64.or (i64.load (i32.const 356)) (i64.load (i32.const 364))) (i64.const 0))
+        (then unreachable))
+      (if (call $sleep (i64.const 1000000)) (then unreachable))
+      (i64.store (i32.const 316) (i64.const 0))
+      (call $set (i64.const 1500) (i64.const 10))
+      ;; Of the 1000 seconds.
+      (if (i64.ne (i64.load (i32.const 356)) (i64.const 999)) (then unreachable))
+      (if (i64.eqz (i64.load (i32.const 364))) (then unreachable))
+      (if (i64.ne (i64.load (i32.const 348)) (i64.const 5000)) (then unreachable))
+      (loop $more
+        (drop (call $sleep (i64.const 100000000000)))
+        (br_if $more (i32.lt_u (i32.load (i32.const 4)) (i32.const 3))))
+      (call $set (i64.const 0) (i64.const 0))
+      (if (i64.ne (i64.load (i32.const 348)) (i64.const 1500)) (then unreachable))
+      (if (i64.eqz (i64.load (i32.const 364))) (then unreachable))
+      (if (call $sleep (i64.const 5000000)) (then unreachable))
+      ;; Once.
+      (call $set (i64.const 0) (i64.const 1))
+      (drop (call $sleep (i64.const 100000000000)))
+      (if (call $sleep (i64.const 5000000)) (then unreachable))
+      (call $exit (i32.load (i32.const 0)))))");
+  EXPECT_EQ(status.kind, Kind::kExited) << status.message;
+  EXPECT_EQ(status.code, 4U * 14);
+}
+
+TEST_F(SignalsTest, Timer_OfWhatIsNoTime_IsInval) {
+  const ExitStatus status = run(R"((func (export "_start")
+    (if (i32.ne (call $timer (i32.const 14) (i32.const 65530) (i32.const 0)) (i32.const 21))
+      (then unreachable))
+    (if (i32.ne (call $timer (i32.const 14) (i32.const 300) (i32.const 65530)) (i32.const 21))
+      (then unreachable))
+    (if (i32.ne (call $timer (i32.const 0) (i32.const 300) (i32.const 0)) (i32.const 28))
+      (then unreachable))
+    (if (i32.ne (call $timer (i32.const 18) (i32.const 300) (i32.const 0)) (i32.const 58))
+      (then unreachable))
+    (if (call $timer (i32.const 14) (i32.const 300) (i32.const 0)) (then unreachable))
+    (i64.store (i32.const 324) (i64.const 1000000))
+    (if (i32.ne (call $timer (i32.const 14) (i32.const 300) (i32.const 0)) (i32.const 28))
+      (then unreachable))
+    (i64.store (i32.const 324) (i64.const -1))
+    (if (i32.ne (call $timer (i32.const 14) (i32.const 300) (i32.const 0)) (i32.const 28))
+      (then unreachable))
+    ;; As long as anything can be waited for.
+    (i64.store (i32.const 324) (i64.const 0))
+    (i64.store (i32.const 316) (i64.const 0x7fffffffffffffff))
+    (if (call $timer (i32.const 14) (i32.const 300) (i32.const 0)) (then unreachable))
+    (if (i32.ne (call $snapshot) (i32.const 58)) (then unreachable))))");
+  EXPECT_TRUE(status.success()) << status.message;
 }
 
 // Writes to a pipe that nobody reads; 64 is EPIPE.

@@ -1,7 +1,7 @@
 #pragma once
 
-// Timers that raise signals: proc_raise_interval, which setitimer(2) and alarm(2) of a guest come
-// down to.
+// Timers that raise signals: proc_raise_interval and proc_raise_interval2, which setitimer(2) and
+// alarm(2) of a guest come down to.
 
 #include <chrono>
 #include <cstddef>
@@ -23,14 +23,22 @@ class SignalTimers {
   // A shorter interval is this long.
   static constexpr std::chrono::milliseconds kIntervalMin{1};
 
+  // In nanoseconds, as itimerval of setitimer(2): until the next signal, 0: there is none; between
+  // the ones behind it, 0: there are none.
+  struct Schedule {
+    Timestamp first = 0;
+    Timestamp interval = 0;
+  };
+
   explicit SignalTimers(Process& process) noexcept;
   ~SignalTimers();
   SignalTimers(const SignalTimers&) = delete;
   SignalTimers& operator=(const SignalTimers&) = delete;
 
-  // Raises `signal` after `interval` nanoseconds and, if it repeats, again after each. Replaces the
-  // timer of that signal; an interval of 0 only stops it. kAgain: kTimersMax run already.
-  Errno set(Signal signal, Timestamp interval, bool repeats);
+  // Replaces the timer of that signal. kAgain: kTimersMax run already.
+  Errno set(Signal signal, const Schedule& schedule);
+  // What is left of it.
+  Schedule schedule(Signal signal) const noexcept;
   void clear() noexcept;
 
  private:

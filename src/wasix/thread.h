@@ -3,7 +3,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/host_context.h"
@@ -22,6 +24,15 @@ inline constexpr ThreadId kMainThread = 1;
 using ContextId = std::uint64_t;
 inline constexpr ContextId kMainContext = 0;
 
+// A handler of a signal that a saved stack leads through: it was called after a host call, whose
+// result the caller has not seen yet.
+struct InterruptedHandler {
+  Signal signal = Signal::kNone;
+  std::uint32_t result = 0;
+};
+// From the innermost to the outermost.
+using InterruptedHandlers = std::vector<InterruptedHandler>;
+
 // What the host call that saved a thread's stack answers when the stack is back.
 struct Resumption {
   enum class Call : unsigned char { kFork, kCheckpoint };
@@ -31,6 +42,8 @@ struct Resumption {
   // Where `value` goes, on success.
   std::uint32_t address = 0;
   std::uint64_t value = 0;
+  // Those that the stack leads through.
+  std::shared_ptr<const InterruptedHandlers> handlers = nullptr;
 };
 
 // dl_handle: 0 stands for all that every module sees, 1 for the program.
@@ -65,9 +78,20 @@ class Thread final : public engine::HostContext {
  public:
   explicit Thread(Process& process, ThreadId id = kMainThread,
                   ContextId context = kMainContext) noexcept
-      : process_(process), id_(id), context_(context) {}
+      : owner_(process), id_(id), context_(context) {}
+  // A child that it goes on as ends.
+  ~Thread() override;
 
-  Process& process() const noexcept [[clang::lifetimebound]] { return process_; }
+  // Whose descriptors, identifiers and signals its calls are about.
+  Process& process() const noexcept [[clang::lifetimebound]] {
+    return child_ != nullptr ? *child_ : owner_;
+  }
+  // Whose memory and threads it is part of: another one while it goes on as a child
+  // (Process::fork_in_place).
+  Process& owner() const noexcept [[clang::lifetimebound]] { return owner_; }
+  bool is_child() const noexcept { return child_ != nullptr; }
+  // nullptr: it goes on as its owner. For Process.
+  void go_on_as(Process* child) noexcept { child_ = child; }
   ThreadId id() const noexcept { return id_; }
   ContextId context() const noexcept { return context_; }
 
@@ -83,11 +107,15 @@ class Thread final : public engine::HostContext {
   // Ends a wait of its host call, if it is in one that can be interrupted.
   void interrupt() noexcept;
 
-  // It runs a handler of a signal, perhaps one inside another.
-  bool in_handler() const noexcept { return handlers_ != 0; }
-  void enter_handler() noexcept { ++handlers_; }
-  void leave_handler() noexcept { handlers_ -= handlers_ != 0 ? 1 : 0; }
-  void leave_all_handlers() noexcept { handlers_ = 0; }
+  // Handlers that one stack may lead through, to be saved.
+  static constexpr std::size_t kInterruptedHandlersMax = 256;
+  // While the stack is unwound: a handler has returned for that.
+  void add_interrupted_handler(const InterruptedHandler& handler) {
+    interrupted_handlers_.push_back(handler);
+  }
+  std::size_t interrupted_handler_count() const noexcept { return interrupted_handlers_.size(); }
+  // The stack is out: all of them.
+  std::shared_ptr<const InterruptedHandlers> take_interrupted_handlers();
 
   // What it is loading; a library's constructor may load another one.
   std::vector<LibraryLoad>& library_loads() noexcept [[clang::lifetimebound]] {
@@ -100,19 +128,30 @@ class Thread final : public engine::HostContext {
   }
 
   const Resumption& resumption() const noexcept [[clang::lifetimebound]] { return resumption_; }
-  void set_resumption(const Resumption& resumption) noexcept { resumption_ = resumption; }
+  void set_resumption(const Resumption& resumption) noexcept {
+    resumption_ = resumption;
+    handlers_to_resume_ = resumption.handlers != nullptr ? resumption.handlers->size() : 0;
+  }
+  // While the stack is rewound, which leads from the outermost handler to the innermost: the next
+  // one, then kNone.
+  Signal resume_handler() noexcept;
+  bool all_handlers_resumed() const noexcept { return handlers_to_resume_ == 0; }
+  // What the host call before the handler that was resumed last answered.
+  std::uint32_t resumed_result() const noexcept;
 
   bool exits_alone() const noexcept { return exits_alone_; }
 
  private:
-  Process& process_;
+  Process& owner_;
+  Process* child_ = nullptr;
   ThreadId id_;
   ContextId context_;
   std::uint32_t pending_signals_ = 0;
-  std::uint32_t handlers_ = 0;
+  InterruptedHandlers interrupted_handlers_;
   std::vector<LibraryLoad> library_loads_;
   std::array<std::uint32_t, kCallWords> dynamic_call_{};
   Resumption resumption_;
+  std::size_t handlers_to_resume_ = 0;
   bool exits_alone_ = false;
 };
 

@@ -10,6 +10,33 @@
 
 namespace selvedge::wasix {
 
+Thread::~Thread() {
+  if (child_ != nullptr) {
+    child_->end_in_place({.kind = ExitStatus::Kind::kSignaled, .signal = Signal::kKill});
+  }
+}
+
+std::shared_ptr<const InterruptedHandlers> Thread::take_interrupted_handlers() {
+  if (interrupted_handlers_.empty()) {
+    return nullptr;
+  }
+  return std::make_shared<const InterruptedHandlers>(std::exchange(interrupted_handlers_, {}));
+}
+
+Signal Thread::resume_handler() noexcept {
+  if (handlers_to_resume_ == 0) {
+    return Signal::kNone;
+  }
+  return (*resumption_.handlers)[--handlers_to_resume_].signal;
+}
+
+std::uint32_t Thread::resumed_result() const noexcept {
+  const InterruptedHandlers* const handlers = resumption_.handlers.get();
+  return handlers != nullptr && handlers_to_resume_ < handlers->size()
+             ? (*handlers)[handlers_to_resume_].result
+             : 0;
+}
+
 void Thread::interrupt() noexcept {
   if (runs()) {
     fiber().interrupt();
@@ -150,8 +177,12 @@ Thread* ThreadGroup::find(ThreadId id) noexcept {
 }
 
 void ThreadGroup::interrupt_any() noexcept {
-  if (!threads_.empty()) {
-    threads_.begin()->second->running().thread.interrupt();
+  for (const auto& [id, thread] : threads_) {
+    Thread& running = thread->running().thread;
+    if (!running.is_child()) {
+      running.interrupt();
+      return;
+    }
   }
 }
 

@@ -76,7 +76,8 @@ class ThreadGroup final : private engine::FiberOwner {
   // PendingCall::poll().
   void destroy_context(const Thread& thread, ContextId id) noexcept;
 
-  // Destroys them all, so that another program can begin with create_main(). From `ended` only.
+  // Destroys them all, so that another program can begin with create_main(). From `ended`, or
+  // before they have run.
   void reset() noexcept;
   // Ends all of them soon, through `ended` with kKilled. No effect before start_main().
   void kill() noexcept;
@@ -85,7 +86,8 @@ class ThreadGroup final : private engine::FiberOwner {
 
   // The context of it that runs. nullptr: it does not exist any more, or never did.
   Thread* find(ThreadId id) noexcept;
-  // Interrupts the wait of one thread, so that it takes a signal of the process.
+  // Interrupts the wait of one thread, so that it takes a signal of the process. Not of one that
+  // goes on as a child.
   void interrupt_any() noexcept;
 
   bool running(ThreadId id) const noexcept { return threads_.contains(id); }

@@ -76,6 +76,11 @@ void Workload::leave(ProcessId id) noexcept {
 void Workload::clear() noexcept {
   // A process that is destroyed reports its end, which must not find the table half gone.
   auto ending = std::exchange(entries_, {});
+  for (const auto& [id, entry] : ending) {
+    if (entry.owned != nullptr) {
+      entry.owned->drop_threads();
+    }
+  }
 }
 
 void Workload::end(const ExitStatus& status) {

@@ -6,6 +6,7 @@ import http.server
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -18,6 +19,7 @@ PROXY = harness.GUESTS / "egress_proxy.wasm"
 DNSMASQ = shutil.which("dnsmasq") or shutil.which("dnsmasq", path="/usr/sbin")
 harness.require(harness.BINARY, GUEST, PROXY)
 ACCES, CONNREFUSED, INVAL, NOENT = 2, 14, 28, 44
+IP_RECVTTL = 12
 BODY = b"hello from outside"
 
 
@@ -148,6 +150,31 @@ class UdpTest(unittest.TestCase):
         with echo_server(socket.AF_INET6, "::1") as port:
             self.assertEqual(run("ask", "::1", port, "text", net=["::1"]), b"TEXT")
 
+    def test_closed_port_is_refused(self):
+        for host, net in (("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")):
+            port = harness.free_port()
+            self.assertEqual(run("ask-connected", host, port, "text", net=[net]), b"read: %d\n" % CONNREFUSED)
+
+    def test_time_to_live_is_that_of_the_socket(self):
+        for options, hops in (((), 64), (("--env", "TTL=9"), 9)):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+                server.bind(("127.0.0.1", 0))
+                server.settimeout(harness.START_SECONDS_MAX)
+                server.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
+                arrived = []
+
+                def answer():
+                    text, parts, _, sender = server.recvmsg(4096, 256)
+                    arrived.extend(int.from_bytes(part[2], sys.byteorder) for part in parts)
+                    server.sendto(text.upper(), sender)
+
+                thread = threading.Thread(target=answer)
+                thread.start()
+                self.assertEqual(run("ask-connected", "127.0.0.1", server.getsockname()[1], "text",
+                                     net=["127.0.0.1"], options=options), b"TEXT")
+                thread.join()
+                self.assertEqual(arrived, [hops])
+
     def test_what_is_not_allowed_is_denied(self):
         self.assertEqual(run("ask", "1.1.1.1", 53, "text"), b"send: %d\n" % ACCES)
         self.assertEqual(run("ask", "169.254.169.254", 53, "text", net=["public"]), b"send: %d\n" % ACCES)
@@ -203,6 +230,11 @@ class CommandLineTest(unittest.TestCase):
         self.assertEqual(finished.returncode, 2)
         self.assertEqual(finished.stderr.count(b"\n"), 1)
         self.assertIn(b'--net: "10.0.0.5/8": the address has bits beyond its prefix; write 10.0.0.0/8', finished.stderr)
+
+    def test_limit_of_bytes(self):
+        with web_server() as port:
+            words = ("--net=127.0.0.1", "--net-byte-limit", 30, GUEST, "get", "127.0.0.1", port)
+            self.assertNotIn(BODY, harness.run(*words).stdout)
 
     def test_net_alone_takes_no_value(self):
         finished = harness.run("--net", GUEST, "look-up", "192.0.2.7")

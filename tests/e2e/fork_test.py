@@ -7,7 +7,8 @@ import harness
 
 FORK = harness.GUESTS / "fork.wasm"
 THREAD = harness.GUESTS / "fork_thread.wasm"
-harness.require(harness.BINARY, FORK, THREAD)
+HANDLERS = harness.GUESTS / "fork_handlers.wasm"
+harness.require(harness.BINARY, FORK, THREAD, HANDLERS)
 
 
 class ForkTest(unittest.TestCase):
@@ -45,6 +46,10 @@ class ForkTest(unittest.TestCase):
     def test_jump_to_what_was_not_saved(self):
         for kind in ("forged", "none"):
             self.expect_trap("longjmp", kind)
+
+    def test_handlers_of_signals(self):
+        done = harness.run(HANDLERS)
+        self.assertEqual((done.returncode, done.stdout), (0, b"ok\n"), done.stderr)
 
     def test_fork_in_a_thread(self):
         done = harness.run(THREAD)

@@ -111,6 +111,16 @@ class TerminalTest(unittest.TestCase):
             terminal.expect(b"then 132x50 0x0")
 
 
+    def test_resize_is_told_by_a_signal(self):
+        with Terminal("watch", shell=True) as terminal:
+            terminal.expect(b"ready 100x30")
+            for columns, rows in ((132, 50), (80, 24), (200, 60)):
+                terminal.resize(columns, rows)
+                terminal.expect(b"size %dx%d 0x0 " % (columns, rows))
+            terminal.type(b"q")
+            terminal.expect(b"code 0\r\n")
+
+
 class RestoreTest(unittest.TestCase):
     def expect_restored(self, what, code, end=None):
         with Terminal(what) as terminal:

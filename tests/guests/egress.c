@@ -1,5 +1,6 @@
-// Talks to the outside as its arguments say: get HOST PORT, ask HOST PORT TEXT, look-up NAME. As a
-// WCGI program it takes them from the query, separated by '&', and answers with what it printed.
+// Talks to the outside as its arguments say: get HOST PORT, ask HOST PORT TEXT, ask-connected HOST
+// PORT TEXT, look-up NAME. As a WCGI program it takes them from the query, separated by '&', and
+// answers with what it printed.
 #include <stdlib.h>
 
 #include "egress_client.h"
@@ -10,6 +11,9 @@ static int run(int count, char** words) {
   }
   if (count == 4 && strcmp(words[0], "ask") == 0) {
     return ask(stdout, words[1], (uint16_t)atoi(words[2]), words[3]);
+  }
+  if (count == 4 && strcmp(words[0], "ask-connected") == 0) {
+    return ask_connected(stdout, words[1], (uint16_t)atoi(words[2]), words[3]);
   }
   if (count == 2 && strcmp(words[0], "look-up") == 0) {
     return look_up(stdout, words[1]);

@@ -3,7 +3,9 @@
 #ifndef EGRESS_CLIENT_H
 #define EGRESS_CLIENT_H
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -61,6 +63,41 @@ static inline int get(FILE* out, const char* host, uint16_t port) {
   }
   close(fd);
   return count == 0 ? 0 : failed(out, "read", 1);
+}
+
+// The number of routers that what is sent with the socket passes: of TTL in the environment.
+static inline int limit_hops(FILE* out, int32_t fd) {
+  const char* hops = getenv("TTL");
+  int error =
+      hops == NULL ? 0 : wasix_sock_set_option(fd, WASIX_SOCK_OPTION_TTL, (uint64_t)atoi(hops));
+  return error == 0 ? 0 : failed(out, "time to live", error);
+}
+
+// Sends the text from a connected socket and prints the answer.
+static inline int ask_connected(FILE* out, const char* host, uint16_t port, const char* text) {
+  wasix_addr_port address;
+  if (find(out, host, port, &address) != 0) {
+    return 1;
+  }
+  int32_t fd = -1;
+  int error = wasix_sock_open(address.tag, WASIX_SOCK_DGRAM, WASIX_PROTO_UDP, &fd);
+  if (error == 0) {
+    error = wasix_sock_connect(fd, &address);
+  }
+  if (error != 0 || limit_hops(out, fd) != 0) {
+    return failed(out, "connect", error);
+  }
+  if (write(fd, text, strlen(text)) != (ssize_t)strlen(text)) {
+    return failed(out, "write", errno);
+  }
+  char block[4096];
+  const ssize_t size = read(fd, block, sizeof block);
+  if (size < 0) {
+    return failed(out, "read", errno);
+  }
+  fwrite(block, 1, (size_t)size, out);
+  close(fd);
+  return 0;
 }
 
 // Sends the text and prints the answer.

@@ -1,5 +1,6 @@
 // Asks for and changes the terminal's modes with WASIX's own calls: what its first argument says.
 // Prints a line that begins with "ready" once the modes are set.
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,10 @@ __attribute__((import_module("wasix_32v1"), import_name("tty_get"))) int32_t
 tty_get(struct tty* state);
 __attribute__((import_module("wasix_32v1"), import_name("tty_set"))) int32_t
 tty_set(struct tty* state);
+__attribute__((import_module("wasix_32v1"), import_name("callback_signal"))) void callback_signal(
+    const char* name, size_t length);
+
+enum { kWindowChanged = 27 };
 
 static struct tty get(void) {
   struct tty state;
@@ -55,6 +60,25 @@ static void show_keys(void) {
   }
 }
 
+// Called after a host call during which a signal came, once callback_signal has named it.
+__attribute__((export_name("__wasm_signal"))) void handle_signal(int32_t signal) {
+  if (signal == kWindowChanged) {
+    show("size");
+  }
+}
+
+// Shows each new size as it is told of it, until q.
+static void watch_size(void) {
+  static const char kHandler[] = "__wasm_signal";
+  callback_signal(kHandler, sizeof(kHandler) - 1);
+  show("ready");
+  for (unsigned char key = 0; key != 'q';) {
+    if (read(0, &key, 1) != 1 && errno != EINTR) {
+      exit(1);
+    }
+  }
+}
+
 int main(int argc, char** argv) {
   const char* what = argc > 1 ? argv[1] : "";
   if (strcmp(what, "show") == 0) {
@@ -74,6 +98,9 @@ int main(int argc, char** argv) {
     show("ready");
     show_keys();
     show("then");
+  } else if (strcmp(what, "watch") == 0) {
+    set(0, 0);
+    watch_size();
   } else if (strcmp(what, "trap") == 0) {
     set(0, 0);
     show("ready");

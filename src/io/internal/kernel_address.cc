@@ -1,6 +1,7 @@
 #include "io/internal/kernel_address.h"
 
 #include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -105,6 +106,15 @@ SocketAddress KernelAddress::to_socket_address() const {
       return unix_address(*this);
     default:
       return {};
+  }
+}
+
+void set_hops(int fd, const IpAddress& of_family, std::uint8_t hops) noexcept {
+  const int value = hops;
+  if (of_family.is_v6()) {
+    ::setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &value, sizeof(value));
+  } else {
+    ::setsockopt(fd, IPPROTO_IP, IP_TTL, &value, sizeof(value));
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <sys/socket.h>
 
+#include <cstdint>
+
 #include "io/socket_address.h"
 
 namespace selvedge::io::internal {
@@ -20,5 +22,8 @@ struct KernelAddress {
   sockaddr* data() noexcept { return reinterpret_cast<sockaddr*>(&storage); }
   const sockaddr* data() const noexcept { return reinterpret_cast<const sockaddr*>(&storage); }
 };
+
+// How many routers the packets of a socket of this family pass at most. Best effort.
+void set_hops(int fd, const IpAddress& of_family, std::uint8_t hops) noexcept;
 
 }  // namespace selvedge::io::internal

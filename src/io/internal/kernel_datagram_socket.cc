@@ -1,9 +1,12 @@
 #include "io/internal/kernel_datagram_socket.h"
 
+#include <linux/errqueue.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "io/internal/kernel_stream.h"
@@ -18,6 +21,22 @@ bool is_of_earlier_datagram(int error_number) noexcept {
          error_number == ENETUNREACH || error_number == EINTR;
 }
 
+// Room for the record of an error with the address of who reported it.
+constexpr std::size_t kErrorBytes = 512;
+
+bool is_refusal(const cmsghdr& part) noexcept {
+  const bool is_error = (part.cmsg_level == IPPROTO_IP && part.cmsg_type == IP_RECVERR) ||
+                        (part.cmsg_level == IPPROTO_IPV6 && part.cmsg_type == IPV6_RECVERR);
+  if (!is_error || part.cmsg_len < CMSG_LEN(sizeof(sock_extended_err))) {
+    return false;
+  }
+  sock_extended_err error;
+  std::memcpy(&error, CMSG_DATA(&part), sizeof(error));
+  const bool from_network =
+      error.ee_origin == SO_EE_ORIGIN_ICMP || error.ee_origin == SO_EE_ORIGIN_ICMP6;
+  return from_network && error.ee_errno == ECONNREFUSED;
+}
+
 std::unexpected<Error> closed_error() {
   return fail(ErrorKind::kDisconnected, "the datagram socket is closed");
 }
@@ -25,15 +44,19 @@ std::unexpected<Error> closed_error() {
 }  // namespace
 
 Result<std::unique_ptr<DatagramSocket>> KernelDatagramSocket::create(KernelReactor& reactor,
-                                                                     base::UniqueFd fd) {
-  auto socket = std::make_unique<KernelDatagramSocket>(Private(), reactor, std::move(fd));
+                                                                     base::UniqueFd fd,
+                                                                     const IpAddress& of_family) {
+  auto socket =
+      std::make_unique<KernelDatagramSocket>(Private(), reactor, std::move(fd), of_family);
   SELVEDGE_TRY_VOID(reactor.add(socket->fd_.get(), *socket));
   return socket;
 }
 
-KernelDatagramSocket::KernelDatagramSocket(Private, KernelReactor& reactor, base::UniqueFd fd)
+KernelDatagramSocket::KernelDatagramSocket(Private, KernelReactor& reactor, base::UniqueFd fd,
+                                           const IpAddress& of_family)
     : reactor_(reactor),
       fd_(std::move(fd)),
+      of_family_(of_family),
       batch_(std::make_unique<Batch>()),
       readable_(reactor),
       writable_(reactor) {
@@ -142,6 +165,36 @@ Attempt KernelDatagramSocket::try_send(std::span<const OutgoingDatagram> datagra
     }
   }
   return fail(error_from_errno(errno, "send a datagram to " + datagrams[0].peer.to_string()));
+}
+
+// The queue of errors keeps for each the destination of the datagram that caused it (ip(7)).
+std::optional<SocketAddress> KernelDatagramSocket::take_refused_peer() {
+  for (int skipped = 0; fd_ && skipped < kSkippedMax; ++skipped) {
+    alignas(cmsghdr) std::array<std::byte, kErrorBytes> control;
+    KernelAddress destination = KernelAddress::empty();
+    msghdr header{};
+    header.msg_name = destination.data();
+    header.msg_namelen = sizeof(destination.storage);
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+    if (::recvmsg(fd_.get(), &header, MSG_ERRQUEUE) < 0) {
+      return std::nullopt;
+    }
+    destination.length = header.msg_namelen;
+    for (const cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr;
+         part = CMSG_NXTHDR(&header, const_cast<cmsghdr*>(part))) {
+      if (is_refusal(*part)) {
+        return destination.to_socket_address();
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+void KernelDatagramSocket::set_time_to_live(std::uint8_t hops) noexcept {
+  if (fd_) {
+    set_hops(fd_.get(), of_family_, hops);
+  }
 }
 
 void KernelDatagramSocket::close() noexcept {

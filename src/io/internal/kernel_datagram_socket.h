@@ -19,12 +19,15 @@ class KernelDatagramSocket final : public DatagramSocket, private KernelReactor:
   // Pending errors of the socket (from ICMP) that one call skips.
   static constexpr int kSkippedMax = 16;
 
-  // `fd` is bound and non-blocking.
-  static Result<std::unique_ptr<DatagramSocket>> create(KernelReactor& reactor, base::UniqueFd fd);
+  // `fd` is bound and non-blocking. `of_family`: any address of its family.
+  static Result<std::unique_ptr<DatagramSocket>> create(KernelReactor& reactor, base::UniqueFd fd,
+                                                        const IpAddress& of_family);
   ~KernelDatagramSocket() override;
 
   Attempt try_receive(std::span<ReceivedDatagram> slots) override;
   Attempt try_send(std::span<const OutgoingDatagram> datagrams) override;
+  std::optional<SocketAddress> take_refused_peer() override;
+  void set_time_to_live(std::uint8_t hops) noexcept override;
   Event& readable() noexcept override { return readable_; }
   Event& writable() noexcept override { return writable_; }
   void close() noexcept override;
@@ -43,7 +46,8 @@ class KernelDatagramSocket final : public DatagramSocket, private KernelReactor:
 
  public:
   // For create().
-  KernelDatagramSocket(Private, KernelReactor& reactor, base::UniqueFd fd);
+  KernelDatagramSocket(Private, KernelReactor& reactor, base::UniqueFd fd,
+                       const IpAddress& of_family);
 
  private:
   void on_kernel_events(std::uint32_t events) noexcept override;
@@ -51,6 +55,7 @@ class KernelDatagramSocket final : public DatagramSocket, private KernelReactor:
 
   KernelReactor& reactor_;
   base::UniqueFd fd_;
+  IpAddress of_family_;
   std::unique_ptr<Batch> batch_;
   Event readable_;
   Event writable_;

@@ -185,6 +185,9 @@ void KernelStream::set_options(const StreamOptions& options) noexcept {
   const int keep_alive = options.keep_alive ? 1 : 0;
   ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &no_delay, sizeof(no_delay));
   ::setsockopt(fd_.get(), SOL_SOCKET, SO_KEEPALIVE, &keep_alive, sizeof(keep_alive));
+  if (options.time_to_live) {
+    set_hops(fd_.get(), peer_.ip(), *options.time_to_live);
+  }
 }
 
 SocketAddress KernelStream::local_address() const { return local_address_of(fd_.get()); }

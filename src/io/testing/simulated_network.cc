@@ -89,9 +89,10 @@ class SimulatedListener final : public Listener {
 
 class SimulatedDatagramSocket final : public DatagramSocket {
  public:
-  SimulatedDatagramSocket(SimulatedNetwork& network, SocketAddress address)
+  SimulatedDatagramSocket(SimulatedNetwork& network, SocketAddress address, bool reports_refusals)
       : network_(network),
         address_(std::move(address)),
+        reports_refusals_(reports_refusals),
         readable_(network.host_.reactor()),
         writable_(network.host_.reactor()) {
     network_.datagram_sockets_[address_] = this;
@@ -101,6 +102,7 @@ class SimulatedDatagramSocket final : public DatagramSocket {
 
   Attempt try_receive(std::span<ReceivedDatagram> slots) override;
   Attempt try_send(std::span<const OutgoingDatagram> datagrams) override;
+  std::optional<SocketAddress> take_refused_peer() override;
   Event& readable() noexcept override { return readable_; }
   Event& writable() noexcept override { return writable_; }
   void close() noexcept override {
@@ -121,12 +123,17 @@ class SimulatedDatagramSocket final : public DatagramSocket {
     }
   }
   void carry(const OutgoingDatagram& datagram);
-  static void deliver(SimulatedHost& host, const SocketAddress& to, Waiting waiting);
+  // False: nobody takes it.
+  static bool deliver(SimulatedHost& host, const SocketAddress& to, Waiting waiting);
+  // The sender at `source`, if it still exists, is told that nobody takes what it sent to `to`.
+  static void refuse(SimulatedHost& host, const SocketAddress& source, const SocketAddress& to);
 
   SimulatedNetwork& network_;
   SocketAddress address_;
+  bool reports_refusals_;
   bool closed_ = false;
   std::deque<Waiting> waiting_;
+  std::deque<SocketAddress> refused_;
   Event readable_;
   Event writable_;
 };
@@ -186,13 +193,16 @@ void SimulatedDatagramSocket::carry(const OutgoingDatagram& datagram) {
   for (int i = 0; i < copies; ++i) {
     Waiting waiting{.payload = {datagram.payload.begin(), datagram.payload.end()}, .peer = source};
     simulation.at(simulation.now() + simulation.random_latency(),
-                  [host, to = datagram.peer, arriving = std::move(waiting)]() mutable {
-                    deliver(*host, to, std::move(arriving));
+                  [host, to = datagram.peer, sender = &network_.host_, source,
+                   arriving = std::move(waiting)]() mutable {
+                    if (!deliver(*host, to, std::move(arriving))) {
+                      refuse(*sender, source, to);
+                    }
                   });
   }
 }
 
-void SimulatedDatagramSocket::deliver(SimulatedHost& host, const SocketAddress& to,
+bool SimulatedDatagramSocket::deliver(SimulatedHost& host, const SocketAddress& to,
                                       Waiting waiting) {
   SimulatedNetwork& network = host.network();
   network.simulation_.note("datagram", waiting.payload.size());
@@ -201,6 +211,27 @@ void SimulatedDatagramSocket::deliver(SimulatedHost& host, const SocketAddress& 
     socket->waiting_.push_back(std::move(waiting));
     socket->readable_.set();
   }
+  return socket != nullptr;
+}
+
+void SimulatedDatagramSocket::refuse(SimulatedHost& host, const SocketAddress& source,
+                                     const SocketAddress& to) {
+  SimulatedDatagramSocket* const sender =
+      SimulatedNetwork::find_bound(host.network().datagram_sockets_, source);
+  if (sender != nullptr && sender->reports_refusals_ &&
+      sender->refused_.size() < kDatagramsWaitingMax) {
+    sender->refused_.push_back(to);
+    sender->readable_.set();
+  }
+}
+
+std::optional<SocketAddress> SimulatedDatagramSocket::take_refused_peer() {
+  if (refused_.empty()) {
+    return std::nullopt;
+  }
+  const SocketAddress peer = refused_.front();
+  refused_.pop_front();
+  return peer;
 }
 
 template <class Socket>
@@ -294,7 +325,7 @@ Task<std::unique_ptr<Stream>> SimulatedNetwork::connect(SocketAddress address, D
 }
 
 Result<std::unique_ptr<DatagramSocket>> SimulatedNetwork::bind_datagram(
-    const SocketAddress& address, const DatagramOptions& /*options*/) {
+    const SocketAddress& address, const DatagramOptions& options) {
   if (address.is_unix()) {
     return fail(ErrorKind::kUnsupported, "datagrams over unix sockets are not supported");
   }
@@ -306,7 +337,8 @@ Result<std::unique_ptr<DatagramSocket>> SimulatedNetwork::bind_datagram(
     return fail_format(ErrorKind::kOverloaded, "cannot bind to {}: address in use",
                        bound.to_string());
   }
-  return std::make_unique<SimulatedDatagramSocket>(*this, std::move(bound));
+  return std::make_unique<SimulatedDatagramSocket>(*this, std::move(bound),
+                                                   options.report_refusals);
 }
 
 }  // namespace selvedge::io::testing

@@ -175,10 +175,8 @@ Errno DatagramSocket::send_ip(const io::SocketAddress& to, std::vector<std::byte
   }
   if (DatagramSocket* const receiver = find_receiver(from, to)) {
     static_cast<void>(receiver->deliver(from, std::move(bytes)));
-  } else if (peer_ == to) {
-    // As the ICMP message "port unreachable" would: the next call reports it.
-    error_ = Errno::kConnrefused;
-    events()->readable.set();
+  } else {
+    refused(to);
   }
   return Errno::kSuccess;
 }

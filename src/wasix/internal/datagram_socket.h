@@ -64,6 +64,10 @@ class DatagramSocket final : public Socket {
   // Makes sure that the socket is bound to any address. kInval: it is bound to one of `lo`.
   Errno prepare_outside();
   Errno send_outside(const io::SocketAddress& to, base::ByteSpan bytes);
+  // Nobody takes what it sent there, as the ICMP message "port unreachable" says: the next call of
+  // a socket that is connected to there reports it.
+  void refused(const io::SocketAddress& by);
+  void options_changed() override;
   void send_multicast(const io::SocketAddress& from, const io::SocketAddress& to,
                       const std::vector<std::byte>& bytes);
   ErrnoResult<DatagramSocket*> find_unix_receiver(const io::SocketAddress* to) const;

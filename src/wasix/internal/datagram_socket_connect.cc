@@ -47,17 +47,33 @@ Errno DatagramSocket::prepare_outside() {
   return binding_->ip().is_any() ? Errno::kSuccess : Errno::kInval;
 }
 
+void DatagramSocket::refused(const io::SocketAddress& by) {
+  if (peer_ == by) {
+    error_ = Errno::kConnrefused;
+    events()->readable.set();
+  }
+}
+
+void DatagramSocket::options_changed() {
+  if (outside_ != nullptr) {
+    outside_->set_time_to_live(static_cast<std::uint8_t>(options().time_to_live));
+  }
+}
+
 Errno DatagramSocket::send_outside(const io::SocketAddress& to, base::ByteSpan bytes) {
   if (const Errno error = prepare_outside(); error != Errno::kSuccess) {
     return error;
   }
   if (outside_ == nullptr) {
     outside_ = std::make_unique<EgressDatagrams>(
-        state_, events(), [this](const io::SocketAddress& from, base::ByteSpan arrived) {
+        state_, events(),
+        [this](const io::SocketAddress& from, base::ByteSpan arrived) {
           if (takes_from(from)) {
             static_cast<void>(deliver(from, {arrived.begin(), arrived.end()}));
           }
-        });
+        },
+        [this](const io::SocketAddress& by) { refused(by); });
+    outside_->set_time_to_live(static_cast<std::uint8_t>(options().time_to_live));
   }
   return outside_->send(to, bytes);
 }

@@ -5,14 +5,18 @@
 #include <utility>
 
 #include "wasix/internal/egress_errno.h"
+#include "wasix/socket.h"
 
 namespace selvedge::wasix::internal {
 
 EgressDatagrams::EgressDatagrams(std::shared_ptr<LoopbackState> state,
-                                 std::shared_ptr<SocketEvents> events, Arrived arrived)
+                                 std::shared_ptr<SocketEvents> events, Arrived arrived,
+                                 Refused refused)
     : state_(std::move(state)),
       events_(std::move(events)),
       arrived_(std::move(arrived)),
+      refused_(std::move(refused)),
+      hops_(static_cast<std::uint8_t>(SocketOptions{}.time_to_live)),
       buffer_(std::make_unique_for_overwrite<std::byte[]>(io::DatagramSocket::kPayloadBytesMax)) {}
 
 Errno EgressDatagrams::send(const io::SocketAddress& to, base::ByteSpan bytes) {
@@ -38,13 +42,23 @@ ErrnoResult<EgressDatagrams::HostSocket*> EgressDatagrams::socket_for(const io::
   if (socket == nullptr) {
     SELVEDGE_TRY_ERRNO(EgressNetwork::Slot slot, state_->egress->take_slot());
     const io::IpAddress any = ip.is_v6() ? io::IpAddress::any_v6() : io::IpAddress::any_v4();
-    auto bound = state_->egress->network().bind_datagram({any, 0});
+    auto bound = state_->egress->network().bind_datagram({any, 0}, {.report_refusals = true});
     if (!bound) {
       return refuse(send_errno(bound.error().kind()));
     }
     socket = std::make_unique<HostSocket>(*this, std::move(slot), *std::move(bound));
+    socket->set_time_to_live(hops_);
   }
   return socket.get();
+}
+
+void EgressDatagrams::set_time_to_live(std::uint8_t hops) noexcept {
+  hops_ = hops;
+  for (const std::unique_ptr<HostSocket>* const socket : {&v4_, &v6_}) {
+    if (*socket != nullptr) {
+      (*socket)->set_time_to_live(hops);
+    }
+  }
 }
 
 void EgressDatagrams::remember(const io::SocketAddress& peer) {
@@ -87,9 +101,19 @@ Errno EgressDatagrams::HostSocket::send(const io::SocketAddress& to, base::ByteS
   return Errno::kSuccess;
 }
 
+// Who reports a refusal knows what was sent, or guesses: it is believed of those that were sent to.
 // One datagram a time: the loop turns when the socket has used its operations up.
 void EgressDatagrams::HostSocket::receive() {
   EgressNetwork& egress = *owner_.state_->egress;
+  for (int count = 0; const std::optional<io::SocketAddress> peer = socket_->take_refused_peer();) {
+    if (owner_.knows(*peer)) {
+      owner_.refused_(*peer);
+    }
+    if (++count == kRefusalsPerTurn) {
+      owner_.state_->reactor.schedule(receive_);
+      return;
+    }
+  }
   for (;;) {
     io::ReceivedDatagram datagram{
         .buffer = std::span(owner_.buffer_.get(), io::DatagramSocket::kPayloadBytesMax)};

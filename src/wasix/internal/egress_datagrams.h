@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -24,19 +25,26 @@ class EgressDatagrams {
   static constexpr std::size_t kPeersMax = 64;
 
   using Arrived = std::move_only_function<void(const io::SocketAddress& from, base::ByteSpan)>;
+  // Nobody takes what was sent to `by`.
+  using Refused = std::move_only_function<void(const io::SocketAddress& by)>;
 
   // `state`: of a network with a way out. `events`: of the guest's socket; writable is set when
   // sending is worth an attempt again.
   EgressDatagrams(std::shared_ptr<LoopbackState> state, std::shared_ptr<SocketEvents> events,
-                  Arrived arrived);
+                  Arrived arrived, Refused refused);
   EgressDatagrams(const EgressDatagrams&) = delete;
   EgressDatagrams& operator=(const EgressDatagrams&) = delete;
 
   // kAgain: wait for writable. kAcces: the policy does not allow it; kNfile, kNobufs: no socket
   // left; kMsgsize; kDquot; kHostunreach.
   Errno send(const io::SocketAddress& to, base::ByteSpan bytes);
+  // Of what is sent from now on.
+  void set_time_to_live(std::uint8_t hops) noexcept;
 
  private:
+  // Reports of refusal that are taken before the loop turns.
+  static constexpr int kRefusalsPerTurn = 16;
+
   // A socket of the host, and the work that waits for it.
   class HostSocket {
    public:
@@ -44,6 +52,7 @@ class EgressDatagrams {
                std::unique_ptr<io::DatagramSocket> socket);
     Errno send(const io::SocketAddress& to, base::ByteSpan bytes);
     void receive();
+    void set_time_to_live(std::uint8_t hops) noexcept { socket_->set_time_to_live(hops); }
 
    private:
     class Wake final : public io::QueuedWork {
@@ -66,6 +75,8 @@ class EgressDatagrams {
   std::shared_ptr<LoopbackState> state_;
   std::shared_ptr<SocketEvents> events_;
   Arrived arrived_;
+  Refused refused_;
+  std::uint8_t hops_;
   std::deque<io::SocketAddress> peers_;
   // One datagram on its way into the guest's queue.
   std::unique_ptr<std::byte[]> buffer_;

@@ -205,7 +205,9 @@ Readiness EgressStream::write_readiness() const noexcept {
 
 void EgressStream::set_options(const SocketOptions& options) noexcept {
   buffer_bytes_max_ = static_cast<std::size_t>(options.receive_buffer_bytes);
-  stream_options_ = {.no_delay = options.no_delay, .keep_alive = options.keep_alive};
+  stream_options_ = {.no_delay = options.no_delay,
+                     .keep_alive = options.keep_alive,
+                     .time_to_live = static_cast<std::uint8_t>(options.time_to_live)};
   if (stream_ != nullptr) {
     stream_->set_options(stream_options_);
     state_->reactor.schedule(receive_);

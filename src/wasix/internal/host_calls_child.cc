@@ -134,7 +134,21 @@ BlockingErrno proc_join(Thread& thread, Ptr<abi::OptionPid> pid, std::uint32_t f
   return std::make_unique<JoinProcessCall>(thread, pid, child, status);
 }
 
-void proc_exit2(Thread& thread, std::uint32_t code) { thread.exit(code); }
+}  // namespace
+
+// Returns when the caller goes on as a child (proc_fork_env), then as its parent.
+void proc_exit2(Thread& thread, std::uint32_t code) {
+  if (thread.is_child()) {
+    thread.process().end_in_place({.code = code});
+  } else {
+    thread.exit(code);
+  }
+}
+
+namespace {
+
+// Wasmer can write down a process to continue it later. Nothing here can.
+Errno proc_snapshot(Thread& /*thread*/) { return Errno::kNotsup; }
 
 // To a process of the same workload. kSrch: there is none. Signal 0 only looks.
 Errno proc_signal(Thread& thread, ProcessId pid, std::uint32_t signal) {
@@ -158,6 +172,7 @@ void register_wasix_processes(engine::HostFunctions& functions) {
   functions.define<&proc_parent>(kWasixModule, "proc_parent");
   functions.define<&proc_join>(kWasixModule, "proc_join");
   functions.define<&proc_exit2>(kWasixModule, "proc_exit2");
+  functions.define<&proc_snapshot>(kWasixModule, "proc_snapshot");
   functions.define<&proc_signal>(kWasixModule, "proc_signal");
 }
 

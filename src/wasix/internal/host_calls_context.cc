@@ -24,7 +24,7 @@ class CreateCall final : public engine::PendingCall<Errno> {
     thread.fiber().wake();
   }
   std::optional<Errno> poll() override {
-    const auto made = thread_.process().threads().create_context(thread_, entry_);
+    const auto made = thread_.owner().threads().create_context(thread_, entry_);
     if (!made) {
       return made.error();
     }
@@ -41,7 +41,7 @@ class DestroyCall final : public engine::PendingCall<Errno> {
  public:
   DestroyCall(Thread& thread, ContextId id) : thread_(thread), id_(id) { thread.fiber().wake(); }
   std::optional<Errno> poll() override {
-    thread_.process().threads().destroy_context(thread_, id_);
+    thread_.owner().threads().destroy_context(thread_, id_);
     return Errno::kSuccess;
   }
 
@@ -56,7 +56,7 @@ class SwitchCall final : public engine::PendingCall<Errno> {
  public:
   explicit SwitchCall(Thread& thread) noexcept : thread_(thread) {}
   std::optional<Errno> poll() override {
-    return thread_.process().threads().runs(thread_) ? std::optional(Errno::kSuccess)
+    return thread_.owner().threads().runs(thread_) ? std::optional(Errno::kSuccess)
                                                      : std::nullopt;
   }
 
@@ -66,23 +66,30 @@ class SwitchCall final : public engine::PendingCall<Errno> {
 
 // A context that is suspended, and begins in the function at element `entry` of the table, which
 // must not return. kInval: there is no function without parameters and results; kNotsup: the module
-// can have no contexts; kAgain: too many.
+// can have no contexts, or the caller is a child of proc_fork_env; kAgain: too many.
 BlockingErrno context_create(Thread& thread, Ptr<ContextId> id, std::uint32_t entry) {
   if (!thread.memory().bytes(id.address, sizeof(ContextId))) {
     return Errno::kFault;
   }
-  if (const auto checked = thread.process().threads().check_context(thread, entry); !checked) {
+  if (thread.is_child()) {
+    return Errno::kNotsup;
+  }
+  if (const auto checked = thread.owner().threads().check_context(thread, entry); !checked) {
     return checked.error();
   }
   return std::make_unique<CreateCall>(thread, id, entry);
 }
 
-// Returns when another context switches back. kInval: the thread has no such context.
+// Returns when another context switches back. kInval: the thread has no such context; kNotsup: the
+// caller is a child of proc_fork_env, which the other context is not.
 BlockingErrno context_switch(Thread& thread, ContextId next) {
   if (next == thread.context()) {
     return Errno::kSuccess;
   }
-  const Errno switched = thread.process().threads().switch_context(thread, next);
+  if (thread.is_child()) {
+    return Errno::kNotsup;
+  }
+  const Errno switched = thread.owner().threads().switch_context(thread, next);
   if (switched != Errno::kSuccess) {
     return switched;
   }
@@ -94,7 +101,7 @@ BlockingErrno context_destroy(Thread& thread, ContextId id) {
   if (id == kMainContext || id == thread.context()) {
     return Errno::kInval;
   }
-  if (!thread.process().threads().has_context(thread, id)) {
+  if (!thread.owner().threads().has_context(thread, id)) {
     return Errno::kSuccess;
   }
   return std::make_unique<DestroyCall>(thread, id);

@@ -56,7 +56,7 @@ Errno errno_of(ErrorKind kind) noexcept {
 io::Task<Errno> find_library(Thread& thread, LibraryRequest request) {
   // By its place: the list may grow while the files are read, by nobody else but this thread.
   const std::size_t load = thread.library_loads().size() - 1;
-  auto found = co_await thread.process().linker()->find(thread, std::move(request));
+  auto found = co_await thread.owner().linker()->find(thread, std::move(request));
   LibraryLoad& state = thread.library_loads()[load];
   if (!found) {
     state.opening.error = found.error().message();
@@ -71,7 +71,7 @@ BlockingErrno dlopen(Thread& thread, Ptr<std::uint8_t> name, std::uint32_t name_
                      std::uint32_t flags, Ptr<std::uint8_t> error, std::uint32_t error_len,
                      Ptr<std::uint8_t> search_path, std::uint32_t search_path_len,
                      Ptr<std::uint32_t> handle) {
-  if (thread.process().linker() == nullptr) {
+  if (thread.owner().linker() == nullptr) {
     write_error(thread, error.address, error_len, kNotDynamic);
     return Errno::kNotsup;
   }
@@ -110,7 +110,7 @@ std::uint32_t next_initializer(Thread& thread) {
   if (loads.empty() || thread.winding()) {
     return 0;
   }
-  return thread.process().linker()->next_initializer(thread, loads.back().opening);
+  return thread.owner().linker()->next_initializer(thread, loads.back().opening);
 }
 
 // `result` is what dlopen returned.
@@ -137,7 +137,7 @@ Errno dlopen_result(Thread& thread, std::uint32_t result) {
 Errno dlsym(Thread& thread, std::uint32_t handle, Ptr<std::uint8_t> symbol,
             std::uint32_t symbol_len, Ptr<std::uint8_t> error, std::uint32_t error_len,
             Ptr<std::uint32_t> address) {
-  DynamicLinker* const linker = thread.process().linker();
+  DynamicLinker* const linker = thread.owner().linker();
   if (linker == nullptr) {
     write_error(thread, error.address, error_len, kNotDynamic);
     return Errno::kNotsup;
@@ -160,7 +160,7 @@ Errno dlsym(Thread& thread, std::uint32_t handle, Ptr<std::uint8_t> symbol,
 // The library stays in memory.
 Errno dlclose(Thread& thread, std::uint32_t handle, Ptr<std::uint8_t> error,
               std::uint32_t error_len) {
-  DynamicLinker* const linker = thread.process().linker();
+  DynamicLinker* const linker = thread.owner().linker();
   if (linker == nullptr) {
     write_error(thread, error.address, error_len, kNotDynamic);
     return Errno::kNotsup;
@@ -175,7 +175,7 @@ Errno dlclose(Thread& thread, std::uint32_t handle, Ptr<std::uint8_t> error,
 
 // kNoexec: it is no handle.
 Errno dl_invalid_handle(Thread& thread, std::uint32_t handle) {
-  const DynamicLinker* const linker = thread.process().linker();
+  const DynamicLinker* const linker = thread.owner().linker();
   return linker != nullptr && linker->valid(handle) ? Errno::kSuccess : Errno::kNoexec;
 }
 

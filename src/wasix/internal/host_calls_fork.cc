@@ -27,6 +27,10 @@ Errno resume(Thread& thread, Resumption::Call call) {
     thread.trap("the guest makes another host call than the one that saved its stack");
     return Errno::kInval;
   }
+  if (!thread.all_handlers_resumed()) {
+    thread.trap("the guest's stack came back without its handlers of signals");
+    return Errno::kInval;
+  }
   if (!thread.finish_rewind()) {
     return Errno::kInval;  // the guest ends
   }
@@ -71,7 +75,9 @@ class UnwoundFork final : public engine::UnwoundCall {
 
   std::unique_ptr<engine::PendingCall<std::uint32_t>> unwound(
       std::shared_ptr<const SavedStack> stack) override {
-    Resumption resumption{.call = Resumption::Call::kFork, .address = pid_.address};
+    Resumption resumption{.call = Resumption::Call::kFork,
+                          .address = pid_.address,
+                          .handlers = thread_.take_interrupted_handlers()};
     const ErrnoResult<ProcessId> child = thread_.process().fork(thread_, resumption, stack);
     resumption.result = child ? Errno::kSuccess : child.error();
     resumption.value = child.value_or(0);
@@ -101,12 +107,23 @@ Errno proc_fork(Thread& thread, std::uint32_t copy_memory, Ptr<ProcessId> pid) {
     return Errno::kFault;
   }
   // The child has the main context only.
-  if (thread.in_handler() || thread.context() != kMainContext) {
+  if (thread.context() != kMainContext) {
     return Errno::kNotsup;
   }
   SELVEDGE_TRY_ERRNO_VOID(thread.process().check_fork());
   static_cast<void>(thread.unwind(std::make_unique<UnwoundFork>(thread, pid, copy_memory == 0)));
   return Errno::kSuccess;
+}
+
+// vfork of programs that cannot unwind: the caller goes on as the child, in the same memory, until
+// proc_exec or proc_exit2, which return in the parent. kNotsup: it is such a child.
+Errno proc_fork_env(Thread& thread, Ptr<ProcessId> pid) {
+  const engine::GuestMemory memory = thread.memory();
+  if (!memory.bytes(pid.address, sizeof(ProcessId))) {
+    return Errno::kFault;
+  }
+  SELVEDGE_TRY_ERRNO(const ProcessId child, thread.process().fork_in_place(thread));
+  return memory.write(pid, child) ? Errno::kSuccess : Errno::kFault;
 }
 
 class UnwoundCheckpoint final : public engine::UnwoundCall {
@@ -117,15 +134,18 @@ class UnwoundCheckpoint final : public engine::UnwoundCall {
   std::unique_ptr<engine::PendingCall<std::uint32_t>> unwound(
       std::shared_ptr<const SavedStack> stack) override {
     const engine::GuestMemory memory = thread_.memory();
-    const std::optional<CheckpointId> id = thread_.process().checkpoints().add(
+    Resumption resumption{.call = Resumption::Call::kCheckpoint,
+                          .address = value_.address,
+                          .handlers = thread_.take_interrupted_handlers()};
+    const std::optional<CheckpointId> id = thread_.owner().checkpoints().add(
         {.thread = thread_.id(),
          .context = thread_.context(),
          .stack = stack,
          .id_address =
              snapshot_.address + static_cast<std::uint32_t>(abi::StackSnapshot::kIdOffset),
-         .value_address = value_.address},
+         .value_address = value_.address,
+         .handlers = resumption.handlers},
         memory);
-    Resumption resumption{.call = Resumption::Call::kCheckpoint, .address = value_.address};
     if (!id) {
       resumption.result = Errno::kNomem;
     } else if (!memory.write(snapshot_, abi::StackSnapshot{.user = 0, .id = *id, .zero = 0})) {
@@ -153,8 +173,8 @@ Errno stack_checkpoint(Thread& thread, Ptr<abi::StackSnapshot> snapshot, Ptr<std
       !memory.bytes(value.address, sizeof(std::uint64_t))) {
     return Errno::kFault;
   }
-  DynamicLinker* const linker = thread.process().linker();
-  if (thread.in_handler() || (linker != nullptr && linker->used())) {
+  DynamicLinker* const linker = thread.owner().linker();
+  if (linker != nullptr && linker->used()) {
     return Errno::kNotsup;
   }
   static_cast<void>(thread.unwind(std::make_unique<UnwoundCheckpoint>(thread, snapshot, value)));
@@ -165,7 +185,7 @@ Errno stack_checkpoint(Thread& thread, Ptr<abi::StackSnapshot> snapshot, Ptr<std
 void stack_restore(Thread& thread, Ptr<abi::StackSnapshot> snapshot, std::uint64_t value) {
   const std::optional<abi::StackSnapshot> record = thread.memory().read(snapshot);
   const Checkpoint* const checkpoint =
-      record ? thread.process().checkpoints().find(record->id, thread.id(), thread.context())
+      record ? thread.owner().checkpoints().find(record->id, thread.id(), thread.context())
              : nullptr;
   if (checkpoint == nullptr) {
     thread.trap("longjmp to a place that setjmp did not save, or that has been dropped");
@@ -173,8 +193,8 @@ void stack_restore(Thread& thread, Ptr<abi::StackSnapshot> snapshot, std::uint64
   }
   thread.set_resumption({.call = Resumption::Call::kCheckpoint,
                          .address = checkpoint->value_address,
-                         .value = value});
-  thread.leave_all_handlers();
+                         .value = value,
+                         .handlers = checkpoint->handlers});
   thread.restart(checkpoint->stack);
 }
 
@@ -182,6 +202,7 @@ void stack_restore(Thread& thread, Ptr<abi::StackSnapshot> snapshot, std::uint64
 
 void register_wasix_fork(engine::HostFunctions& functions) {
   functions.define<&proc_fork>(kWasixModule, "proc_fork");
+  functions.define<&proc_fork_env>(kWasixModule, "proc_fork_env");
   functions.define<&stack_checkpoint>(kWasixModule, "stack_checkpoint");
   functions.define<&stack_restore>(kWasixModule, "stack_restore");
 }

@@ -148,7 +148,15 @@ BlockingErrno sched_yield(Thread& thread) {
   return std::make_unique<StepCall<decltype(succeed)>>(thread, succeed);
 }
 
-void proc_exit(Thread& thread, std::uint32_t code) { thread.exit(code); }
+// The C library does not expect this one to return, so that its caller cannot go on as the parent.
+void proc_exit(Thread& thread, std::uint32_t code) {
+  if (thread.is_child()) {
+    thread.process().end_in_place({.code = code});
+    thread.trap("proc_exit was called after proc_fork_env: call proc_exit2, which returns");
+    return;
+  }
+  thread.exit(code);
+}
 
 SignalAction default_action(Signal signal) noexcept {
   switch (signal) {

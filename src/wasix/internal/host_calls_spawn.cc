@@ -11,6 +11,7 @@
 #include "wasix/internal/blocking.h"
 #include "wasix/internal/child_state.h"
 #include "wasix/internal/lookup.h"
+#include "wasix/internal/process_calls.h"
 #include "wasix/internal/registration.h"
 #include "wasix/internal/spawn_request.h"
 #include "wasix/program_start.h"
@@ -124,7 +125,7 @@ BlockingErrno execute(Thread& thread, const ProgramName& name, StringList argume
 void end_without_program(Thread& thread, Errno error) {
   constexpr std::uint32_t kNotFound = 127;
   constexpr std::uint32_t kNotExecutable = 126;
-  thread.exit(error == Errno::kNoent ? kNotFound : kNotExecutable);
+  proc_exit2(thread, error == Errno::kNoent ? kNotFound : kNotExecutable);
 }
 
 // An exec without a result: what goes wrong ends the process.

@@ -36,7 +36,7 @@ class FutexCall final : public engine::PendingCall<R>, private FutexWaiter {
         timer_(thread),
         has_timeout_(timeout.has_value()),
         finish_(std::move(finish)) {
-    thread.process().futexes().wait(address, *this);
+    thread.owner().futexes().wait(address, *this);
     if (timeout) {
       arm(thread, timer_, *timeout);
     }
@@ -119,7 +119,7 @@ Errno wake_futex(Thread& thread, Ptr<std::uint32_t> futex, std::size_t count,
   if (!memory.read(futex) || !memory.bytes(woken.address, 1)) {
     return Errno::kFault;
   }
-  const std::size_t number = thread.process().futexes().wake(futex.address, count);
+  const std::size_t number = thread.owner().futexes().wake(futex.address, count);
   return memory.write(woken, number != 0 ? 1 : 0) ? Errno::kSuccess : Errno::kFault;
 }
 
@@ -154,7 +154,7 @@ engine::Blocking<std::uint32_t> atomic_wait(Thread& thread, std::uint32_t addres
   if (!effective) {
     return std::uint32_t{0};
   }
-  if (thread.process().shared_memory() == nullptr) {
+  if (thread.owner().shared_memory() == nullptr) {
     thread.trap("atomic wait on non-shared memory");
     return std::uint32_t{0};
   }
@@ -190,19 +190,27 @@ std::uint32_t memory_atomic_notify(Thread& thread, std::uint32_t address, std::u
   if (!effective) {
     return 0;
   }
-  return static_cast<std::uint32_t>(thread.process().futexes().wake(*effective, count));
+  return static_cast<std::uint32_t>(thread.owner().futexes().wake(*effective, count));
 }
 
 // The instruction, of a shared memory: the pages that it had, or -1.
 std::uint32_t memory_grow(Thread& thread, std::uint32_t pages) {
-  return thread.process()
+  return thread.owner()
       .grow_shared_memory(thread, pages)
       .value_or(std::numeric_limits<std::uint32_t>::max());
 }
 
+// A child that has its thread from its parent has no others.
+ErrnoResult<ThreadId> spawn_thread(Thread& thread, std::uint32_t start_argument) {
+  if (thread.is_child()) {
+    return refuse(Errno::kNotsup);
+  }
+  return thread.owner().threads().spawn(start_argument);
+}
+
 // wasi-threads: the identifier, or a negative number.
 std::int32_t thread_spawn(Thread& thread, std::uint32_t start_argument) {
-  const ErrnoResult<ThreadId> id = thread.process().threads().spawn(start_argument);
+  const ErrnoResult<ThreadId> id = spawn_thread(thread, start_argument);
   return id ? static_cast<std::int32_t>(*id) : -static_cast<std::int32_t>(id.error());
 }
 
@@ -211,7 +219,7 @@ Errno thread_spawn_v2(Thread& thread, std::uint32_t start_argument, Ptr<ThreadId
   if (!thread.memory().bytes(id_out.address, sizeof(ThreadId))) {
     return Errno::kFault;
   }
-  SELVEDGE_TRY_ERRNO(const ThreadId id, thread.process().threads().spawn(start_argument));
+  SELVEDGE_TRY_ERRNO(const ThreadId id, spawn_thread(thread, start_argument));
   return thread.memory().write(id_out, id) ? Errno::kSuccess : Errno::kFault;
 }
 
@@ -243,7 +251,7 @@ class JoinCall final : public engine::PendingCall<Errno> {
 
   std::optional<Errno> interrupted() override { return Errno::kIntr; }
   std::optional<Errno> poll() override {
-    if (!thread_.process().threads().running(id_)) {
+    if (!thread_.owner().threads().running(id_)) {
       return Errno::kSuccess;
     }
     listen();
@@ -251,7 +259,7 @@ class JoinCall final : public engine::PendingCall<Errno> {
   }
 
  private:
-  void listen() noexcept { thread_.process().threads().thread_ended().call_when_set(wake_); }
+  void listen() noexcept { thread_.owner().threads().thread_ended().call_when_set(wake_); }
 
   Thread& thread_;
   ThreadId id_;
@@ -260,7 +268,7 @@ class JoinCall final : public engine::PendingCall<Errno> {
 
 // kDeadlk: a thread cannot wait for itself. kSrch: there never was such a thread.
 BlockingErrno thread_join(Thread& thread, ThreadId id) {
-  ThreadGroup& threads = thread.process().threads();
+  ThreadGroup& threads = thread.owner().threads();
   if (id == thread.id()) {
     return Errno::kDeadlk;
   }

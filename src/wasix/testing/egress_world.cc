@@ -67,6 +67,8 @@ std::string EgressWorld::receive(Socket& socket, ReceiveOptions options) {
   switch (received.error()) {
     case Errno::kAgain:
       return "kAgain";
+    case Errno::kConnrefused:
+      return "kConnrefused";
     case Errno::kConnreset:
       return "kConnreset";
     case Errno::kDquot:

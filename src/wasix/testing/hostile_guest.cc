@@ -16,7 +16,7 @@ namespace {
 
 // What arguments mean: the letters of hostile_record().
 using Shape = std::pair<std::string_view, std::string_view>;
-constexpr std::array<Shape, 93> kShapes{{
+constexpr std::array<Shape, 95> kShapes{{
     {"fd_dup", "fr"},
     {"fd_dup2", "fnmr"},
     {"fd_event", "nnr"},
@@ -36,7 +36,9 @@ constexpr std::array<Shape, 93> kShapes{{
     {"proc_spawn2", "plplplsmdmmplr"},
     {"proc_spawn3", "plSmSmsmdmmplr"},
     {"proc_raise_interval", "nTm"},
+    {"proc_raise_interval2", "nrr"},
     {"proc_fork", "mr"},
+    {"proc_fork_env", "r"},
     {"stack_checkpoint", "rr"},
     {"stack_restore", "rT"},
     {"context_create", "rz"},

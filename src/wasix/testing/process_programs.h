@@ -19,8 +19,9 @@ namespace selvedge::wasix::testing {
 //   $start (operations -> errno)  with as many operations at 1024; the child's number is then at 64
 //   $wait (-> errno)              for that child; its status is then at 80: tag, code at 82, signal
 //                                 at 84
-// $write, $read, $args_sizes, $args, $environ_sizes, $environ, $exit, $pipe, $id, $parent, $signal,
-// $join, $exec (3) and $spawn (2), and their other forms with their number, are the imports.
+// $write, $read, $close, $args_sizes, $args, $environ_sizes, $environ, $exit, $exit2, $raise,
+// $pipe, $chdir, $getcwd, $id, $parent, $signal, $callback, $join, $fork_env, $exec (3) and $spawn
+// (2), and their other forms with their number, are the imports.
 std::string process_program(std::string_view name, std::string_view body);
 
 // Links text modules by name, as commands of a package.

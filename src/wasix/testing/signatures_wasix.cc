@@ -1,5 +1,5 @@
 // The imports of wasix_32v1 beyond those of preview 1: what wasix-libc can emit, in the order of
-// its headers (api_wasix.h), and three newer functions that Wasmer offers.
+// its headers (api_wasix.h), and newer functions that Wasmer offers.
 
 #include <array>
 
@@ -9,7 +9,7 @@ namespace selvedge::wasix::testing {
 
 namespace {
 
-constexpr std::array<ImportSignature, 96> kWasix{{
+constexpr std::array<ImportSignature, 97> kWasix{{
     {.name = "clock_time_set", .parameters = "iI"},
     {.name = "fd_dup", .parameters = "ii"},
     {.name = "fd_dup2", .parameters = "iiii"},
@@ -39,6 +39,7 @@ constexpr std::array<ImportSignature, 96> kWasix{{
     {.name = "proc_snapshot", .parameters = ""},
     {.name = "callback_signal", .parameters = "ii", .has_result = false},
     {.name = "proc_raise_interval", .parameters = "iIi"},
+    {.name = "proc_raise_interval2", .parameters = "iii"},
     {.name = "proc_signal", .parameters = "ii"},
     {.name = "proc_signals_get", .parameters = "i"},
     {.name = "proc_signals_sizes_get", .parameters = "i"},
