@@ -58,7 +58,8 @@ CachedStore::CachedStore(Store& backend, const CachedStoreOptions& options,
   }
 }
 
-Result<std::unique_ptr<CachedStore>> CachedStore::open(Store& backend, CachedStoreOptions options) {
+Result<std::unique_ptr<CachedStore>> CachedStore::open(Store& backend,
+                                                       const CachedStoreOptions& options) {
   SELVEDGE_TRY(auto blobs, internal::FileCache::open(options.folder / "blobs",
                                                      options.blob_bytes_max, options.clock));
   SELVEDGE_TRY(auto documents,

@@ -43,7 +43,8 @@ struct CachedStoreOptions {
 class CachedStore final : public Store {
  public:
   // `backend` and what `options` refers to must outlive the store.
-  static Result<std::unique_ptr<CachedStore>> open(Store& backend, CachedStoreOptions options);
+  static Result<std::unique_ptr<CachedStore>> open(Store& backend,
+                                                   const CachedStoreOptions& options);
 
   // Documents and lists that were not seen before are errors while the store is not reachable.
   Result<Object> get(const Key& key, std::size_t bytes_max) override;

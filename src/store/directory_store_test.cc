@@ -38,6 +38,18 @@ class NoPause final : public Pause {
   base::Duration waited{};
 };
 
+// Also when an assertion has ended the test.
+class Unmounting {
+ public:
+  explicit Unmounting(fs::path path) noexcept : path_(std::move(path)) {}
+  ~Unmounting() { ::umount2(path_.c_str(), MNT_DETACH); }
+  Unmounting(const Unmounting&) = delete;
+  Unmounting& operator=(const Unmounting&) = delete;
+
+ private:
+  fs::path path_;
+};
+
 class DirectoryStoreTest : public ::testing::Test {
  protected:
   std::unique_ptr<DirectoryStore> open() {
@@ -147,6 +159,7 @@ TEST_F(DirectoryStoreTest, DirectoryWithoutWriteAccess_ServesReadersAndRefusesWr
   if (::mount(root().c_str(), root().c_str(), nullptr, MS_BIND, nullptr) != 0) {
     GTEST_SKIP() << "mounting is not allowed here";
   }
+  const Unmounting unmounting(root());
   ASSERT_EQ(::mount(nullptr, root().c_str(), nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY, nullptr),
             0);
   {
@@ -160,7 +173,6 @@ TEST_F(DirectoryStoreTest, DirectoryWithoutWriteAccess_ServesReadersAndRefusesWr
     EXPECT_FALSE(removed.has_value());
     EXPECT_EQ(removed.error().kind(), ErrorKind::kDenied);
   }
-  EXPECT_EQ(::umount(root().c_str()), 0);
 }
 
 TEST_F(DirectoryStoreTest, FullDisk_IsOverloadedAndKeepsTheOldDocument) {
@@ -168,6 +180,7 @@ TEST_F(DirectoryStoreTest, FullDisk_IsOverloadedAndKeepsTheOldDocument) {
   if (::mount("tmpfs", root().c_str(), "tmpfs", 0, "size=256k") != 0) {
     GTEST_SKIP() << "mounting is not allowed here";
   }
+  const Unmounting unmounting(root());
   {
     const auto store = open();
     EXPECT_TRUE(store->put(key("apps/a"), as_bytes("old"), Precondition::any()).has_value());
@@ -180,7 +193,6 @@ TEST_F(DirectoryStoreTest, FullDisk_IsOverloadedAndKeepsTheOldDocument) {
     EXPECT_EQ(text_of(*store->get(key("apps/a"), 10)), "old");
     EXPECT_TRUE(fs::is_empty(root() / ".new"));
   }
-  EXPECT_EQ(::umount(root().c_str()), 0);
 }
 
 // What the process that gets killed says about each operation, before and after it.

@@ -171,7 +171,7 @@ HttpRequest S3Client::make_request(const S3Request& request, const NameValues& m
       .fresh_connection = request.fresh_connection};
 }
 
-S3Client::Try S3Client::try_once(const S3Request& request, NameValues more_headers,
+S3Client::Try S3Client::try_once(const S3Request& request, const NameValues& more_headers,
                                  BlobSink* sink) {
   count(requests_);
   const bool resumes = !more_headers.empty();
@@ -240,7 +240,7 @@ Result<S3Answer> S3Client::perform(const S3Request& request) {
     if (kept > 0) {
       more_headers = {{"range", fmt::format("bytes={}-", kept)}};
     }
-    Try result = try_once(request, std::move(more_headers), progress ? &*progress : nullptr);
+    Try result = try_once(request, more_headers, progress ? &*progress : nullptr);
     if (result.answer && !result.transient) {
       result.answer->in_doubt |= in_doubt;
       return *std::move(result.answer);

@@ -62,7 +62,7 @@ class S3Client {
   struct Try;
   HttpRequest make_request(const S3Request& request, const NameValues& more_headers,
                            BlobSink* sink) const;
-  Try try_once(const S3Request& request, NameValues more_headers, BlobSink* sink);
+  Try try_once(const S3Request& request, const NameValues& more_headers, BlobSink* sink);
   base::Duration delay_before(int attempt);
   void count(base::Counter* counter) const noexcept;
 
