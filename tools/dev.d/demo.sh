@@ -1,4 +1,4 @@
-# ./dev demo: every example behind its own port.
+# ./dev demo: a node with every example that answers requests deployed to it.
 . "$root/tools/dev.d/setup.sh"
 
 # name | path to ask first | what the answer contains
@@ -9,54 +9,69 @@ demo_examples=(
   'http-server|/hello|GET /hello'
   'chat|/|new WebSocket'
 )
-demo_pids=()
+demo_node=
+demo_folder=
 
 demo_stop() {
-  local pid
-  for pid in "${demo_pids[@]}"; do
-    kill -TERM "$pid" 2>/dev/null || true
-  done
-  for pid in "${demo_pids[@]}"; do
-    wait "$pid" 2>/dev/null || true
-  done
-  demo_pids=()
+  if [ -n "$demo_node" ]; then
+    kill -TERM "$demo_node" 2>/dev/null || true
+    wait "$demo_node" 2>/dev/null || true
+    demo_node=
+  fi
+  if [ -n "$demo_folder" ]; then
+    rm -rf "$demo_folder"
+    demo_folder=
+  fi
+}
+
+demo_fail() {
+  echo "  FAILED   $1" >&2
+  tail -n 20 "$demo_folder/log" >&2
+  exit 1
 }
 
 demo_free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# demo_serve NAME PORT LOG: starts one server in the background.
-demo_serve() {
-  "${SELVEDGE_BINARY:-build/release/selvedge}" run --http "127.0.0.1:$2" "examples/$1" >"$3" 2>&1 &
-  demo_pids+=($!)
+# demo_start PROGRAM PORT: the node, in the background, until it takes requests. Its data lies in a folder of this run;
+# what is compiled is kept for the next one.
+demo_start() {
+  local deadline=$((SECONDS + 60))
+  mkdir -p "$cache"
+  mkdir -p -m 700 "$cache/demo-artifacts"
+  demo_folder=$(mktemp -d "${TMPDIR:-/tmp}/selvedge-demo.XXXXXX")
+  mkdir -m 700 "$demo_folder/data"
+  ln -s "$cache/demo-artifacts" "$demo_folder/data/artifacts"
+  : >"$demo_folder/log"
+  # In a session of its own: Ctrl-C would reach it as well as us, and a second signal does not let it drain.
+  setsid "$1" node --data "$demo_folder/data" --http "127.0.0.1:$2" >"$demo_folder/log" 2>&1 &
+  demo_node=$!
+  until grep -q '^Serving apps' "$demo_folder/log"; do
+    kill -0 "$demo_node" 2>/dev/null || demo_fail "the node did not start"
+    [ "$SECONDS" -lt "$deadline" ] || demo_fail "the node did not take requests in time"
+    sleep 0.1
+  done
 }
 
-# demo_wait PID URL WANTED LOG: until the answer holds WANTED; the first start compiles, which takes seconds.
-demo_wait() {
-  local deadline=$((SECONDS + 180)) answer
-  while [ "$SECONDS" -lt "$deadline" ]; do
-    if answer=$(curl --silent --fail --max-time 30 "$2") && [[ $answer == *"$3"* ]]; then
-      return 0
-    fi
-    if ! kill -0 "$1" 2>/dev/null; then
-      break
-    fi
-    sleep 0.2
-  done
-  echo "  FAILED   $2 did not answer with $3; last answer: ${answer:-none}" >&2
-  tail -n 20 "$4" >&2
-  return 1
+# demo_ask URL WANTED: the answer holds WANTED.
+demo_ask() {
+  local answer
+  if ! answer=$(curl --silent --show-error --fail --max-time 60 "$1" 2>&1) ||
+    [[ $answer != *"$2"* ]]; then
+    demo_fail "$1 did not answer with $2; its answer: $answer"
+  fi
 }
 
 verb_demo() {
-  local check= build=yes port
+  local check= build=yes
   while [ $# -gt 0 ]; do
     case $1 in
       -h | --help)
         echo "usage: ./dev demo [--check] [--no-build]"
-        echo "Serves every example until Ctrl-C. --check asks each once and ends; --no-build takes the program as it is"
-        echo "(\$SELVEDGE_BINARY, else build/release/selvedge)."
+        echo "Starts a node, deploys every example that answers requests, and serves them until Ctrl-C."
+        echo "--check asks each once and ends; --no-build takes the program as it is (\$SELVEDGE_BINARY, else"
+        echo "build/release/selvedge)."
         return
         ;;
       --check) check=yes ;;
@@ -70,29 +85,27 @@ verb_demo() {
     build_preset release
   fi
   trap demo_stop EXIT
-  trap 'exit 0' INT TERM
-  local entry name path wanted ports=() logs=() index=0
-  mkdir -p "$cache/logs"
-  for entry in "${demo_examples[@]}"; do
-    name=${entry%%|*}
-    port=$(demo_free_port)
-    ports+=("$port")
-    logs+=("$(mktemp "$cache/logs/$name.XXXXXX.log")")
-    demo_serve "$name" "$port" "${logs[-1]}"
-  done
-  echo "starting; the first start compiles each program once"
+  trap 'exit 0' INT TERM HUP
+  local program=${SELVEDGE_BINARY:-build/release/selvedge} port entry name path wanted
+  port=$(demo_free_port)
+  demo_start "$program" "$port"
+  echo "deploying; the first time compiles each program once"
   for entry in "${demo_examples[@]}"; do
     IFS='|' read -r name path wanted <<<"$entry"
-    local url=http://127.0.0.1:${ports[$index]}
-    demo_wait "${demo_pids[$index]}" "$url$path" "$wanted" "${logs[$index]}" || exit 1
-    printf '\n%-12s %s/\n             curl %s\n' "$name" "$url" "'$url$path'"
-    index=$((index + 1))
+    "$program" deploy --quiet --node "$demo_folder/data/admin.sock" "examples/$name" ||
+      demo_fail "$name was not deployed"
+    demo_ask "http://$name.localhost:$port$path" "$wanted"
+    printf '\n%-12s http://%s.localhost:%s/\n             curl %s\n' "$name" "$name" "$port" \
+      "'http://$name.localhost:$port$path'"
   done
   if [ -n "$check" ]; then
-    demo_stop
+    kill -TERM "$demo_node"
+    wait "$demo_node" || demo_fail "the node ended with $?"
+    demo_node=
     echo "every example answered"
     return
   fi
-  printf '\nlogs: %s\nCtrl-C ends them\n' "${logs[*]}"
-  wait
+  printf '\nanother one: %s deploy FOLDER --node %s\nlog:         %s\nCtrl-C ends the node\n' \
+    "$program" "$demo_folder/data/admin.sock" "$demo_folder/log"
+  wait "$demo_node"
 }

@@ -43,7 +43,8 @@ foreach ($facts as $name => $value) {
     $rows .= '<tr><td>' . text($name) . '</td><td>' . text($value) . "</td></tr>\n";
 }
 
-page('PHP on Selvedge', <<<HTML
+// Set by app.yaml when it is deployed.
+page(getenv('SITE_TITLE') ?: 'PHP on Selvedge', <<<HTML
 {$greeting}<form method="post" action="/">
 <label>Your name <input name="name" maxlength="60" required></label>
 <button>Greet</button>
