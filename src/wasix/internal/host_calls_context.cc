@@ -56,8 +56,7 @@ class SwitchCall final : public engine::PendingCall<Errno> {
  public:
   explicit SwitchCall(Thread& thread) noexcept : thread_(thread) {}
   std::optional<Errno> poll() override {
-    return thread_.owner().threads().runs(thread_) ? std::optional(Errno::kSuccess)
-                                                     : std::nullopt;
+    return thread_.owner().threads().runs(thread_) ? std::optional(Errno::kSuccess) : std::nullopt;
   }
 
  private:
