@@ -70,6 +70,13 @@ Result<std::optional<store::Object>> find(store::Store& from, const Key& key) {
   return std::optional<store::Object>(*std::move(object));
 }
 
+// No versions when there is none, or it is malformed.
+ActiveRecord current_choice(const std::optional<store::Object>& found) {
+  return found.has_value()
+             ? parse_active_record(base::as_text(found->bytes)).value_or(ActiveRecord())
+             : ActiveRecord();
+}
+
 Precondition unchanged(const std::optional<store::Object>& found) {
   return found.has_value() ? Precondition::matches(found->revision) : Precondition::absent();
 }
@@ -182,8 +189,7 @@ Result<> AppStore::activate(const std::string& app, const ActiveRecord& record,
   SELVEDGE_TRY(const Key key, active_key(app));
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     SELVEDGE_TRY(const auto found, find(store_, key));
-    if (seen.has_value() &&
-        (!found.has_value() || parse_active_record(base::as_text(found->bytes)) != *seen)) {
+    if (seen.has_value() && current_choice(found) != *seen) {
       return fail_format(ErrorKind::kConflict,
                          "somebody else changed the active versions of {} meanwhile; look again",
                          app);

@@ -46,7 +46,7 @@ class AppStore {
   // Which versions requests go to; nullopt: none, or no such app.
   Result<std::optional<ActiveRecord>> active(const std::string& app);
   // Replaces the choice. kNotFound when one of the versions does not exist; kConflict when somebody
-  // else changed it since `seen` (nullopt: whatever it is).
+  // else changed it since `seen` (nullopt: whatever it is; no versions: none was active).
   Result<> activate(const std::string& app, const ActiveRecord& record,
                     const std::optional<ActiveRecord>& seen = std::nullopt);
 

@@ -60,7 +60,8 @@ TEST_F(AppStoreTest, NothingIsActiveUntilActivated) {
 TEST_F(AppStoreTest, AChoiceMadeOnOldKnowledgeIsRefused) {
   deploy("site");
   deploy("site");
-  ASSERT_TRUE(apps_.activate("site", only(1)).has_value());
+  ASSERT_TRUE(apps_.activate("site", only(1), ActiveRecord()).has_value());
+  EXPECT_EQ(apps_.activate("site", only(1), ActiveRecord()).error().kind(), ErrorKind::kConflict);
   ASSERT_TRUE(apps_.activate("site", only(2), only(1)).has_value());
   EXPECT_EQ(apps_.activate("site", only(1), only(1)).error().kind(), ErrorKind::kConflict);
   EXPECT_EQ(apps_.active("site").value(), only(2));

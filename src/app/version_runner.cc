@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/internal/plain_answer.h"
 #include "app/internal/relay.h"
 #include "io/shard_stream.h"
 
@@ -10,6 +11,7 @@ namespace {
 
 // For a connection from another shard, with the program's start.
 constexpr base::Duration kConnectTimeMax = std::chrono::seconds(30);
+constexpr std::size_t kTurnsWaitingMax = 4096;
 
 WcgiLimits wcgi_limits(const AppConfig& config) {
   WcgiLimits limits;
@@ -26,6 +28,9 @@ ProxyLimits proxy_limits(const AppConfig& config) {
   limits.concurrency_max = config.scaling.single_concurrency
                                ? 1
                                : config.scaling.concurrency_max.value_or(limits.concurrency_max);
+  if (config.scaling.single_concurrency) {
+    limits.idle_connections_max = 0;  // one that is kept would keep the others out
+  }
   limits.stop_time_max = config.scaling.stop_time_max;
   if (config.request_time_max.has_value()) {
     limits.head_time_max = std::min(limits.head_time_max, *config.request_time_max);
@@ -74,6 +79,9 @@ Result<std::unique_ptr<VersionRunner>> VersionRunner::create(
   }
   SELVEDGE_TRY(runner->program_, ShardProgram::create(shard, made.program));
   if (made.program->listens()) {
+    if (made.config.scaling.single_concurrency) {
+      runner->turns_.emplace(shard.reactor(), 1, kTurnsWaitingMax);
+    }
     runner->instance_ = std::make_unique<ListeningProgram>(*runner->program_);
     runner->proxy_ = std::make_unique<ProxyRunner>(shard.reactor(), *runner->instance_, random,
                                                    proxy_limits(made.config));
@@ -89,6 +97,11 @@ io::Task<> VersionRunner::handle(HttpExchange& exchange) {
   if (wcgi_ != nullptr) {
     co_return co_await wcgi_->handle(exchange);
   }
+  const auto turn = co_await take_turn();
+  if (!turn.has_value()) {
+    co_return co_await internal::answer_plainly(exchange, wire::StatusCode(503),
+                                                "The app is busy.");
+  }
   co_return co_await proxy_->handle(exchange);
 }
 
@@ -97,17 +110,29 @@ io::Task<std::unique_ptr<io::Stream>> VersionRunner::connect_for(io::Reactor& pe
     co_return fail(ErrorKind::kInvalid, "the program does not listen on this shard");
   }
   const ActiveUse active(*this);
+  SELVEDGE_CO_TRY(auto turn, co_await take_turn());
   SELVEDGE_CO_TRY(auto stream,
                   co_await instance_->connect(shard_.reactor().deadline_after(kConnectTimeMax)));
   auto ends = io::make_shard_stream_pair(shard_.reactor(), peer);
-  if (!scope_.spawn(carry(std::move(stream), std::move(ends.first)))) {
+  if (!scope_.spawn(carry(std::move(stream), std::move(ends.first), std::move(turn)))) {
     co_return fail(ErrorKind::kDisconnected, "the app is being stopped");
   }
   co_return std::move(ends.second);
 }
 
+io::Task<std::optional<internal::Admission::Permit>> VersionRunner::take_turn() {
+  if (!turns_.has_value()) {
+    co_return std::optional<internal::Admission::Permit>();
+  }
+  SELVEDGE_CO_TRY(auto permit,
+                  co_await turns_->enter(shard_.reactor().deadline_after(kConnectTimeMax)));
+  co_return std::optional(std::move(permit));
+}
+
+// `turn` is held for as long as the connection lasts.
 io::Task<> VersionRunner::carry(std::unique_ptr<io::Stream> instance,
-                                std::unique_ptr<io::Stream> peer) {
+                                std::unique_ptr<io::Stream> peer,
+                                [[maybe_unused]] std::optional<internal::Admission::Permit> turn) {
   const ActiveUse active(*this);
   co_return co_await internal::relay(shard_.reactor(), std::move(instance), std::move(peer));
 }

@@ -4,10 +4,12 @@
 // request, a program that listens as one process behind a proxy, here or on another shard.
 
 #include <memory>
+#include <optional>
 
 #include "app/app_version.h"
 #include "app/guest_shard.h"
 #include "app/http_exchange.h"
+#include "app/internal/admission.h"
 #include "app/listening_program.h"
 #include "app/program.h"
 #include "app/proxy_runner.h"
@@ -53,7 +55,9 @@ class VersionRunner final : public HttpHandler {
 
   class ActiveUse;
 
-  io::Task<> carry(std::unique_ptr<io::Stream> instance, std::unique_ptr<io::Stream> peer);
+  io::Task<> carry(std::unique_ptr<io::Stream> instance, std::unique_ptr<io::Stream> peer,
+                   std::optional<internal::Admission::Permit> turn);
+  io::Task<std::optional<internal::Admission::Permit>> take_turn();
 
   GuestShard& shard_;
   std::shared_ptr<const AppVersion> version_;
@@ -64,6 +68,8 @@ class VersionRunner final : public HttpHandler {
   std::unique_ptr<ListeningProgram> instance_;
   std::unique_ptr<UpstreamInstance> elsewhere_;
   std::unique_ptr<ProxyRunner> proxy_;
+  // For an instance that is used by one request at a time, on whatever shard that is.
+  std::optional<internal::Admission> turns_;
   std::size_t active_ = 0;
   base::MonotonicTime last_used_;
   io::Event became_idle_;  // notified

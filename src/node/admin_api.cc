@@ -40,7 +40,7 @@ io::Task<> AdminApi::dispatch(app::HttpExchange& exchange) {
   const auto is = [&path](std::string_view a, std::string_view b) {
     return path.size() == 3 && path[1] == a && (b.empty() || path[2] == b);
   };
-  if (path.size() < 2 || path[0] != "v1") {
+  if (path.size() < 2 || path[0] != "v1" || path.back().empty()) {
     co_return no_such_path(request);
   }
   if (path.size() == 2 && path[1] == "node" && method == Kind::kGet) {

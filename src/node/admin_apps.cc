@@ -102,7 +102,11 @@ io::Task<> AdminApi::activate(app::HttpExchange& exchange, std::string app) {
   SELVEDGE_CO_TRY(const auto document, app::parse_json(content, "the request"));
   std::optional<app::ActiveRecord> seen;
   if (const auto entry = document.find("seen"); entry != document.end()) {
-    SELVEDGE_CO_TRY(seen, app::parse_active_record(to_text({{"versions", *entry}})));
+    if (entry->is_array() && entry->empty()) {
+      seen.emplace();  // that none was active
+    } else {
+      SELVEDGE_CO_TRY(seen, app::parse_active_record(to_text({{"versions", *entry}})));
+    }
   }
   SELVEDGE_CO_TRY_VOID(co_await in_store(
       [&store = options_.store, app, wanted, seen] { return store.activate(app, wanted, seen); }));

@@ -59,7 +59,8 @@ Result<std::unique_ptr<DirectoryStore>> DirectoryStore::open(DirectoryStoreOptio
     return fail(std::move(made).error());
   }
   internal::TemporaryFile::remove_abandoned(folder);
-  return std::unique_ptr<DirectoryStore>(new DirectoryStore(options));
+  const bool marked = ::access(folder.c_str(), F_OK) == 0;
+  return std::unique_ptr<DirectoryStore>(new DirectoryStore(options, marked));
 }
 
 Result<DirectoryStore::WriteLock> DirectoryStore::lock_for_write() {
@@ -88,11 +89,20 @@ Result<DirectoryStore::WriteLock> DirectoryStore::lock_for_write() {
                      options_.root.native());
 }
 
+Result<> DirectoryStore::check_there() const {
+  if (!marked_ || ::access((options_.root / kNewFolder).c_str(), F_OK) == 0) {
+    return {};
+  }
+  return fail_format(ErrorKind::kDisconnected, "the store {} is gone: is it still mounted?",
+                     options_.root.native());
+}
+
 Result<Object> DirectoryStore::get(const Key& key, std::size_t bytes_max) {
   SELVEDGE_TRY_VOID(check_document_key(key));
   const std::filesystem::path path = path_of(key);
   SELVEDGE_TRY(const auto opened, internal::open_file(path));
   if (!opened) {
+    SELVEDGE_TRY_VOID(check_there());
     return fail(not_found(key));
   }
   if (opened->size > internal::kFrameHeadBytes + std::uint64_t{bytes_max}) {
@@ -125,6 +135,7 @@ Result<> DirectoryStore::check(const Key& key, const Precondition& precondition)
     return {};
   }
   SELVEDGE_TRY(const auto current, internal::read_revision(path_of(key)));
+  SELVEDGE_TRY_VOID(check_there());
   if (precondition.is_absent() && current) {
     return fail_format(ErrorKind::kConflict, "`{}` exists already", key.text());
   }
@@ -175,12 +186,17 @@ Result<> DirectoryStore::remove(const Key& key, const Precondition& precondition
 
 Result<ListPage> DirectoryStore::list(const ListOptions& options) {
   SELVEDGE_TRY_VOID(check_list(options));
+  SELVEDGE_TRY_VOID(check_there());
   return internal::list_directory(options_.root, options, kFolderEntriesMax);
 }
 
 Result<std::optional<std::uint64_t>> DirectoryStore::find_blob(const BlobHash& hash) {
   SELVEDGE_TRY(const auto opened, internal::open_file(path_of(blob_key(hash))));
-  return opened ? std::optional(opened->size) : std::nullopt;
+  if (!opened) {
+    SELVEDGE_TRY_VOID(check_there());
+    return std::nullopt;
+  }
+  return opened->size;
 }
 
 Result<> DirectoryStore::write_blob(BlobSource& source) {
@@ -209,6 +225,7 @@ Result<> DirectoryStore::read_blob(const BlobHash& hash, std::uint64_t bytes_max
   const std::filesystem::path path = path_of(key);
   SELVEDGE_TRY(const auto opened, internal::open_file(path));
   if (!opened) {
+    SELVEDGE_TRY_VOID(check_there());
     return fail(not_found(key));
   }
   if (opened->size > bytes_max) {

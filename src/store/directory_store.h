@@ -6,7 +6,8 @@
 //
 // Any number of processes may use one directory, as long as flock(2) works between them. Readers
 // take no lock: a file is written under another name, synced, then renamed, so they see the old
-// state or the new one. Writers compare and rename under one exclusive lock.
+// state or the new one. Writers compare and rename under one exclusive lock. A directory that has
+// vanished (a mount that went away) is kDisconnected, never an empty store.
 
 #include <cstddef>
 #include <filesystem>
@@ -59,14 +60,17 @@ class DirectoryStore final : public Store {
  private:
   class WriteLock;
 
-  explicit DirectoryStore(const DirectoryStoreOptions& options)
-      : options_(options), random_(options.random) {}
+  DirectoryStore(const DirectoryStoreOptions& options, bool marked)
+      : options_(options), marked_(marked), random_(options.random) {}
 
   std::filesystem::path path_of(const Key& key) const { return options_.root / key.text(); }
+  // That what is missing is missing from the store, and not the store itself: kDisconnected.
+  Result<> check_there() const;
   Result<WriteLock> lock_for_write();
   Result<> check(const Key& key, const Precondition& precondition) const;
 
   DirectoryStoreOptions options_;
+  bool marked_;  // it had our own folder when it was opened
   internal::LockedRandom random_;
   // Waiting for another thread of this process costs no polling.
   std::timed_mutex write_mutex_;

@@ -291,5 +291,21 @@ TEST_F(DirectoryStoreTest, WriterThatIsKilled_LeavesWholeDocumentsAndWhatItAckno
   }
 }
 
+TEST_F(DirectoryStoreTest, AStoreThatVanishedIsNotAnEmptyOne) {
+  const auto store = open();
+  ASSERT_TRUE(store->put(key("apps/a"), as_bytes("x"), Precondition::any()).has_value());
+  fs::rename(root(), folder_.path() / "elsewhere");
+  fs::create_directories(root());  // the empty folder under a mount
+  const auto got = store->get(key("apps/a"), 100);
+  EXPECT_EQ(got.error().kind(), ErrorKind::kDisconnected);
+  EXPECT_THAT(got.error().message(), HasSubstr("is it still mounted?"));
+  EXPECT_EQ(store->list({.folder = key("apps")}).error().kind(), ErrorKind::kDisconnected);
+  EXPECT_EQ(store->has_blob(BlobHash()).error().kind(), ErrorKind::kDisconnected);
+  EXPECT_FALSE(store->put(key("apps/a"), as_bytes("y"), Precondition::absent()).has_value());
+  fs::remove(root());
+  fs::rename(folder_.path() / "elsewhere", root());
+  EXPECT_EQ(text_of(store->get(key("apps/a"), 100).value()), "x");
+}
+
 }  // namespace
 }  // namespace selvedge::store

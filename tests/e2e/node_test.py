@@ -178,6 +178,17 @@ class AppsTest(NodeTest):
             self.assertEqual({status for status, _, _ in answers}, {200})
             self.assertEqual(sorted(int(body.rsplit(b" ", 1)[1]) for _, _, body in answers), list(range(1, 401)))
 
+    def test_single_concurrency_holds_for_all_shards_together(self):
+        shutil.copytree(SERVER, self.folder / "server")
+        (self.folder / "server" / "app.yaml").write_text(
+            "kind: wasmer.io/App.v0\nname: server\nscaling:\n  mode: single_concurrency\n")
+        with harness.Node(self.data, "--shards", "4") as node:
+            node.json("deploy", self.folder / "server")
+            with concurrent.futures.ThreadPoolExecutor(max_workers=16) as pool:
+                answers = list(pool.map(lambda n: node.get("server.localhost", f"/{n}"), range(200)))
+            self.assertEqual({status for status, _, _ in answers}, {200})
+            self.assertEqual(sorted(int(body.rsplit(b" ", 1)[1]) for _, _, body in answers), list(range(1, 201)))
+
     def test_what_cannot_run_is_refused_and_changes_nothing(self):
         with harness.Node(self.data) as node:
             node.json("deploy", self.site("good"))
