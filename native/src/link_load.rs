@@ -25,12 +25,6 @@ pub struct Library {
     code: Arc<LibraryCode>,
 }
 
-/// Where a library's own memory and table elements begin.
-struct Bases {
-    memory: u32,
-    table: u32,
-}
-
 /// What a name stands for.
 enum Symbol {
     Function(u32, String),
@@ -38,6 +32,7 @@ enum Symbol {
 }
 
 const ENVIRONMENT: &str = "env";
+const TABLE_BASE: &str = "__table_base";
 const OFFSETS_OF_DATA: &str = "GOT.mem";
 const OFFSETS_OF_FUNCTIONS: &str = "GOT.func";
 
@@ -116,7 +111,7 @@ impl StoreLinks {
         code: &LibraryCode,
         import: &ImportType<'_>,
         scope: &[u32],
-        bases: &Bases,
+        memory_base: u32,
     ) -> wasmtime::Result<Source> {
         let (module, name) = (import.module(), import.name());
         // A symbol is weak or not, however it is imported; the linker says it of one import only.
@@ -124,8 +119,9 @@ impl StoreLinks {
         match (module, name, import.ty()) {
             (ENVIRONMENT, "memory", ExternType::Memory(_)) => Ok(Source::Memory),
             (ENVIRONMENT, "__indirect_function_table", ExternType::Table(_)) => Ok(Source::Table),
-            (ENVIRONMENT, "__memory_base", _) => Ok(Source::Constant(bases.memory)),
-            (ENVIRONMENT, "__table_base", _) => Ok(Source::Constant(bases.table)),
+            (ENVIRONMENT, "__memory_base", _) => Ok(Source::Constant(memory_base)),
+            // Its elements are added when all symbols are found.
+            (ENVIRONMENT, TABLE_BASE, _) => Ok(Source::Constant(0)),
             (OFFSETS_OF_DATA | OFFSETS_OF_FUNCTIONS, _, ExternType::Global(_)) => {
                 if let Some(symbol) = self.symbol(store, map, scope, name) {
                     return Ok(Source::Address(self.address(store, map, symbol)?));
@@ -184,12 +180,16 @@ impl StoreLinks {
         if map.libraries.len() >= LIBRARIES_MAX {
             return error(format!("the process has {LIBRARIES_MAX} libraries, which is the most"));
         }
-        let DylinkLayout { table_size, table_alignment, .. } = code.layout;
-        let table = self.add_elements(store, map, table_size, table_alignment)?;
-        let bases = Bases { memory: memory_base, table };
         let mut sources = Vec::new();
         for import in code.module.imports() {
-            sources.push(self.source(store, map, code, &import, scope, &bases)?);
+            sources.push(self.source(store, map, code, &import, scope, memory_base)?);
+        }
+        let DylinkLayout { table_size, table_alignment, .. } = code.layout;
+        let table_base = self.add_elements(store, map, table_size, table_alignment)?;
+        for (import, source) in code.module.imports().zip(&mut sources) {
+            if (import.module(), import.name()) == (ENVIRONMENT, TABLE_BASE) {
+                *source = Source::Constant(table_base);
+            }
         }
         let items = self.items(store, code, &sources)?;
         self.count_instance(store, map, code.instance_bytes)?;

@@ -28,8 +28,8 @@ using testing::TextLoader;
 using Kind = ExitStatus::Kind;
 
 // A program whose trace is a number at 256, to which everybody appends a digit. $open loads the
-// library whose name has one letter; the handle is then at 64. It ends with the trace, or with 200
-// and more when loading fails: by the errno.
+// library whose name has one letter, visible to all; the handle is then at 64. It ends with the
+// trace, or with 200 and more when loading fails: by the errno.
 constexpr std::string_view kProgram = R"((module
   (import "wasix_32v1" "dlopen"
     (func $dlopen (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
@@ -38,12 +38,12 @@ constexpr std::string_view kProgram = R"((module
   (memory (export "memory") 1)
   (table 2 2 funcref)
   (global (export "__stack_pointer") (mut i32) (i32.const 60000))
-  (data (i32.const 512) "/abcdrun")
+  (data (i32.const 512) "/abcdrune")
   (func $append (export "append") (param i32)
     (i32.store (i32.const 256)
       (i32.add (i32.mul (i32.load (i32.const 256)) (i32.const 10)) (local.get 0))))
   (func $open (export "open") (param $letter i32) (result i32)
-    (call $dlopen (local.get $letter) (i32.const 1) (i32.const 0) (i32.const 1024) (i32.const 100)
+    (call $dlopen (local.get $letter) (i32.const 1) (i32.const 4) (i32.const 1024) (i32.const 100)
                   (i32.const 512) (i32.const 1) (i32.const 64)))
   (type $run (func (result i32)))
   (func (export "_start") (local $error i32)
@@ -116,15 +116,18 @@ class DynamicLinkerTest : public ::testing::Test {
 
 constexpr std::uint32_t kNotLoaded = 200 + static_cast<std::uint32_t>(Errno::kNoexec);
 
-TEST_F(DynamicLinkerTest, NeededLibraries_BeginFirst_StartThenRelocationsThenConstructors) {
+TEST_F(DynamicLinkerTest, NeededLibraries_BeginFirst_ConstructorsAfterAllRelocations) {
   put("a", library(R"((needed "b"))", R"(
     (func $start (call $append (i32.const 3)))
     (func (export "__wasm_call_ctors") (call $append (i32.const 5)))
     (func (export "__wasm_apply_data_relocs") (call $append (i32.const 4)))
     (func (export "run") (result i32) (i32.const 6))
     (start $start))"));
-  put("b", library("", kSecond));
-  expect(23456);
+  put("b", library("", R"(
+    (func $start (call $append (i32.const 1)))
+    (func (export "__wasm_call_ctors") (call $append (i32.const 2)))
+    (start $start))"));
+  expect(134256);
 }
 
 TEST_F(DynamicLinkerTest, LibrariesThatNeedEachOther_BeginOnce) {
@@ -133,6 +136,60 @@ TEST_F(DynamicLinkerTest, LibrariesThatNeedEachOther_BeginOnce) {
   put("c",
       library(R"((needed "a"))", R"((func (export "_initialize") (call $append (i32.const 7))))"));
   expect(72);
+}
+
+TEST_F(DynamicLinkerTest, LibraryWhoseConstructorLoadsOneThatNeedsIt_BeginsOnce) {
+  put("a", library("", R"((func (export "__wasm_call_ctors")
+    (call $append (i32.const 1))
+    (drop (call $open (i32.const 514)))
+    (call $append (i32.const 3))))"));
+  put("b", library(R"((needed "a"))", kSecond));
+  expect(123);
+}
+
+TEST_F(DynamicLinkerTest, LibraryThatIsToBeginLater_BeginsWhenAConstructorLoadsIt) {
+  put("a", library(R"((needed "c" "b"))", ""));
+  put("b", library("", kSecond));
+  put("c", library("", R"((func (export "__wasm_call_ctors")
+    (call $append (i32.const 1))
+    (drop (call $open (i32.const 514)))
+    (call $append (i32.const 3))))"));
+  expect(123);
+}
+
+TEST_F(DynamicLinkerTest, LibrariesThatFailed_DoNotCount) {
+  // b needs what nobody defines, c what is no library, d both: each is tried as often as there may
+  // be libraries. Then e loads.
+  put("a", library("", fmt::format(R"((func (export "__wasm_call_ctors") (local $left i32)
+    (local.set $left (i32.const {}))
+    (loop
+      (if (i32.eqz (call $open (i32.const 514))) (then unreachable))
+      (if (i32.eqz (call $open (i32.const 515))) (then unreachable))
+      (if (i32.eqz (call $open (i32.const 516))) (then unreachable))
+      (br_if 0 (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+    (if (i32.eqz (call $open (i32.const 520))) (then (call $append (i32.const 1))))))",
+                                   DynamicLinker::kLibrariesMax)));
+  put("b", R"((module (@dylink.0 (mem-info (memory 5000 0) (table 5000 0)))
+                (import "env" "nothing" (func))))");
+  put("c", library(R"((needed "d" "program"))", ""));
+  put("d", library(R"((needed "b"))", ""));
+  put("program", "(module)");
+  put("e", library("", ""));
+  expect(1);
+}
+
+TEST_F(DynamicLinkerTest, LibraryThatFailed_LoadsWhenItsCauseIsGone) {
+  put("a", library("", R"((func (export "__wasm_call_ctors")
+    (if (i32.eqz (call $open (i32.const 514))) (then unreachable))
+    (drop (call $open (i32.const 515)))
+    (if (i32.eqz (call $open (i32.const 514))) (then (call $append (i32.const 4))))))"));
+  put("b", R"((module (@dylink.0 (mem-info (memory 0 0) (table 0 0)))
+    (import "env" "third" (func $third))
+    (func (export "__wasm_call_ctors") (call $third))))");
+  put("c", R"((module (@dylink.0 (mem-info (memory 0 0) (table 0 0)))
+    (import "env" "append" (func $append (param i32)))
+    (func (export "third") (call $append (i32.const 3)))))");
+  expect(34);
 }
 
 TEST_F(DynamicLinkerTest, Constructor_MayWaitAndLoadAnother) {

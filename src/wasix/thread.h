@@ -55,8 +55,10 @@ struct LibraryOpening {
   // Places in the linker's list: what is needed comes first.
   std::vector<std::size_t> order;
   std::size_t next = 0;
-  enum class Stage : unsigned char { kRelocate, kConstruct, kReady };
-  Stage stage = Stage::kRelocate;  // of the next one
+  enum class Stage : unsigned char { kLink, kConstruct };
+  Stage stage = Stage::kLink;
+  // The constructor of the next one has been called.
+  bool constructing = false;
   // It sees its own symbols before those of the program.
   bool deep = false;
   // Why it failed.

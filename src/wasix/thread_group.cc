@@ -205,6 +205,9 @@ void ThreadGroup::fiber_done(engine::Fiber& fiber) {
   const auto ending = threads_.extract(id);
   contexts_ -= ending.mapped()->contexts.size();
   process_.checkpoints().remove(id);
+  if (DynamicLinker* const linker = process_.linker()) {
+    linker->thread_ended();
+  }
   thread_ended_.notify();
 }
 
