@@ -14,7 +14,7 @@ use crate::link_map::{
     Element, LIBRARIES_MAX, LibraryCode, Loaded, Map, PROGRAM, Source, Store, StoreLinks, error,
     with_links,
 };
-use crate::link_run::{instantiate, run_start};
+use crate::link_run::{instantiate, memory, run_start};
 use crate::memory::{global_to_bytes, mutable_globals};
 use crate::module::Module;
 use crate::rewrite_dynamic;
@@ -117,7 +117,19 @@ impl StoreLinks {
         // A symbol is weak or not, however it is imported; the linker says it of one import only.
         let is_weak = || code.weak.iter().any(|weak| weak == name);
         match (module, name, import.ty()) {
-            (ENVIRONMENT, "memory", ExternType::Memory(_)) => Ok(Source::Memory),
+            (ENVIRONMENT, "memory", ExternType::Memory(kind)) => {
+                match (kind.is_shared(), memory(store)?.1.is_shared()) {
+                    (false, true) => error(
+                        "the program's memory is shared and the library's is not: compile it with \
+                         `-matomics -mbulk-memory` and link it with `-Wl,--shared-memory`",
+                    ),
+                    (true, false) => error(
+                        "the library's memory is shared and the program's is not: link it without \
+                         `--shared-memory`",
+                    ),
+                    _ => Ok(Source::Memory),
+                }
+            }
             (ENVIRONMENT, "__indirect_function_table", ExternType::Table(_)) => Ok(Source::Table),
             (ENVIRONMENT, "__memory_base", _) => Ok(Source::Constant(memory_base)),
             // Its elements are added when all symbols are found.

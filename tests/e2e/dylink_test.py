@@ -6,18 +6,19 @@ import unittest
 import harness
 
 DYNAMIC = harness.GUESTS / "dynamic.wasm"
+FORK = harness.GUESTS / "dynamic_fork.wasm"
 THREADS = harness.GUESTS / "library_threads.wasm"
 INDEPENDENT = harness.GUESTS / "library_threads_pie.wasm"
-harness.require(harness.BINARY, DYNAMIC, THREADS, INDEPENDENT, harness.GUESTS / "library.so",
-                harness.GUESTS / "library_needs.so")
+harness.require(harness.BINARY, DYNAMIC, FORK, THREADS, INDEPENDENT, harness.GUESTS / "library.so",
+                harness.GUESTS / "library_needs.so", harness.GUESTS / "library_shared.so")
 
 
 class DylinkTest(unittest.TestCase):
     def run_case(self, program, *arguments):
         return harness.run("--dir", f"{harness.GUESTS}::/guests:ro", program, "--", *arguments)
 
-    def expect_ok(self, *arguments):
-        done = self.run_case(DYNAMIC, *arguments)
+    def expect_ok(self, *arguments, program=DYNAMIC):
+        done = self.run_case(program, *arguments)
         self.assertEqual((done.returncode, done.stdout.decode()), (0, "ok\n"), done.stderr)
 
     def test_functions_and_data_of_a_library(self):
@@ -34,6 +35,19 @@ class DylinkTest(unittest.TestCase):
 
     def test_functions_made_at_run_time(self):
         self.expect_ok("closures")
+
+    def test_process_that_has_loaded_a_library_does_not_fork(self):
+        self.expect_ok("library", program=FORK)
+
+    def test_process_with_functions_made_at_run_time_does_not_fork(self):
+        self.expect_ok("closure", program=FORK)
+        self.expect_ok("call", program=FORK)
+
+    def test_process_that_has_found_no_library_forks(self):
+        self.expect_ok("nothing", program=FORK)
+
+    def test_library_for_another_kind_of_memory_is_refused_with_what_to_do(self):
+        self.expect_ok("unshared", program=FORK)
 
     def test_threads_call_what_another_thread_has_loaded(self):
         done = self.run_case(THREADS)
