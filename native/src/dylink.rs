@@ -6,6 +6,7 @@ use wasmparser::{Dylink0Subsection, KnownCustom, SymbolFlags};
 use crate::buffer::Bytes;
 use crate::error::{NativeError, NativeErrorKind};
 use crate::sections::{self, id};
+use crate::thread_local::{self, ThreadLocal};
 
 /// Libraries that one library may need.
 const NEEDED_MAX: usize = 256;
@@ -23,8 +24,8 @@ pub struct DylinkLayout {
     pub memory_alignment: u32,
     pub table_size: u32,
     pub table_alignment: u32,
-    /// The module has variables of its own in each thread.
-    pub has_thread_local: bool,
+    /// Bytes of the variables that each thread has for itself; aligned as the memory.
+    pub thread_local_size: u32,
 }
 
 /// The section of one module. Immutable: any thread. Freed with `selvedge_dylink_free`.
@@ -34,6 +35,9 @@ pub struct Dylink {
     needed: Vec<String>,
     /// Symbols that need not exist.
     pub(crate) weak: Vec<String>,
+    pub(crate) thread_local: Option<ThreadLocal>,
+    /// Symbols that have an address of their own in each thread.
+    pub(crate) thread_local_symbols: Vec<String>,
 }
 
 fn invalid(message: impl Into<String>) -> NativeError {
@@ -73,8 +77,8 @@ impl Dylink {
                 self.needed = names.into_iter().map(str::to_owned).collect();
             }
             Dylink0Subsection::ExportInfo(exports) => {
-                self.layout.has_thread_local |=
-                    exports.iter().any(|export| export.flags.contains(SymbolFlags::TLS));
+                let own = exports.iter().filter(|export| export.flags.contains(SymbolFlags::TLS));
+                self.thread_local_symbols = own.map(|export| export.name.to_owned()).collect();
             }
             Dylink0Subsection::ImportInfo(imports) => {
                 let weak = imports
@@ -114,6 +118,10 @@ pub(crate) fn read(wasm: &[u8]) -> Result<Option<Dylink>, NativeError> {
         })?;
         dylink.add(part)?;
     }
+    dylink.thread_local = thread_local::find(wasm)
+        .map_err(|error| invalid(format!("the library cannot be read: {error}")))?
+        .filter(|found| found.size <= dylink.layout.memory_size);
+    dylink.layout.thread_local_size = dylink.thread_local.map_or(0, |found| found.size);
     Ok(Some(dylink))
 }
 

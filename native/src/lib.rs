@@ -14,6 +14,7 @@ pub mod link_calls;
 pub mod link_load;
 pub mod link_map;
 mod link_run;
+pub mod link_threads;
 pub mod memory;
 pub mod metrics;
 pub mod module;
@@ -34,6 +35,7 @@ mod rewrite_contexts;
 mod rewrite_dynamic;
 mod rewrite_signals;
 mod sections;
+mod thread_local;
 mod trampolines;
 
 #[cfg(test)]

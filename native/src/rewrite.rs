@@ -69,6 +69,7 @@ const RESERVED_PREFIX: &str = "selvedge.";
 pub(crate) const MUTABLE_GLOBAL_PREFIX: &str = "selvedge.global.";
 pub(crate) const TABLE_EXPORT: &str = "selvedge.table";
 pub(crate) const START_EXPORT: &str = "selvedge.start";
+pub(crate) const THREAD_LOCAL_EXPORT: &str = "selvedge.init_tls";
 /// Bytes of a function body that every engine accepts (the limits of the JS API).
 const FUNCTION_SIZE_MAX: usize = 7_654_321;
 const HEADER_SIZE: usize = 8;
@@ -187,12 +188,17 @@ struct Survey<'a> {
     contexts: ContextSurvey<'a>,
     /// The start function of a library.
     start: Option<u32>,
+    /// The function of a library that prepares the variables of a thread.
+    thread_local: Option<u32>,
 }
 
 impl<'a> Survey<'a> {
     fn new(wasm: &'a [u8], options: &RewriteOptions) -> Result<Survey<'a>, Failure> {
         let mut survey = Survey::default();
-        survey.dynamic.library = dylink::read(wasm)?.is_some();
+        let dylink = dylink::read(wasm)?;
+        survey.dynamic.library = dylink.is_some();
+        survey.thread_local =
+            dylink.and_then(|dylink| dylink.thread_local).and_then(|found| found.initializer);
         for section in sections::sections(wasm) {
             let section = section
                 .map_err(|broken| Failure::Malformed(format!("truncated at {}", broken.offset)))?;
@@ -385,6 +391,7 @@ impl<'a> Survey<'a> {
             || !self.mutable_globals.is_empty()
             || self.dynamic.is_dynamic()
             || self.start.is_some()
+            || self.thread_local.is_some()
     }
 
     /// Imported functions have wrappers.

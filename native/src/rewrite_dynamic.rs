@@ -19,7 +19,8 @@
 //! the element of a caller (trampolines.rs), 0 for none, and its five arguments.
 //!
 //! The start function of a *library*, a module with a section "dylink.0", becomes the export "selvedge.start": it
-//! runs once in a process, while each thread makes an instance.
+//! runs once in a process, while each thread makes an instance. So does the function that prepares a block of
+//! thread-local variables (thread_local.rs), as "selvedge.init_tls".
 
 use wasm_encoder::{BlockType, Function, Instruction};
 use wasmparser::{DataKind, DataSectionReader};

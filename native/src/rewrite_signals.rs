@@ -138,12 +138,16 @@ impl SignalSurvey {
         matches!(self.types.get(kind as usize), Some(Some(kind)) if kind.returns_i32)
     }
 
+    /// The function is `(i32) -> ()`.
+    pub(crate) fn takes_i32(&self, function: u32) -> bool {
+        self.type_of(function).is_some_and(|kind| kind.handles)
+    }
+
     /// The handler, when the module defines it with the right type and imports functions at all.
     pub(crate) fn handler(&self) -> Option<u32> {
         let handler = self.exported?;
         let defined = handler as usize >= self.imported;
-        let handles = self.type_of(handler).is_some_and(|kind| kind.handles);
-        (defined && handles && self.imported != 0).then_some(handler)
+        (defined && self.takes_i32(handler) && self.imported != 0).then_some(handler)
     }
 
     /// The function that tells the state of Asyncify, when the module has a handler and defines it.

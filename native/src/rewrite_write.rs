@@ -292,6 +292,10 @@ impl<'a> Writer<'a> {
             let start = self.reencoder.moved_function(start);
             exports.push((START_EXPORT.to_owned(), ExportKind::Func, start));
         }
+        if let Some(function) = self.survey.thread_local {
+            let function = self.reencoder.moved_function(function);
+            exports.push((THREAD_LOCAL_EXPORT.to_owned(), ExportKind::Func, function));
+        }
         for &index in &self.survey.mutable_globals {
             exports.push((format!("{MUTABLE_GLOBAL_PREFIX}{index}"), ExportKind::Global, index));
         }

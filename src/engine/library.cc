@@ -43,11 +43,12 @@ Result<std::shared_ptr<const Library>> Library::create(const native::HostFunctio
   native::Library* library = nullptr;
   SELVEDGE_TRY_VOID(take_native_error(
       native::selvedge_library_new(&functions, module.native(), dylink.get(), &library)));
-  return std::make_shared<const Library>(Private(), library,
-                                         LibraryLayout{.memory_bytes = layout.memory_size,
-                                                       .memory_alignment = layout.memory_alignment,
-                                                       .has_thread_local = layout.has_thread_local},
-                                         std::move(needed));
+  return std::make_shared<const Library>(
+      Private(), library,
+      LibraryLayout{.memory_bytes = layout.memory_size,
+                    .memory_alignment = layout.memory_alignment,
+                    .thread_local_bytes = layout.thread_local_size},
+      std::move(needed));
 }
 
 Result<> GuestLinks::check(native::NativeError* error) {
@@ -58,11 +59,12 @@ Result<> GuestLinks::check(native::NativeError* error) {
   return done;
 }
 
-Result<LibraryNumber> GuestLinks::load(const Library& library, std::uint32_t memory_base,
+Result<LibraryNumber> GuestLinks::load(const Library& library, const Memory& memory,
                                        std::span<const LibraryNumber> scope) {
   LibraryNumber number = 0;
   SELVEDGE_TRY_VOID(check(native::selvedge_guest_load_library(
-      &guest_.native_, library.native(), memory_base, scope.data(), scope.size(), &number)));
+      &guest_.native_, library.native(), memory.base, memory.thread_blocks.data(),
+      memory.thread_blocks.size(), scope.data(), scope.size(), &number)));
   return number;
 }
 

@@ -34,8 +34,8 @@ namespace selvedge::engine {
 struct LibraryLayout {
   std::uint32_t memory_bytes = 0;
   std::uint32_t memory_alignment = 1;
-  // It exports variables that each thread has for itself.
-  bool has_thread_local = false;
+  // Of the variables that each thread has for itself; aligned as the rest.
+  std::uint32_t thread_local_bytes = 0;
 };
 
 // Compiled code that any process can load. Immutable; any thread.
@@ -65,6 +65,10 @@ class Library {
   std::vector<std::string> needed_;
 };
 
+// Of one process; the program itself is 0.
+using LibraryNumber = std::uint32_t;
+inline constexpr LibraryNumber kProgram = 0;
+
 // The libraries of one process. Outlives its instances; one shard's thread.
 class LinkMap {
  public:
@@ -75,15 +79,17 @@ class LinkMap {
 
   // Nothing has been loaded, and no function of the table been made.
   bool empty() const noexcept { return native::selvedge_link_map_is_empty(native_); }
+  // Memory for the thread-local variables that one more thread will have of a library; before it
+  // has an instance. What threads leave behind is used again.
+  void add_thread_block(LibraryNumber number, std::uint32_t address) noexcept {
+    native::selvedge_link_map_add_block(native_, number, address);
+  }
   const native::LinkMap* native() const noexcept { return native_; }
 
  private:
   native::LinkMap* native_;
 };
 
-// Of one process; the program itself is 0.
-using LibraryNumber = std::uint32_t;
-inline constexpr LibraryNumber kProgram = 0;
 // Where a function is in the guest's table; 0 is none.
 using TableIndex = std::uint32_t;
 
@@ -94,9 +100,16 @@ class GuestLinks {
  public:
   explicit GuestLinks(HostContext& guest [[clang::lifetimebound]]) noexcept : guest_(guest) {}
 
-  // Loads a library, whose memory at `memory_base` is reserved and aligned. It finds its symbols in
-  // `scope`, in this order. Its start function has run, its constructors have not.
-  Result<LibraryNumber> load(const Library& library, std::uint32_t memory_base,
+  struct Memory {
+    // Reserved and aligned, for all of the library.
+    std::uint32_t base = 0;
+    // The same for its thread-local variables: one for what a new thread finds in them, and one for
+    // each thread of the process but this.
+    std::span<const std::uint32_t> thread_blocks;
+  };
+  // Loads a library, which finds its symbols in `scope`, in this order. Its start function has run,
+  // its constructors have not.
+  Result<LibraryNumber> load(const Library& library, const Memory& memory,
                              std::span<const LibraryNumber> scope);
   // The address of a symbol, of data in memory or of a function in the table; nullopt: none of
   // `scope` has it.

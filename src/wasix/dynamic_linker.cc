@@ -125,11 +125,6 @@ io::Task<std::size_t> DynamicLinker::enter(std::string name, std::string search_
   if (!code) {
     co_return fail_format(ErrorKind::kInvalid, "{}: {}", name, code.error().message());
   }
-  if ((*code)->layout().has_thread_local && process_.shared_memory() != nullptr) {
-    co_return fail_format(ErrorKind::kUnsupported,
-                          "{}: it exports thread-local variables, which libraries cannot have here",
-                          name);
-  }
   // Another thread may have been faster.
   if (const auto known = find_entry(file)) {
     co_return *known;

@@ -66,6 +66,9 @@ class DynamicLinker {
   // From a host function that does not wait: what the guest calls next, or 0 when all of the
   // opening has begun or one of its libraries could not (LibraryOpening::error).
   engine::TableIndex next_initializer(Thread& thread, LibraryOpening& opening);
+  // Before a new thread has an instance: memory for its thread-local variables of the libraries.
+  // Overloaded: there is none. `thread` asks for it.
+  Result<> prepare_thread(Thread& thread);
   // A thread has ended and begins nothing any more.
   void thread_ended() noexcept { begun_.notify(); }
 
@@ -91,6 +94,8 @@ class DynamicLinker {
     // Places; without those that failed.
     std::vector<std::size_t> needed;
     engine::LibraryNumber number = 0;
+    // Threads for which there is memory for its thread-local variables.
+    std::size_t thread_blocks = 0;
     ThreadId beginner = 0;
     State state = State::kFinding;
     bool global = false;
@@ -114,7 +119,7 @@ class DynamicLinker {
   std::vector<engine::LibraryNumber> global_scope() const;
   void add_with_needed(std::size_t place, std::vector<engine::LibraryNumber>& scope) const;
   Result<> link(Thread& thread, Entry& entry, std::size_t place, bool deep);
-  Result<std::uint32_t> reserve(Thread& thread, const engine::LibraryLayout& layout);
+  Result<std::uint32_t> reserve(Thread& thread, std::uint32_t bytes, std::uint32_t alignment);
   // One step each: an initializer, or 0.
   engine::TableIndex link_next(Thread& thread, LibraryOpening& opening);
   engine::TableIndex construct_next(Thread& thread, LibraryOpening& opening);

@@ -37,14 +37,14 @@ void DynamicLinker::add_with_needed(std::size_t place,
   }
 }
 
-Result<std::uint32_t> DynamicLinker::reserve(Thread& thread, const engine::LibraryLayout& layout) {
+Result<std::uint32_t> DynamicLinker::reserve(Thread& thread, std::uint32_t wanted,
+                                             std::uint32_t alignment) {
   constexpr std::uint64_t kPage = engine::SharedMemory::kPageBytes;
-  const auto aligned = [&layout](std::uint64_t address) {
-    const std::uint64_t alignment = layout.memory_alignment;
+  const auto aligned = [alignment](std::uint64_t address) {
     return (address + alignment - 1) / alignment * alignment;
   };
-  if (aligned(spare_begin_) + layout.memory_bytes > spare_end_) {
-    const std::uint64_t bytes = std::uint64_t{layout.memory_bytes} + layout.memory_alignment;
+  if (aligned(spare_begin_) + wanted > spare_end_) {
+    const std::uint64_t bytes = std::uint64_t{wanted} + alignment;
     const auto pages = static_cast<std::uint32_t>((bytes + kPage - 1) / kPage);
     const std::optional<std::uint32_t> before = process_.shared_memory() != nullptr
                                                     ? process_.grow_shared_memory(thread, pages)
@@ -57,12 +57,20 @@ Result<std::uint32_t> DynamicLinker::reserve(Thread& thread, const engine::Libra
     spare_end_ = begin + std::uint64_t{pages} * kPage;
   }
   const std::uint64_t base = aligned(spare_begin_);
-  spare_begin_ = base + layout.memory_bytes;
+  spare_begin_ = base + wanted;
   return static_cast<std::uint32_t>(base);
 }
 
 Result<> DynamicLinker::link(Thread& thread, Entry& entry, std::size_t place, bool deep) {
-  SELVEDGE_TRY(const std::uint32_t base, reserve(thread, entry.code->layout()));
+  const engine::LibraryLayout& layout = entry.code->layout();
+  SELVEDGE_TRY(const std::uint32_t base,
+               reserve(thread, layout.memory_bytes, layout.memory_alignment));
+  // This thread has its variables where the library's data is.
+  std::vector<std::uint32_t> blocks(layout.thread_local_bytes != 0 ? process_.threads().count()
+                                                                   : 0);
+  for (std::uint32_t& block : blocks) {
+    SELVEDGE_TRY(block, reserve(thread, layout.thread_local_bytes, layout.memory_alignment));
+  }
   std::vector<engine::LibraryNumber> scope;
   if (deep) {
     add_with_needed(place, scope);
@@ -73,14 +81,30 @@ Result<> DynamicLinker::link(Thread& thread, Entry& entry, std::size_t place, bo
     }
   }
   add_with_needed(place, scope);
-  auto loaded = engine::GuestLinks(thread).load(*entry.code, base, scope);
+  auto loaded =
+      engine::GuestLinks(thread).load(*entry.code, {.base = base, .thread_blocks = blocks}, scope);
   if (!loaded) {
     spare_begin_ = base;  // nobody else has taken of it meanwhile
     return std::unexpected(std::move(loaded).error());
   }
   entry.number = *loaded;
+  entry.thread_blocks = blocks.size();
   entry.state = State::kLinked;
   entry.beginner = thread.id();
+  return {};
+}
+
+Result<> DynamicLinker::prepare_thread(Thread& thread) {
+  for (auto& [place, entry] : entries_) {
+    if (entry.thread_blocks == 0 || entry.thread_blocks > process_.threads().count()) {
+      continue;
+    }
+    const engine::LibraryLayout& layout = entry.code->layout();
+    SELVEDGE_TRY(const std::uint32_t block,
+                 reserve(thread, layout.thread_local_bytes, layout.memory_alignment));
+    map_.add_thread_block(entry.number, block);
+    ++entry.thread_blocks;
+  }
   return {};
 }
 

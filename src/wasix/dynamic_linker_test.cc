@@ -83,7 +83,8 @@ class DynamicLinkerTest : public ::testing::Test {
     ASSERT_TRUE(std::get<std::shared_ptr<File>>(*opened)->write(std::span(&bytes, 1)).has_value());
   }
 
-  ExitStatus run(std::string_view program = kProgram) {
+  ExitStatus run() { return run(program_); }
+  ExitStatus run(std::string_view program) {
     ProcessOptions options;
     options.preopens.push_back({.guest_path = "/", .directory = files_->open_root()});
     options.workload =
@@ -112,7 +113,37 @@ class DynamicLinkerTest : public ::testing::Test {
   Machine machine_;
   TextLoader loader_{machine_};
   std::shared_ptr<MemoryFileSystem> files_;
+  std::string program_{kProgram};
 };
+
+// The same program with a memory that threads can share.
+std::string program_of_threads() {
+  constexpr std::string_view kOwn = R"((memory (export "memory") 1))";
+  std::string program(kProgram);
+  const std::string import = R"((import "env" "memory" (memory 1 64 shared)))";
+  program.replace(program.find(kOwn), kOwn.size(), R"((export "memory" (memory 0)))");
+  program.insert(program.find("(import"), import);
+  return program;
+}
+
+// A library with `size` bytes of thread-local variables, as wasm-ld lays them out; `more` has
+// $base, where they are.
+std::string thread_local_library(std::size_t size, std::string_view more) {
+  return fmt::format(R"((module
+    (@dylink.0 (mem-info (memory {0} 0) (table 0 0)) (export-info "own" tls))
+    (import "env" "memory" (memory 1 64 shared))
+    (import "env" "__memory_base" (global $memory i32))
+    (import "env" "append" (func $append (param i32)))
+    (global $base (mut i32) (i32.const 0))
+    (global (export "own") i32 (i32.const 0))
+    (func $start
+      (global.set $base (global.get $memory))
+      (memory.init 0 (global.get $memory) (i32.const 0) (i32.const {0})))
+    (start $start)
+    {1}
+    (data "{2}")))",
+                     size, more, std::string(size, 'A'));
+}
 
 constexpr std::uint32_t kNotLoaded = 200 + static_cast<std::uint32_t>(Errno::kNoexec);
 
@@ -233,6 +264,35 @@ TEST_F(DynamicLinkerTest, MoreMemoryOrElementsThanAllowed_IsAnError) {
   put("a", "(module (@dylink.0 (mem-info (memory 1000000 0) (table 0 0))))");
   expect(kNotLoaded);
   put("a", "(module (@dylink.0 (mem-info (memory 0 0) (table 1000000000 0))))");
+  expect(kNotLoaded);
+}
+
+TEST_F(DynamicLinkerTest, ThreadLocalVariables_AreInTheDataOfTheThreadThatLoads) {
+  program_ = program_of_threads();
+  put("a", thread_local_library(4, R"((func (export "run") (result i32)
+    (i32.add (i32.load8_u (global.get $base))
+             (i32.ne (global.get $base) (global.get $memory)))))"));
+  expect('A');
+}
+
+TEST_F(DynamicLinkerTest, ThreadLocalVariablesThatNothingPrepares_AreAnError) {
+  program_ = program_of_threads();
+  put("a", R"((module (@dylink.0 (mem-info (memory 4 0) (table 0 0)) (export-info "own" tls))
+                (import "env" "memory" (memory 1 64 shared))
+                (global (export "own") i32 (i32.const 0))))");
+  expect(kNotLoaded);
+  // Their block would not be in the library's data.
+  std::string outside = thread_local_library(4, "");
+  outside.replace(outside.find("global.set $base (global.get $memory)"), 37,
+                  "global.set $base (i32.const 70000000)");
+  put("a", outside);
+  expect_trap("not where its data is");
+}
+
+TEST_F(DynamicLinkerTest, ThreadLocalVariablesForWhichThereIsNoMemory_AreAnError) {
+  program_ = program_of_threads();
+  // The program has 1 MiB: it is enough for the library, and not for what a new thread begins with.
+  put("a", thread_local_library(600'000, ""));
   expect(kNotLoaded);
 }
 

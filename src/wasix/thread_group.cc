@@ -139,7 +139,7 @@ void ThreadGroup::start_forked(std::optional<base::MonotonicTime> deadline) {
   run(*threads_.at(kMainThread)->main.fiber);
 }
 
-ErrnoResult<ThreadId> ThreadGroup::spawn(std::uint32_t start_argument) {
+ErrnoResult<ThreadId> ThreadGroup::spawn(Thread& parent, std::uint32_t start_argument) {
   if (over_) {
     return refuse(Errno::kAgain);
   }
@@ -148,6 +148,10 @@ ErrnoResult<ThreadId> ThreadGroup::spawn(std::uint32_t start_argument) {
     return refuse(Errno::kNotsup);
   }
   if (!has_room() || next_id_ == kThreadIdEnd) {
+    return refuse(Errno::kAgain);
+  }
+  DynamicLinker* const linker = process_.linker();
+  if (linker != nullptr && !linker->prepare_thread(parent)) {
     return refuse(Errno::kAgain);
   }
   auto thread = make(next_id_);

@@ -8,9 +8,12 @@ import harness
 DYNAMIC = harness.GUESTS / "dynamic.wasm"
 FORK = harness.GUESTS / "dynamic_fork.wasm"
 THREADS = harness.GUESTS / "library_threads.wasm"
+THREAD_LOCAL = harness.GUESTS / "tls_threads.wasm"
 INDEPENDENT = harness.GUESTS / "library_threads_pie.wasm"
-harness.require(harness.BINARY, DYNAMIC, FORK, THREADS, INDEPENDENT, harness.GUESTS / "library.so",
-                harness.GUESTS / "library_needs.so", harness.GUESTS / "library_shared.so")
+LIBRARIES = ("library", "library_needs", "library_shared", "library_tls", "library_tls_init", "library_tls_user",
+             "library_tls_wasix")
+harness.require(harness.BINARY, DYNAMIC, FORK, THREADS, THREAD_LOCAL, INDEPENDENT,
+                *(harness.GUESTS / f"{name}.so" for name in LIBRARIES))
 
 
 class DylinkTest(unittest.TestCase):
@@ -51,6 +54,10 @@ class DylinkTest(unittest.TestCase):
 
     def test_threads_call_what_another_thread_has_loaded(self):
         done = self.run_case(THREADS)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_thread_local_variables_of_libraries(self):
+        done = self.run_case(THREAD_LOCAL)
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_position_independent_program(self):
