@@ -375,7 +375,7 @@ fn the_host_reaches_into_the_guest() {
 #[test]
 fn unsatisfied_imports_are_named() {
     let world = World::new();
-    let error = |wat| world.link(wat).err().expect("does not link");
+    let error = |wat| world.link(wat).expect_err("does not link");
     let missing = error(r#"(module (import "a" "b" (func (param i32))))"#);
     assert!(missing.contains(r#""a"."b" (i32) -> nothing"#), "{missing}");
     let other = error(r#"(module (import "t" "log" (func (param f32))))"#);

@@ -71,7 +71,7 @@ fn what_nothing_defines_is_an_error_that_names_it() {
         ("(mem-info", "(needed \"libc.so\") (mem-info", "libc.so"),
         ("(memory 1 100 shared)", "(memory 1 4 shared)", "--max-memory"),
     ] {
-        let error = linked(&PROGRAM.replace(from, to)).err().expect("refused");
+        let error = linked(&PROGRAM.replace(from, to)).expect_err("refused");
         assert!(error.message.contains(named), "{}", error.message);
     }
 }

@@ -2,31 +2,31 @@
 //! platform needs, and it does not change what a program computes:
 //!
 //! * `memory.atomic.wait32`, `wait64` and `notify` become calls of imported host functions, so that
-//! a waiting guest suspends its fiber. The instructions themselves would block the thread of a
-//! shard and let a guest grow the engine's table of waiters without bound. The functions come from
-//! the module "selvedge" and take the operands of the instruction, then its static offset:
-//! - `memory_atomic_wait32 (address i32, expected i32, timeout_ns i64, offset i32) -> i32`
-//! - `memory_atomic_wait64 (address i32, expected i64, timeout_ns i64, offset i32) -> i32`
-//! - `memory_atomic_notify (address i32, count i32, offset i32) -> i32`
+//!   a waiting guest suspends its fiber. The instructions themselves would block the thread of a
+//!   shard and let a guest grow the engine's table of waiters without bound. The functions come from
+//!   the module "selvedge" and take the operands of the instruction, then its static offset:
+//!   - `memory_atomic_wait32 (address i32, expected i32, timeout_ns i64, offset i32) -> i32`
+//!   - `memory_atomic_wait64 (address i32, expected i64, timeout_ns i64, offset i32) -> i32`
+//!   - `memory_atomic_notify (address i32, count i32, offset i32) -> i32`
 //!
-//! The host computes the effective address as the 33-bit sum of address and offset, and traps as
-//! the instruction would: out of bounds, unaligned, a wait on a memory that is not shared. The
-//! memory is exported as "selvedge.memory" for that.
+//!   The host computes the effective address as the 33-bit sum of address and offset, and traps as
+//!   the instruction would: out of bounds, unaligned, a wait on a memory that is not shared. The
+//!   memory is exported as "selvedge.memory" for that.
 //! * In a module that handles signals, imported functions get wrappers (rewrite_signals.rs) that ask
-//! "selvedge" for the next one: `next_signal () -> i32`, 0 for none.
+//!   "selvedge" for the next one: `next_signal () -> i32`, 0 for none.
 //! * `memory.fill` and `memory.copy` of more than a block become calls of added functions that the
-//! engine can interrupt (rewrite_bulk.rs).
+//!   engine can interrupt (rewrite_bulk.rs).
 //! * `memory.grow` of a shared memory becomes `memory_grow (pages i32) -> i32` of "selvedge": the engine
-//! asks no limiter before a shared memory grows, and the process's other memories share its limit.
+//!   asks no limiter before a shared memory grows, and the process's other memories share its limit.
 //! * Programs that load libraries or call functions by number get wrappers and an open table, and libraries give
-//! their start function away (rewrite_dynamic.rs).
+//!   their start function away (rewrite_dynamic.rs).
 //! * Every mutable global that the module defines is exported as "selvedge.global.<index>" (its
-//! index in the module as it came), so that fork and snapshots can copy its value.
+//!   index in the module as it came), so that fork and snapshots can copy its value.
 //! * The memory of a module that forks becomes a shared one that it imports as "selvedge"."memory": such a memory
-//! is the process's own, which can be copied without touching it.
+//!   is the process's own, which can be copied without touching it.
 //! * Programs with contexts get such a memory too, and begin their data once (rewrite_contexts.rs).
 //! * The maximum of a shared memory is lowered to what the platform allows: a shared memory
-//! reserves its maximum.
+//!   reserves its maximum.
 //!
 //! Nothing else changes: sections that need no change are copied byte for byte, and a module that
 //! needs none of this is not touched. Names that begin with "selvedge." are reserved.

@@ -493,7 +493,7 @@ fn reserved_names_are_refused() {
         "(module (func (export \"selvedge.memory\")))",
         "(module (import \"selvedge\" \"memory_atomic_notify\" (func)))",
     ] {
-        let error = rewrite(&module(text), &NO_LIMIT).err().expect("refused");
+        let error = rewrite(&module(text), &NO_LIMIT).expect_err("refused");
         assert_eq!(error.kind, NativeErrorKind::Invalid);
         assert!(error.message.contains("reserved"), "{}", error.message);
     }
@@ -655,6 +655,6 @@ fn start_function_of_a_library_becomes_an_export() {
 fn library_with_shared_memory_has_passive_data() {
     let text = r#"(module (@dylink.0 (mem-info (memory 0 0) (table 0 0)))
         (import "env" "memory" (memory 1 2 shared)) (data (i32.const 0) "x"))"#;
-    let error = rewrite(&module(text), &NO_LIMIT).err().expect("refused");
+    let error = rewrite(&module(text), &NO_LIMIT).expect_err("refused");
     assert!(error.message.contains("--shared-memory"), "{}", error.message);
 }
