@@ -10,6 +10,8 @@ use crate::thread_local::{self, ThreadLocal};
 
 /// Libraries that one library may need.
 const NEEDED_MAX: usize = 256;
+/// Folders in which to look for them.
+const FOLDERS_MAX: usize = 64;
 const NAME_SIZE_MAX: usize = 4096;
 /// Bytes or table elements of one library.
 const SIZE_MAX: u32 = 1 << 30;
@@ -33,6 +35,7 @@ pub struct DylinkLayout {
 pub struct Dylink {
     pub(crate) layout: DylinkLayout,
     needed: Vec<String>,
+    folders: Vec<String>,
     /// Symbols that need not exist.
     pub(crate) weak: Vec<String>,
     pub(crate) thread_local: Option<ThreadLocal>,
@@ -86,7 +89,15 @@ impl Dylink {
                     .filter(|import| import.flags.contains(SymbolFlags::BINDING_WEAK));
                 self.weak = weak.map(|import| import.field.to_owned()).collect();
             }
-            Dylink0Subsection::RuntimePath(_) | Dylink0Subsection::Unknown { .. } => {}
+            Dylink0Subsection::RuntimePath(folders) => {
+                if folders.len() > FOLDERS_MAX
+                    || folders.iter().any(|folder| folder.len() > NAME_SIZE_MAX)
+                {
+                    return Err(invalid("the library has too many folders to look for others in"));
+                }
+                self.folders = folders.into_iter().map(str::to_owned).collect();
+            }
+            Dylink0Subsection::Unknown { .. } => {}
         }
         Ok(())
     }
@@ -172,6 +183,19 @@ pub extern "C" fn selvedge_dylink_needed_count(dylink: &Dylink) -> usize {
 #[unsafe(no_mangle)]
 pub extern "C" fn selvedge_dylink_needed(dylink: &Dylink, index: usize) -> Bytes {
     Bytes::borrowed(dylink.needed[index].as_bytes())
+}
+
+/// How many folders it has for the libraries that it needs (WASM_DYLINK_RUNTIME_PATH). Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_dylink_folder_count(dylink: &Dylink) -> usize {
+    dylink.folders.len()
+}
+
+/// Number `index` of them, which is below the count; "$ORIGIN" in it stands for where the module itself is.
+/// Borrowed from `dylink`. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_dylink_folder(dylink: &Dylink, index: usize) -> Bytes {
+    Bytes::borrowed(dylink.folders[index].as_bytes())
 }
 
 #[cfg(test)]

@@ -15,11 +15,21 @@ struct FreeBuffer {
   void operator()(native::Buffer* buffer) const noexcept { native::selvedge_buffer_free(buffer); }
 };
 
+LibraryNeeds needs_of(const native::Dylink& dylink) {
+  LibraryNeeds needs;
+  for (std::size_t index = 0; index < native::selvedge_dylink_needed_count(&dylink); ++index) {
+    needs.names.emplace_back(text_of(native::selvedge_dylink_needed(&dylink, index)));
+  }
+  for (std::size_t index = 0; index < native::selvedge_dylink_folder_count(&dylink); ++index) {
+    needs.folders.emplace_back(text_of(native::selvedge_dylink_folder(&dylink, index)));
+  }
+  return needs;
+}
+
 }  // namespace
 
-Library::Library(Private, native::Library* native, LibraryLayout layout,
-                 std::vector<std::string> needed)
-    : native_(native), layout_(layout), needed_(std::move(needed)) {}
+Library::Library(Private, native::Library* native, LibraryLayout layout, LibraryNeeds needs)
+    : native_(native), layout_(layout), needs_(std::move(needs)) {}
 
 Library::~Library() { native::selvedge_library_free(native_); }
 
@@ -34,12 +44,6 @@ Result<std::shared_ptr<const Library>> Library::create(const native::HostFunctio
   }
   const std::unique_ptr<native::Dylink, FreeDylink> dylink(read);
   const native::DylinkLayout layout = native::selvedge_dylink_layout(dylink.get());
-  std::vector<std::string> needed;
-  const std::size_t count = native::selvedge_dylink_needed_count(dylink.get());
-  needed.reserve(count);
-  for (std::size_t index = 0; index < count; ++index) {
-    needed.emplace_back(text_of(native::selvedge_dylink_needed(dylink.get(), index)));
-  }
   native::Library* library = nullptr;
   SELVEDGE_TRY_VOID(take_native_error(
       native::selvedge_library_new(&functions, module.native(), dylink.get(), &library)));
@@ -48,7 +52,7 @@ Result<std::shared_ptr<const Library>> Library::create(const native::HostFunctio
       LibraryLayout{.memory_bytes = layout.memory_size,
                     .memory_alignment = layout.memory_alignment,
                     .thread_local_bytes = layout.thread_local_size},
-      std::move(needed));
+      needs_of(*dylink));
 }
 
 Result<> GuestLinks::check(native::NativeError* error) {

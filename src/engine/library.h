@@ -38,13 +38,20 @@ struct LibraryLayout {
   std::uint32_t thread_local_bytes = 0;
 };
 
+// The libraries whose symbols a module wants.
+struct LibraryNeeds {
+  std::vector<std::string> names;
+  // Where they are looked for, besides the usual folders; "$ORIGIN" stands for the module's own.
+  std::vector<std::string> folders;
+};
+
 // Compiled code that any process can load. Immutable; any thread.
 class Library {
   // Only create() can name it.
   struct Private {};
 
  public:
-  Library(Private, native::Library* native, LibraryLayout layout, std::vector<std::string> needed);
+  Library(Private, native::Library* native, LibraryLayout layout, LibraryNeeds needs);
   // For HostFunctions.
   static Result<std::shared_ptr<const Library>> create(const native::HostFunctions& functions,
                                                        const Module& module, base::ByteSpan wasm);
@@ -53,16 +60,13 @@ class Library {
   Library& operator=(const Library&) = delete;
 
   const LibraryLayout& layout() const noexcept [[clang::lifetimebound]] { return layout_; }
-  // Names of the libraries whose symbols it wants.
-  const std::vector<std::string>& needed() const noexcept [[clang::lifetimebound]] {
-    return needed_;
-  }
+  const LibraryNeeds& needs() const noexcept [[clang::lifetimebound]] { return needs_; }
   const native::Library* native() const noexcept { return native_; }
 
  private:
   native::Library* native_;
   LibraryLayout layout_;
-  std::vector<std::string> needed_;
+  LibraryNeeds needs_;
 };
 
 // Of one process; the program itself is 0.

@@ -21,6 +21,31 @@ constexpr std::string_view kSystemFolders = "/lib:/usr/lib:/usr/local/lib";
 constexpr std::string_view kNeededFailed = "a library that it needs could not be loaded";
 constexpr std::size_t kPlaceEnd = std::numeric_limits<LibraryHandle>::max() - kFirstLibraryHandle;
 
+// A list with colons; without empty names.
+std::vector<std::string> folders_of(std::string_view list) {
+  std::vector<std::string> folders;
+  while (!list.empty() && folders.size() < DynamicLinker::kFoldersMax) {
+    const std::size_t end = std::min(list.find(':'), list.size());
+    if (end != 0) {
+      folders.emplace_back(list.substr(0, end));
+    }
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return folders;
+}
+
+// `folder` with what stands for the module's own folder replaced, where it begins with that.
+std::string with_origin(std::string folder, std::string_view origin) {
+  for (const std::string_view name : {"$ORIGIN", "${ORIGIN}"}) {
+    const std::string_view rest =
+        std::string_view(folder).substr(std::min(name.size(), folder.size()));
+    if (folder.starts_with(name) && (rest.empty() || rest.starts_with('/'))) {
+      return folder.replace(0, name.size(), origin);
+    }
+  }
+  return folder;
+}
+
 std::string_view folder_of(std::string_view path) noexcept {
   return path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
 }
@@ -36,29 +61,18 @@ struct DynamicLinker::FoundFile {
 DynamicLinker::DynamicLinker(Process& process)
     : process_(process), begun_(process.shard().reactor) {}
 
-Result<DynamicLinker::FoundFile> DynamicLinker::find_file(const std::string& name,
-                                                          std::string_view search_path,
-                                                          std::string_view from) {
+Result<DynamicLinker::FoundFile> DynamicLinker::find_file(const Wanted& wanted) {
   const std::string& working_directory = process_.working_directory();
+  const std::string& name = wanted.name;
   std::vector<std::string> candidates;
   if (name.find('/') != std::string::npos) {
     candidates.push_back(absolute_path(working_directory, name));
   } else {
-    const auto add = [&](std::string_view folder) {
-      if (!folder.empty() && candidates.size() < kFoldersMax) {
+    for (const std::vector<std::string>& folders : {wanted.folders, folders_of(kSystemFolders)}) {
+      for (const std::string& folder : folders) {
         candidates.push_back(absolute_path(absolute_path(working_directory, folder), name));
       }
-    };
-    const auto add_all = [&add](std::string_view folders) {
-      while (!folders.empty()) {
-        const std::size_t end = std::min(folders.find(':'), folders.size());
-        add(folders.substr(0, end));
-        folders.remove_prefix(std::min(end + 1, folders.size()));
-      }
-    };
-    add_all(search_path);
-    add(from);
-    add_all(kSystemFolders);
+    }
   }
   for (std::string& path : candidates) {
     ErrnoResult<std::shared_ptr<File>> file = internal::open_whole_file(process_, path);
@@ -68,6 +82,24 @@ Result<DynamicLinker::FoundFile> DynamicLinker::find_file(const std::string& nam
     }
   }
   return fail_format(ErrorKind::kNotFound, "{}: there is no such library", name);
+}
+
+std::vector<DynamicLinker::Wanted> DynamicLinker::wanted_by(const engine::LibraryNeeds& needs,
+                                                            std::string_view origin,
+                                                            std::string_view search_path) const {
+  std::vector<std::string> folders = folders_of(search_path);
+  for (const std::string& folder : needs.folders) {
+    for (std::string& part : folders_of(folder)) {
+      folders.push_back(with_origin(std::move(part), origin));
+    }
+  }
+  folders.emplace_back(origin);
+  folders.resize(std::min(folders.size(), kFoldersMax));
+  std::vector<Wanted> wanted;
+  for (const std::string& name : needs.names) {
+    wanted.push_back({.name = name, .folders = folders});
+  }
+  return wanted;
 }
 
 std::optional<std::size_t> DynamicLinker::find_entry(const FoundFile& file) const noexcept {
@@ -104,9 +136,10 @@ class DynamicLinker::Finding {
 };
 
 // Names are copied: what they come from may move while a file is read.
-io::Task<std::size_t> DynamicLinker::enter(std::string name, std::string search_path,
-                                           std::string from, std::size_t depth, bool only_known) {
-  SELVEDGE_CO_TRY(FoundFile file, find_file(name, search_path, from));
+io::Task<std::size_t> DynamicLinker::enter(Wanted wanted, std::string search_path,
+                                           std::size_t depth, bool only_known) {
+  const std::string& name = wanted.name;
+  SELVEDGE_CO_TRY(FoundFile file, find_file(wanted));
   if (const auto known = find_entry(file)) {
     co_return *known;
   }
@@ -133,16 +166,15 @@ io::Task<std::size_t> DynamicLinker::enter(std::string name, std::string search_
     co_return fail_format(ErrorKind::kOverloaded, "{}: too many libraries", name);
   }
   const std::size_t place = next_place_++;
-  const std::string folder(folder_of(file.path));
-  const std::vector<std::string> needed = (*code)->needed();
+  const std::vector<Wanted> needed = wanted_by((*code)->needs(), folder_of(file.path), search_path);
   entries_.emplace(place, Entry{.path = std::move(file.path),
                                 .device = file.stat.dev,
                                 .inode = file.stat.ino,
                                 .code = *std::move(code),
                                 .needed = {}});
   Finding finding(*this, place);
-  for (const std::string& other : needed) {
-    auto found = co_await enter(other, search_path, folder, depth + 1, false);
+  for (const Wanted& other : needed) {
+    auto found = co_await enter(other, search_path, depth + 1, false);
     if (!found) {
       co_return fail_format(found.error().kind(), "{}, which {} needs", found.error().message(),
                             name);
@@ -207,9 +239,10 @@ bool DynamicLinker::others_are_busy(const Thread& thread,
 
 io::Task<LibraryOpening> DynamicLinker::find(const Thread& thread, LibraryRequest request) {
   const std::string name = request.name;
-  SELVEDGE_CO_TRY(const std::size_t place,
-                  co_await enter(std::move(request.name), std::move(request.search_path), "", 0,
-                                 request.only_known));
+  SELVEDGE_CO_TRY(
+      const std::size_t place,
+      co_await enter({.name = std::move(request.name), .folders = folders_of(request.search_path)},
+                     request.search_path, 0, request.only_known));
   LibraryOpening opening;
   opening.handle = static_cast<LibraryHandle>(place) + kFirstLibraryHandle;
   opening.deep = request.deep;

@@ -104,10 +104,17 @@ class DynamicLinker {
   struct FoundFile;
   class Finding;
 
-  io::Task<std::size_t> enter(std::string name, std::string search_path, std::string from,
-                              std::size_t depth, bool only_known);
-  Result<FoundFile> find_file(const std::string& name, std::string_view search_path,
-                              std::string_view from);
+  // A name, and in which folders it is looked for, before the system's own.
+  struct Wanted {
+    std::string name;
+    std::vector<std::string> folders;
+  };
+  io::Task<std::size_t> enter(Wanted wanted, std::string search_path, std::size_t depth,
+                              bool only_known);
+  Result<FoundFile> find_file(const Wanted& wanted);
+  // What the module at `path` needs, where its section "dylink.0" says.
+  std::vector<Wanted> wanted_by(const engine::LibraryNeeds& needs, std::string_view origin,
+                                std::string_view search_path) const;
   std::optional<std::size_t> find_entry(const FoundFile& file) const noexcept;
   // Takes `place` out, and everything that needs it and is not linked.
   void drop(std::size_t place) noexcept;

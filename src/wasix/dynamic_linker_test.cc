@@ -77,7 +77,12 @@ class DynamicLinkerTest : public ::testing::Test {
   void put(std::string_view name, std::string_view wat) {
     const auto wasm = engine::wat_to_wasm(wat);
     ASSERT_TRUE(wasm.has_value()) << wasm.error().message();
-    auto opened = files_->open_root()->open(name, {.oflags = Oflags::kCreat, .write = true});
+    const auto root = files_->open_root();
+    for (std::size_t slash = name.find('/'); slash != name.npos;
+         slash = name.find('/', slash + 1)) {
+      static_cast<void>(root->make_directory(name.substr(0, slash)));  // it may exist
+    }
+    auto opened = root->open(name, {.oflags = Oflags::kCreat, .write = true});
     ASSERT_TRUE(opened.has_value());
     const base::ByteSpan bytes(*wasm);
     ASSERT_TRUE(std::get<std::shared_ptr<File>>(*opened)->write(std::span(&bytes, 1)).has_value());
@@ -305,6 +310,31 @@ TEST_F(DynamicLinkerTest, StartFunctionThatFails_EndsTheProgram) {
   expect_trap("waits");
   put("a", library("", R"((func (export "__wasm_call_ctors") unreachable))"));
   expect_trap("unreachable");
+}
+
+// A library of one constructor, which appends `digit`.
+std::string appending(int digit, std::string_view sections = "") {
+  return library(sections, fmt::format(R"((func (export "__wasm_call_ctors")
+                                         (call $append (i32.const {}))))",
+                                       digit));
+}
+
+TEST_F(DynamicLinkerTest, NeededLibraries_AreLookedForInTheSearchPathThenTheRunPathThenBeside) {
+  // The program's search path is "/".
+  put("a", appending(9, R"((needed "sub/a.so"))"));
+  put("sub/a.so", appending(1, R"((needed "x" "y" "z" "b" "w")
+    (runtime-path "/nothing" "$ORIGIN/lib:/more/y" "${ORIGIN}" "$ORIGINAL" "relative"))"));
+  put("sub/lib/x", appending(2));
+  put("sub/x", appending(8));
+  put("more/y/y", appending(3));
+  put("relative/z", appending(4, R"((needed "v" "u"))"));
+  put("relative/v", appending(5));  // it has no run path of its own, nor that of what needs it
+  put("sub/v", appending(8));
+  put("lib/u", appending(6));
+  put("b", appending(7));
+  put("sub/b", appending(8));
+  put("usr/lib/w", appending(8));
+  expect(235'647'819);
 }
 
 TEST_F(DynamicLinkerTest, TooManyLibraries_AreAnError) {
