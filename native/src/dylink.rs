@@ -59,6 +59,10 @@ impl Dylink {
         &self.needed
     }
 
+    pub(crate) fn folders(&self) -> &[String] {
+        &self.folders
+    }
+
     fn add(&mut self, part: Dylink0Subsection<'_>) -> Result<(), NativeError> {
         match part {
             Dylink0Subsection::MemInfo(info) => {

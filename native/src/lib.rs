@@ -10,6 +10,7 @@ pub mod fiber;
 pub mod guest;
 pub mod host_functions;
 pub mod limits;
+pub mod link_bind;
 pub mod link_calls;
 pub mod link_load;
 pub mod link_map;
@@ -25,6 +26,7 @@ pub mod wat;
 
 // Tools on bytes.
 pub mod dylink;
+mod function_names;
 pub mod hash;
 pub mod http1;
 pub mod inspect;

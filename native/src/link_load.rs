@@ -29,7 +29,7 @@ pub struct Library {
 }
 
 /// What a name stands for.
-enum Symbol {
+pub(crate) enum Symbol {
     Function(u32, String),
     Data(u32),
     /// Where it is in the block that each thread has of the module.
@@ -78,7 +78,7 @@ impl StoreLinks {
         }
     }
 
-    fn symbol(
+    pub(crate) fn symbol(
         &self,
         store: &mut Store<'_>,
         map: &Map,
@@ -121,7 +121,7 @@ impl StoreLinks {
     }
 
     /// The entry of an offset table for a symbol.
-    fn entry(
+    pub(crate) fn entry(
         &mut self,
         store: &mut Store<'_>,
         map: &mut Map,
@@ -310,7 +310,7 @@ impl StoreLinks {
     }
 }
 
-fn undefined(name: &str) -> String {
+pub(crate) fn undefined(name: &str) -> String {
     format!("the symbol {} is not defined", shown(name))
 }
 
@@ -453,7 +453,7 @@ pub(crate) unsafe fn work_on_links<R>(
 
 /// # Safety
 /// `first` is readable for `count` numbers that outlive the slice; with none of them it may be null.
-unsafe fn numbers<'a>(first: *const u32, count: usize) -> &'a [u32] {
+pub(crate) unsafe fn numbers<'a>(first: *const u32, count: usize) -> &'a [u32] {
     if count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(first, count) } }
 }
 

@@ -16,6 +16,7 @@ use wasmtime::{
 use crate::dylink::DylinkLayout;
 use crate::guest::GrowDecision;
 use crate::limits::GuestEnded;
+use crate::link_bind::Binding;
 use crate::link_run::{NO_STACK_POINTER, instantiate, memory, program, stack_pointer};
 use crate::link_threads::Blocks;
 use crate::memory::{global_from_bytes, mutable_globals};
@@ -112,6 +113,8 @@ pub(crate) struct Map {
     pub(crate) functions: HashMap<(u32, String), u32>,
     pub(crate) callers: HashMap<(String, Layout), u32>,
     pub(crate) closures: Closures,
+    /// What the program needs of the libraries.
+    pub(crate) bindings: Vec<Binding>,
     /// For functions that are called once and at once.
     pub(crate) scratch: Option<u32>,
     /// Elements that the table of each thread has; None: nothing has been added yet.
@@ -442,7 +445,7 @@ impl StoreLinks {
             self.place(store, map, index, &element)?;
         }
         self.revision = self.shared.revision.load(Ordering::Relaxed);
-        Ok(())
+        self.set_bindings(store, map)
     }
 
     /// The imports of a library in this store.

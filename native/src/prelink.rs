@@ -6,25 +6,33 @@
 //! * Memory from 1,024: the program's data, its stack (1 MiB), its heap. The table from 1: its functions.
 //! * Imported globals become defined ones, which keep their indices: `__memory_base`, `__table_base`,
 //!   `__stack_pointer`, the offset table `GOT.mem` and `GOT.func` with the addresses of what the program exports and of
-//!   `__heap_base` and its like. So does the imported table, and tags of exceptions.
+//!   `__heap_base` and its like. So does the imported table, tags of exceptions, and a memory that is not shared.
 //! * `_start` first applies the relocations of data, which only the first thread may do.
 //!
-//! Libraries that the program needs before it starts are not loaded.
+//! A program that needs libraries before it starts, position-independent or not, is *bound* to them when it runs.
+//! Its `_start` first calls `load_needed` of "selvedge", which loads them (rewrite_dynamic.rs). What it imports
+//! from "env" and from offset tables and does not define itself, and the libraries, are names of exports:
+//!
+//! * "selvedge.library.<number>.<name>" and "selvedge.folder.<number>.<path>", in their order.
+//! * "selvedge.function.<number>.<name>": a global for the table element of a function. An imported function
+//!   becomes one that calls through it. "selvedge.data.<number>.<name>": a global for an address.
+//! * "selvedge.weak.<number>.<name>": a global for a symbol that need not exist.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::convert::Infallible;
 
 use wasm_encoder::reencode;
 use wasmparser::{
     BinaryReader, CompositeInnerType, Element, ElementItems, ElementKind, ElementSectionReader,
     ExportSectionReader, ExternalKind, FunctionSectionReader, GlobalSectionReader,
-    ImportSectionReader, Operator, TypeRef, TypeSectionReader,
+    ImportSectionReader, Operator, TableSectionReader, TypeRef, TypeSectionReader,
 };
 
 use crate::buffer::{Buffer, Bytes};
 use crate::dylink::{self, Dylink};
 use crate::error::{NativeError, NativeErrorKind};
 use crate::inspect::{FEATURES, shown};
+use crate::rewrite::HOST_MODULE;
 use crate::sections::{self, Section, id};
 
 #[path = "prelink_write.rs"]
@@ -37,7 +45,20 @@ const PAGE_BYTES: u64 = 65_536;
 /// Element 0 is what a null pointer calls.
 const TABLE_BASE: u32 = 1;
 const START: &str = "_start";
+const MEMORY: &str = "memory";
 const RELOCATIONS: &str = "__wasm_apply_data_relocs";
+const ENVIRONMENT: &str = "env";
+/// Imported from "selvedge" by programs that need libraries.
+pub(crate) const LOAD_NEEDED: &str = "load_needed";
+
+/// What the names of exports begin with that tell what a program needs.
+pub(crate) const LIBRARY_PREFIX: &str = "selvedge.library.";
+pub(crate) const FOLDER_PREFIX: &str = "selvedge.folder.";
+pub(crate) const FUNCTION_PREFIX: &str = "selvedge.function.";
+pub(crate) const DATA_PREFIX: &str = "selvedge.data.";
+pub(crate) const WEAK_PREFIX: &str = "selvedge.weak.";
+pub(crate) const PREFIXES: [&str; 5] =
+    [LIBRARY_PREFIX, FOLDER_PREFIX, FUNCTION_PREFIX, DATA_PREFIX, WEAK_PREFIX];
 
 enum Failure {
     Ours(NativeError),
@@ -66,6 +87,16 @@ fn refused(message: String) -> Failure {
     Failure::Ours(NativeError::new(NativeErrorKind::Unsupported, message))
 }
 
+fn reserved(name: &str) -> Failure {
+    Failure::Ours(NativeError::new(
+        NativeErrorKind::Invalid,
+        format!(
+            "the program uses {}, and names that begin with \"selvedge\" are reserved",
+            shown(name)
+        ),
+    ))
+}
+
 fn undefined(module: &str, name: &str) -> Failure {
     refused(format!(
         "the program imports the global {}.{}, which nothing defines before it runs",
@@ -84,6 +115,9 @@ struct Layout {
 }
 
 impl Layout {
+    /// Of a program whose linker has given it all of its addresses.
+    const FIXED: Layout = Layout { memory_base: 0, stack_low: 0, stack_high: 0, pages: 0 };
+
     fn new(dylink: &Dylink) -> Layout {
         let data = DATA_BEGIN.next_multiple_of(u64::from(dylink.layout.memory_alignment));
         let stack_low =
@@ -100,6 +134,9 @@ impl Layout {
 
     /// What linkers define.
     fn symbol(&self, name: &str) -> Option<u32> {
+        if self.pages == 0 {
+            return None;
+        }
         Some(match name {
             "__heap_end" => (self.pages * PAGE_BYTES) as u32,
             "__stack_low" | "__data_end" => self.stack_low,
@@ -117,6 +154,20 @@ struct Global {
     mutable: bool,
 }
 
+struct FunctionImport {
+    module: String,
+    name: String,
+    kind: u32,
+}
+
+/// What matters of a function's type.
+#[derive(Clone, Copy)]
+struct FunctionType {
+    parameters: u32,
+    /// It has neither parameters nor results.
+    is_plain: bool,
+}
+
 /// What the program has.
 struct Program<'a> {
     wasm: &'a [u8],
@@ -126,11 +177,13 @@ struct Program<'a> {
     globals: Vec<Global>,
     /// Name and type.
     tags: Vec<(String, u32)>,
+    /// A memory that is imported and that no other instance shares.
+    memory: Option<wasmparser::MemoryType>,
     /// The least size of the imported table.
     imported_table: Option<u64>,
-    imported_functions: u32,
-    /// Types without parameters and results.
-    plain_types: HashSet<u32>,
+    imported_functions: Vec<FunctionImport>,
+    /// None: not a function.
+    types: Vec<Option<FunctionType>>,
     /// Type of each defined function.
     function_types: Vec<u32>,
     exports: HashMap<String, (ExternalKind, u32)>,
@@ -138,6 +191,8 @@ struct Program<'a> {
     elements: HashMap<u32, u32>,
     /// Offsets of the constant globals that the program defines.
     offsets: HashMap<u32, u32>,
+    own_globals: u32,
+    has_own_table: bool,
 }
 
 fn reader<'a>(wasm: &'a [u8], section: &Section) -> BinaryReader<'a> {
@@ -154,18 +209,26 @@ impl<'a> Program<'a> {
             sections: Vec::new(),
             globals: Vec::new(),
             tags: Vec::new(),
+            memory: None,
             imported_table: None,
-            imported_functions: 0,
-            plain_types: HashSet::new(),
+            imported_functions: Vec::new(),
+            types: Vec::new(),
             function_types: Vec::new(),
             exports: HashMap::new(),
             elements: HashMap::new(),
             offsets: HashMap::new(),
+            own_globals: 0,
+            has_own_table: false,
         };
         for section in sections::sections(wasm) {
             let section = section.map_err(|_| Failure::Malformed)?;
             program.look_at(&section)?;
             program.sections.push(section);
+        }
+        let is_base =
+            |global: &Global| ["__memory_base", "__table_base"].contains(&global.name.as_str());
+        if program.imported_table.is_none() && !program.globals.iter().any(is_base) {
+            program.layout = Layout::FIXED;
         }
         Ok(program)
     }
@@ -184,6 +247,7 @@ impl<'a> Program<'a> {
                 let globals = GlobalSectionReader::new(reader)?;
                 for (index, global) in (self.globals.len() as u32..).zip(globals) {
                     let global = global?;
+                    self.own_globals += 1;
                     let mut operators = global.init_expr.get_operators_reader();
                     if let Operator::I32Const { value } = operators.read()?
                         && !global.ty.mutable
@@ -192,9 +256,13 @@ impl<'a> Program<'a> {
                     }
                 }
             }
+            id::TABLE => self.has_own_table = TableSectionReader::new(reader)?.count() != 0,
             id::EXPORT => {
                 for export in ExportSectionReader::new(reader)? {
                     let export = export?;
+                    if PREFIXES.iter().any(|prefix| export.name.starts_with(prefix)) {
+                        return Err(reserved(export.name));
+                    }
                     self.exports.insert(export.name.to_owned(), (export.kind, export.index));
                 }
             }
@@ -209,16 +277,15 @@ impl<'a> Program<'a> {
     }
 
     fn look_at_types(&mut self, types: TypeSectionReader<'_>) -> Result<(), Failure> {
-        let mut index = 0;
         for group in types {
             for kind in group?.types() {
-                if let CompositeInnerType::Func(function) = &kind.composite_type.inner
-                    && function.params().is_empty()
-                    && function.results().is_empty()
-                {
-                    self.plain_types.insert(index);
-                }
-                index += 1;
+                self.types.push(match &kind.composite_type.inner {
+                    CompositeInnerType::Func(function) => Some(FunctionType {
+                        parameters: function.params().len() as u32,
+                        is_plain: function.params().is_empty() && function.results().is_empty(),
+                    }),
+                    _ => None,
+                });
             }
         }
         Ok(())
@@ -227,8 +294,17 @@ impl<'a> Program<'a> {
     fn look_at_imports(&mut self, imports: ImportSectionReader<'_>) -> Result<(), Failure> {
         for import in imports.into_imports() {
             let import = import?;
+            if import.module == HOST_MODULE {
+                return Err(reserved(import.name));
+            }
             match import.ty {
-                TypeRef::Func(_) | TypeRef::FuncExact(_) => self.imported_functions += 1,
+                TypeRef::Func(kind) | TypeRef::FuncExact(kind) => {
+                    self.imported_functions.push(FunctionImport {
+                        module: import.module.to_owned(),
+                        name: import.name.to_owned(),
+                        kind,
+                    });
+                }
                 TypeRef::Global(kind) if kind.content_type != wasmparser::ValType::I32 => {
                     return Err(undefined(import.module, import.name));
                 }
@@ -246,6 +322,7 @@ impl<'a> Program<'a> {
                         return Err(undefined(import.module, import.name));
                     }
                 }
+                TypeRef::Memory(memory) if !memory.shared => self.memory = Some(memory),
                 TypeRef::Memory(_) => {}
             }
         }
@@ -272,8 +349,39 @@ impl<'a> Program<'a> {
         Ok(())
     }
 
-    /// The value that an imported global has.
-    fn value(&self, global: &Global) -> Result<u32, Failure> {
+    /// The exported function of that name, without parameters and results, and its type.
+    fn plain_export(&self, name: &str) -> Option<(u32, u32)> {
+        let Some((ExternalKind::Func, index)) = self.exports.get(name) else {
+            return None;
+        };
+        let defined = index.checked_sub(self.imported_functions.len() as u32)?;
+        let kind = *self.function_types.get(defined as usize)?;
+        let function = self.types.get(kind as usize).copied().flatten()?;
+        function.is_plain.then_some((*index, kind))
+    }
+
+    /// It needs libraries, among which what it does not define is looked for when it runs.
+    fn is_bound(&self) -> bool {
+        !self.dylink.needed().is_empty()
+    }
+
+    fn is_weak(&self, name: &str) -> bool {
+        self.dylink.weak.iter().any(|weak| weak == name)
+    }
+
+    /// Each of its threads has another one.
+    fn is_thread_local(&self, name: &str) -> bool {
+        self.dylink.thread_local.is_some()
+            && self.dylink.thread_local_symbols.iter().any(|symbol| symbol == name)
+    }
+
+    /// The imported function becomes one of the program's own, which calls another through the table.
+    fn is_redirected(&self, import: &FunctionImport) -> bool {
+        import.module == ENVIRONMENT && (self.is_bound() || self.is_weak(&import.name))
+    }
+
+    /// The value that an imported global has; None: that is known when the program runs.
+    fn value(&self, global: &Global) -> Result<Option<u32>, Failure> {
         let name = global.name.as_str();
         let known = match (global.module.as_str(), name) {
             ("env", "__memory_base") => Some(self.layout.memory_base),
@@ -281,6 +389,7 @@ impl<'a> Program<'a> {
             ("env", "__stack_pointer") => Some(self.layout.stack_high),
             // Each thread sets its own.
             ("env", "__tls_base") => Some(0),
+            ("GOT.mem", _) if self.is_thread_local(name) => None,
             ("GOT.mem", _) => match self.exports.get(name) {
                 Some((ExternalKind::Global, index)) => {
                     let offset = self.offsets.get(index);
@@ -294,12 +403,16 @@ impl<'a> Program<'a> {
             },
             _ => None,
         };
-        let weak = || self.dylink.weak.iter().any(|weak| weak == name).then_some(0);
-        known.or_else(weak).ok_or_else(|| undefined(&global.module, name))
+        let is_entry = global.mutable && global.module.starts_with("GOT.");
+        if known.is_none() && is_entry && self.is_bound() {
+            return Ok(None);
+        }
+        let value = known.or_else(|| self.is_weak(name).then_some(0));
+        value.map(Some).ok_or_else(|| undefined(&global.module, name))
     }
 }
 
-/// None: the module is not a position-independent program.
+/// None: the module is no program that has anything to link.
 pub(crate) fn prelink(wasm: &[u8]) -> Result<Option<Vec<u8>>, NativeError> {
     let Some(dylink) = dylink::read(wasm)? else {
         return Ok(None);
@@ -308,10 +421,12 @@ pub(crate) fn prelink(wasm: &[u8]) -> Result<Option<Vec<u8>>, NativeError> {
         if !program.exports.contains_key(START) {
             return Ok(None);
         }
-        if let Some(needed) = program.dylink.needed().first() {
+        if let Some(needed) = program.dylink.needed().first()
+            && (program.imported_table.is_none() && !program.has_own_table
+                || program.plain_export(START).is_none())
+        {
             return Err(refused(format!(
-                "the program needs the library {} before it starts, which is not supported: link it in, or load \
-                 it with dlopen",
+                "the program needs the library {}, and has no table of functions or no `_start` without parameters",
                 shown(needed)
             )));
         }
@@ -321,14 +436,15 @@ pub(crate) fn prelink(wasm: &[u8]) -> Result<Option<Vec<u8>>, NativeError> {
         Failure::Ours(error) => error,
         Failure::Malformed => NativeError::new(
             NativeErrorKind::Invalid,
-            "the position-independent program is not valid and cannot be linked",
+            "the program is not valid and cannot be linked",
         ),
     })
 }
 
-/// Gives a position-independent program that `selvedge_module_inspect` has accepted its addresses. `*linked` becomes
-/// null when the module is none, else a new module, owned by the caller, which may be rewritten and compiled.
-/// Unsupported: it needs libraries or symbols before it starts. Any thread.
+/// Gives a position-independent program that `selvedge_module_inspect` has accepted its addresses, and prepares one
+/// that needs libraries. `*linked` becomes null when the module is neither, else a new module, owned by the caller,
+/// which may be rewritten (with `linked`) and compiled. Unsupported: it needs symbols that nothing defines. Any
+/// thread.
 ///
 /// # Safety
 /// `wasm` is readable for the call; `linked` is writable.

@@ -34,9 +34,7 @@
 use std::convert::Infallible;
 
 use wasm_encoder::reencode::{self, Reencode};
-use wasm_encoder::{
-    Encode, ExportKind, IndirectNameMap, Instruction, NameMap, NameSection, Section as _,
-};
+use wasm_encoder::{Encode, ExportKind, Instruction, NameSection, Section as _};
 use wasmparser::{
     BinaryReader, CodeSectionReader, DataSectionReader, ExportSectionReader, FunctionBody,
     FunctionSectionReader, GlobalSectionReader, ImportSectionReader, KnownCustom,
@@ -48,6 +46,7 @@ use crate::buffer::{Buffer, Bytes};
 use crate::dylink;
 use crate::error::{NativeError, NativeErrorKind};
 use crate::inspect::{FEATURES, FORK, WASIX_MODULE, shown};
+use crate::prelink::{LOAD_NEEDED, PREFIXES};
 use crate::rewrite_bulk::{self, BulkFinder};
 use crate::rewrite_contexts::{self, CONTEXT_GLOBALS_MAX, ContextSurvey};
 use crate::rewrite_dynamic::{self, DynamicSurvey};
@@ -59,7 +58,7 @@ mod write;
 use write::Writer;
 
 /// Module of the host functions that replace instructions.
-const HOST_MODULE: &str = "selvedge";
+pub(crate) const HOST_MODULE: &str = "selvedge";
 /// Imported from there by modules that fork.
 const MEMORY_IMPORT: &str = "memory";
 /// Pages of 64 KiB of a 32-bit memory without a maximum.
@@ -124,6 +123,8 @@ const HANDLER_UNWOUND: usize = 11;
 pub struct RewriteOptions {
     /// Pages of 64 KiB that a shared memory may have at most; 65,536 changes nothing.
     pub shared_memory_pages_max: u64,
+    /// The module comes from `selvedge_module_prelink`, which may have used reserved names.
+    pub linked: bool,
 }
 
 /// Why a module cannot be rewritten.
@@ -260,7 +261,8 @@ impl<'a> Survey<'a> {
                     let export = export?;
                     self.signals.export(&export);
                     let name = export.name;
-                    if name.starts_with(RESERVED_PREFIX) {
+                    let is_linked = || PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+                    if name.starts_with(RESERVED_PREFIX) && !(options.linked && is_linked()) {
                         return Err(invalid(format!(
                             "the module exports {}, and names that begin with \
                              \"{RESERVED_PREFIX}\" are reserved",
@@ -306,7 +308,8 @@ impl<'a> Survey<'a> {
     ) -> Result<(), Failure> {
         for import in imports.into_imports_with_offsets() {
             let (offset, import) = import?;
-            if import.module == HOST_MODULE {
+            let is_linked = options.linked && import.name == LOAD_NEEDED;
+            if import.module == HOST_MODULE && !is_linked {
                 return Err(invalid(format!(
                     "the module imports {} from the reserved module \"{HOST_MODULE}\" at byte \
                      {offset} (0x{offset:x})",

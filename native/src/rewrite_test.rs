@@ -4,7 +4,7 @@ use super::*;
 
 use wasmparser::{Parser, Payload, Validator};
 
-const NO_LIMIT: RewriteOptions = RewriteOptions { shared_memory_pages_max: 65_536 };
+const NO_LIMIT: RewriteOptions = RewriteOptions { shared_memory_pages_max: 65_536, linked: false };
 
 fn module(text: &str) -> Vec<u8> {
     wat::parse_str(text).expect("the test's own text is correct")
@@ -442,7 +442,7 @@ fn unreadable_name_section_is_dropped_when_functions_move() {
 
 #[test]
 fn shared_memory_maximum_is_lowered() {
-    let options = RewriteOptions { shared_memory_pages_max: 100 };
+    let options = RewriteOptions { shared_memory_pages_max: 100, linked: false };
     let apply = |text: &str| {
         let output = rewrite(&module(text), &options).ok().flatten().expect("a change");
         validate(&output);
@@ -576,7 +576,7 @@ fn mutated_modules_that_pass_inspection_are_valid_when_rewritten() {
     let seed = seed.unwrap_or(0x5e1_7ed6e);
     println!("SELVEDGE_TEST_SEED={seed}");
     let mut numbers = Numbers(seed);
-    let options = RewriteOptions { shared_memory_pages_max: 256 };
+    let options = RewriteOptions { shared_memory_pages_max: 256, linked: false };
     let (mut passed, mut changed) = (0, 0);
     let mut files: Vec<_> =
         std::fs::read_dir(CORPUS).expect("the corpus").map(|entry| entry.unwrap().path()).collect();

@@ -225,7 +225,8 @@ Result<std::shared_ptr<const Module>> Engine::load_once(base::ByteSpan wasm,
   }
   report(options, CompileProgress::Stage::kRewriting, wasm);
   SELVEDGE_TRY(const auto rewritten,
-               rewrite_module(program, {.shared_memory_bytes_max = kSharedMemoryBytesMax}));
+               rewrite_module(program, {.shared_memory_bytes_max = kSharedMemoryBytesMax,
+                                        .linked = linked.has_value()}));
 
   report(options, CompileProgress::Stage::kCompiling, wasm);
   NativeBuffer artifact;

@@ -1,5 +1,6 @@
 #include "engine/library.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/internal/native_error.h"
@@ -27,6 +28,23 @@ LibraryNeeds needs_of(const native::Dylink& dylink) {
 }
 
 }  // namespace
+
+LibraryNeeds library_needs(const Module& program) {
+  // "selvedge.library.<number>.<name>", as native/src/prelink.rs writes them.
+  constexpr std::string_view kLibrary = "selvedge.library.";
+  constexpr std::string_view kFolder = "selvedge.folder.";
+  LibraryNeeds needs;
+  for (const ExportDescription& item : program.exports()) {
+    const std::string_view name = item.name;
+    const bool is_library = name.starts_with(kLibrary);
+    if (is_library || name.starts_with(kFolder)) {
+      const std::size_t number = is_library ? kLibrary.size() : kFolder.size();
+      const std::string_view rest = name.substr(std::min(name.find('.', number), name.size() - 1));
+      (is_library ? needs.names : needs.folders).emplace_back(rest.substr(1));
+    }
+  }
+  return needs;
+}
 
 Library::Library(Private, native::Library* native, LibraryLayout layout, LibraryNeeds needs)
     : native_(native), layout_(layout), needs_(std::move(needs)) {}
@@ -70,6 +88,10 @@ Result<LibraryNumber> GuestLinks::load(const Library& library, const Memory& mem
       &guest_.native_, library.native(), memory.base, memory.thread_blocks.data(),
       memory.thread_blocks.size(), scope.data(), scope.size(), &number)));
   return number;
+}
+
+Result<> GuestLinks::bind_program(std::span<const LibraryNumber> scope) {
+  return check(native::selvedge_guest_bind_program(&guest_.native_, scope.data(), scope.size()));
 }
 
 Result<std::optional<std::uint32_t>> GuestLinks::symbol(std::span<const LibraryNumber> scope,

@@ -45,6 +45,10 @@ struct LibraryNeeds {
   std::vector<std::string> folders;
 };
 
+// Those of a program that Engine::load() has prepared for them: it calls `load_needed` of
+// kRewriteHostModule first, which is to load them and bind the program.
+LibraryNeeds library_needs(const Module& program);
+
 // Compiled code that any process can load. Immutable; any thread.
 class Library {
   // Only create() can name it.
@@ -115,6 +119,9 @@ class GuestLinks {
   // its constructors have not.
   Result<LibraryNumber> load(const Library& library, const Memory& memory,
                              std::span<const LibraryNumber> scope);
+  // Gives the program, which needs libraries, their symbols in this order. Once, before its code
+  // runs.
+  Result<> bind_program(std::span<const LibraryNumber> scope);
   // The address of a symbol, of data in memory or of a function in the table; nullopt: none of
   // `scope` has it.
   Result<std::optional<std::uint32_t>> symbol(std::span<const LibraryNumber> scope,

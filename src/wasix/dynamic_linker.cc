@@ -46,6 +46,15 @@ std::string with_origin(std::string folder, std::string_view origin) {
   return folder;
 }
 
+std::string variable_of(const std::vector<std::string>& environment, std::string_view key) {
+  for (const std::string_view entry : environment) {
+    if (entry.starts_with(key) && entry.substr(key.size()).starts_with('=')) {
+      return std::string(entry.substr(key.size() + 1));
+    }
+  }
+  return {};
+}
+
 std::string_view folder_of(std::string_view path) noexcept {
   return path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
 }
@@ -93,7 +102,6 @@ std::vector<DynamicLinker::Wanted> DynamicLinker::wanted_by(const engine::Librar
       folders.push_back(with_origin(std::move(part), origin));
     }
   }
-  folders.emplace_back(origin);
   folders.resize(std::min(folders.size(), kFoldersMax));
   std::vector<Wanted> wanted;
   for (const std::string& name : needs.names) {
@@ -166,14 +174,16 @@ io::Task<std::size_t> DynamicLinker::enter(Wanted wanted, std::string search_pat
     co_return fail_format(ErrorKind::kOverloaded, "{}: too many libraries", name);
   }
   const std::size_t place = next_place_++;
-  const std::vector<Wanted> needed = wanted_by((*code)->needs(), folder_of(file.path), search_path);
+  const std::string folder(folder_of(file.path));
+  std::vector<Wanted> needed = wanted_by((*code)->needs(), folder, search_path);
   entries_.emplace(place, Entry{.path = std::move(file.path),
                                 .device = file.stat.dev,
                                 .inode = file.stat.ino,
                                 .code = *std::move(code),
                                 .needed = {}});
   Finding finding(*this, place);
-  for (const Wanted& other : needed) {
+  for (Wanted& other : needed) {
+    other.folders.push_back(folder);
     auto found = co_await enter(other, search_path, depth + 1, false);
     if (!found) {
       co_return fail_format(found.error().kind(), "{}, which {} needs", found.error().message(),
@@ -206,12 +216,20 @@ void DynamicLinker::drop(std::size_t place) noexcept {
   begun_.notify();
 }
 
-std::vector<std::size_t> DynamicLinker::in_order(std::size_t place) const {
+std::vector<std::size_t> DynamicLinker::in_order(const std::vector<std::size_t>& places) const {
   // Depth first, with an explicit stack: the place, and which of its needs comes next.
-  std::vector<std::pair<std::size_t, std::size_t>> open{{place, 0}};
-  std::set<std::size_t> seen{place};
+  std::vector<std::pair<std::size_t, std::size_t>> open;
+  std::set<std::size_t> seen;
   std::vector<std::size_t> order;
-  while (!open.empty()) {
+  auto next_place = places.begin();
+  while (!open.empty() || next_place != places.end()) {
+    if (open.empty()) {
+      if (seen.insert(*next_place).second) {
+        open.emplace_back(*next_place, 0);
+      }
+      ++next_place;
+      continue;
+    }
     auto& [current, next] = open.back();
     const std::vector<std::size_t>& needed = entries_.at(current).needed;
     if (next == needed.size()) {
@@ -250,7 +268,7 @@ io::Task<LibraryOpening> DynamicLinker::find(const Thread& thread, LibraryReques
     if (!entries_.contains(place)) {
       co_return fail_format(ErrorKind::kInvalid, "{}: {}", name, kNeededFailed);
     }
-    opening.order = in_order(place);
+    opening.order = in_order({place});
     if (!others_are_busy(thread, opening.order)) {
       break;
     }
@@ -259,6 +277,28 @@ io::Task<LibraryOpening> DynamicLinker::find(const Thread& thread, LibraryReques
   ++entries_.at(place).references;
   for (const std::size_t part : opening.order) {
     entries_.at(part).global |= request.global;
+  }
+  co_return opening;
+}
+
+io::Task<LibraryOpening> DynamicLinker::find_needed(engine::LibraryNeeds needs) {
+  const std::string search_path = variable_of(process_.environment(), "LD_LIBRARY_PATH");
+  LibraryOpening opening;
+  opening.handle = abi::kDlProgram;
+  opening.binds_program = true;
+  // Where the program itself is, its process does not know.
+  const std::vector<Wanted> needed = wanted_by(needs, process_.working_directory(), search_path);
+  for (const Wanted& wanted : needed) {
+    auto found = co_await enter(wanted, search_path, 0, false);
+    if (!found) {
+      co_return fail_format(found.error().kind(), "{}, which the program needs",
+                            found.error().message());
+    }
+    opening.roots.push_back(*found);
+  }
+  opening.order = in_order(opening.roots);
+  for (const std::size_t part : opening.order) {
+    entries_.at(part).global = true;
   }
   co_return opening;
 }

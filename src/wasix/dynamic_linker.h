@@ -63,6 +63,8 @@ class DynamicLinker {
   // NotFound: there is no such file; Invalid: it cannot be a library of this program. The linker
   // and `thread` outlive the task.
   io::Task<LibraryOpening> find(const Thread& thread, LibraryRequest request);
+  // The same for what the program needs before it starts; it is called first.
+  io::Task<LibraryOpening> find_needed(engine::LibraryNeeds needs);
   // From a host function that does not wait: what the guest calls next, or 0 when all of the
   // opening has begun or one of its libraries could not (LibraryOpening::error).
   engine::TableIndex next_initializer(Thread& thread, LibraryOpening& opening);
@@ -118,17 +120,19 @@ class DynamicLinker {
   std::optional<std::size_t> find_entry(const FoundFile& file) const noexcept;
   // Takes `place` out, and everything that needs it and is not linked.
   void drop(std::size_t place) noexcept;
-  // `place` behind everything that it needs.
-  std::vector<std::size_t> in_order(std::size_t place) const;
+  // The places behind everything that they need.
+  std::vector<std::size_t> in_order(const std::vector<std::size_t>& places) const;
   // Others have to do something before all of this can begin.
   bool others_are_busy(const Thread& thread, const std::vector<std::size_t>& places) const noexcept;
 
   std::vector<engine::LibraryNumber> global_scope() const;
-  void add_with_needed(std::size_t place, std::vector<engine::LibraryNumber>& scope) const;
+  void add_with_needed(std::vector<std::size_t> places,
+                       std::vector<engine::LibraryNumber>& scope) const;
   Result<> link(Thread& thread, Entry& entry, std::size_t place, bool deep);
   Result<std::uint32_t> reserve(Thread& thread, std::uint32_t bytes, std::uint32_t alignment);
   // One step each: an initializer, or 0.
   engine::TableIndex link_next(Thread& thread, LibraryOpening& opening);
+  Result<engine::TableIndex> bind_program(Thread& thread, const LibraryOpening& opening);
   engine::TableIndex construct_next(Thread& thread, LibraryOpening& opening);
   // What of it is linked is constructed nevertheless.
   void fail_opening(LibraryOpening& opening, std::size_t place, const Error& error);

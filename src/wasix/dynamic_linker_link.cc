@@ -21,9 +21,9 @@ std::vector<engine::LibraryNumber> DynamicLinker::global_scope() const {
   return scope;
 }
 
-void DynamicLinker::add_with_needed(std::size_t place,
+void DynamicLinker::add_with_needed(std::vector<std::size_t> places,
                                     std::vector<engine::LibraryNumber>& scope) const {
-  std::vector<std::size_t> line{place};  // breadth first
+  std::vector<std::size_t> line = std::move(places);  // breadth first
   for (std::size_t at = 0; at < line.size(); ++at) {
     const Entry& entry = entries_.at(line[at]);
     if (entry.number != 0 && std::ranges::find(scope, entry.number) == scope.end()) {
@@ -73,14 +73,14 @@ Result<> DynamicLinker::link(Thread& thread, Entry& entry, std::size_t place, bo
   }
   std::vector<engine::LibraryNumber> scope;
   if (deep) {
-    add_with_needed(place, scope);
+    add_with_needed({place}, scope);
   }
   for (const engine::LibraryNumber number : global_scope()) {
     if (std::ranges::find(scope, number) == scope.end()) {
       scope.push_back(number);
     }
   }
-  add_with_needed(place, scope);
+  add_with_needed({place}, scope);
   auto loaded =
       engine::GuestLinks(thread).load(*entry.code, {.base = base, .thread_blocks = blocks}, scope);
   if (!loaded) {
@@ -143,6 +143,15 @@ engine::TableIndex DynamicLinker::link_next(Thread& thread, LibraryOpening& open
   return *call;
 }
 
+Result<engine::TableIndex> DynamicLinker::bind_program(Thread& thread,
+                                                       const LibraryOpening& opening) {
+  std::vector<engine::LibraryNumber> scope{engine::kProgram};
+  add_with_needed(opening.roots, scope);
+  engine::GuestLinks links(thread);
+  SELVEDGE_TRY_VOID(links.bind_program(scope));
+  return links.initializer(engine::kProgram, "__wasm_apply_data_relocs");
+}
+
 engine::TableIndex DynamicLinker::construct_next(Thread& thread, LibraryOpening& opening) {
   const std::size_t place = opening.order[opening.next];
   const auto found = entries_.find(place);
@@ -185,6 +194,14 @@ engine::TableIndex DynamicLinker::next_initializer(Thread& thread, LibraryOpenin
     } else if (opening.stage == Stage::kLink) {
       opening.stage = Stage::kConstruct;
       opening.next = 0;
+      if (opening.binds_program && opening.error.empty()) {
+        Result<engine::TableIndex> bound = bind_program(thread, opening);
+        call = bound.value_or(0);
+        if (!bound) {
+          opening.error = bound.error().message();
+          opening.order.clear();  // the program ends
+        }
+      }
     } else {
       break;
     }
@@ -206,7 +223,7 @@ Result<std::uint32_t> DynamicLinker::symbol(Thread& thread, LibraryHandle handle
   if (handle == abi::kDlDefault || handle == abi::kDlProgram) {
     scope = global_scope();
   } else if (valid(handle)) {
-    add_with_needed(handle - kFirstLibraryHandle, scope);
+    add_with_needed({handle - kFirstLibraryHandle}, scope);
   } else {
     return fail_format(ErrorKind::kInvalid, "{} is not the handle of a library", handle);
   }

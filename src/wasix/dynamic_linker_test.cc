@@ -82,7 +82,7 @@ class DynamicLinkerTest : public ::testing::Test {
          slash = name.find('/', slash + 1)) {
       static_cast<void>(root->make_directory(name.substr(0, slash)));  // it may exist
     }
-    auto opened = root->open(name, {.oflags = Oflags::kCreat, .write = true});
+    auto opened = root->open(name, {.oflags = Oflags::kCreat | Oflags::kTrunc, .write = true});
     ASSERT_TRUE(opened.has_value());
     const base::ByteSpan bytes(*wasm);
     ASSERT_TRUE(std::get<std::shared_ptr<File>>(*opened)->write(std::span(&bytes, 1)).has_value());
@@ -335,6 +335,68 @@ TEST_F(DynamicLinkerTest, NeededLibraries_AreLookedForInTheSearchPathThenTheRunP
   put("sub/b", appending(8));
   put("usr/lib/w", appending(8));
   expect(235'647'819);
+}
+
+// A program that needs /lib/a before it starts. It ends with the trace, to which it appends what
+// the library's `answer` returns.
+constexpr std::string_view kNeedingProgram = R"((module
+  (@dylink.0 (mem-info (memory 0 0) (table 0 0)) (needed "a"))
+  (import "env" "answer" (func $answer (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (table 1 1 funcref)
+  (func $append (export "append") (param i32)
+    (i32.store (i32.const 256)
+      (i32.add (i32.mul (i32.load (i32.const 256)) (i32.const 10)) (local.get 0))))
+  (func (export "open") (param i32) (result i32) unreachable)
+  (func (export "__wasm_apply_data_relocs") (call $append (i32.const 7)))
+  (func (export "_start")
+    (call $append (call $answer))
+    (call $exit (i32.load (i32.const 256))))))";
+
+constexpr std::string_view kAnswers = R"(
+  (func (export "answer") (result i32) (i32.const 4))
+  (func (export "__wasm_apply_data_relocs") (call $append (i32.const 2)))
+  (func (export "__wasm_call_ctors") (call $append (i32.const 3))))";
+
+class NeedingProgramTest : public DynamicLinkerTest {
+ protected:
+  NeedingProgramTest() { program_ = kNeedingProgram; }
+
+  void expect_failure(std::string_view message) {
+    const ExitStatus status = run();
+    EXPECT_EQ(status.kind, Kind::kFailed);
+    EXPECT_EQ(status.message, message);
+  }
+};
+
+TEST_F(NeedingProgramTest, Libraries_AreThereBeforeItStarts) {
+  put("lib/a", library(R"((needed "b"))", kAnswers));
+  put("lib/b", appending(1));
+  // Relocations of the library and of the program, constructors, the answer.
+  expect(27134);
+}
+
+TEST_F(NeedingProgramTest, WhatIsMissing_IsNamed) {
+  expect_failure("a: there is no such library, which the program needs");
+  put("lib/a", library(R"((needed "b"))", kAnswers));
+  expect_failure("b: there is no such library, which a needs, which the program needs");
+  put("lib/b", R"((module (@dylink.0 (mem-info (memory 0 0) (table 0 0)))
+                    (import "env" "nothing" (func))))");
+  expect_failure(R"(/lib/b: the symbol "nothing" is not defined)");
+  put("lib/b", "(module)");
+  put("lib/a", library("", ""));
+  expect_failure(R"(the symbol "answer" is not defined)");
+  put("lib/a", library("", R"((global (export "answer") i32 (i32.const 0)))"));
+  expect_failure(R"(the symbol "answer" is not a function)");
+}
+
+TEST_F(NeedingProgramTest, LibraryThatTraps_EndsIt) {
+  put("lib/a", library("", R"((func (export "__wasm_call_ctors") unreachable))"));
+  expect_failure(R"(the symbol "answer" is not defined)");
+  put("lib/a", library("", R"((func (export "answer") (result i32) (i32.const 4))
+                              (func (export "__wasm_call_ctors") unreachable))"));
+  expect_trap("unreachable");
 }
 
 TEST_F(DynamicLinkerTest, TooManyLibraries_AreAnError) {

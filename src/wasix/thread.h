@@ -61,6 +61,9 @@ struct LibraryOpening {
   bool constructing = false;
   // It sees its own symbols before those of the program.
   bool deep = false;
+  // The program needs these, and is given their symbols when all are linked.
+  bool binds_program = false;
+  std::vector<std::size_t> roots;
   // Why it failed.
   std::string error;
 };
@@ -71,6 +74,8 @@ struct LibraryLoad {
   std::uint32_t handle_address = 0;
   std::uint32_t error_address = 0;
   std::uint32_t error_size = 0;
+  // The program cannot start without it.
+  bool at_start = false;
 };
 
 // One guest thread: what every host function receives. A thread with several contexts has one of
