@@ -178,7 +178,7 @@ impl World {
             memory_growing,
             table_growing,
         });
-        let store = unsafe { selvedge_store_new(&*linked, &mut *context, ptr::null()) };
+        let store = unsafe { selvedge_store_new(&*linked, &mut *context, ptr::null(), 0) };
         unsafe { selvedge_linked_module_free(linked) };
         Guest { store, context, owner }
     }

@@ -147,7 +147,9 @@ pub(crate) struct StoreLinks {
     revision: u64,
     table: Option<Table>,
     pub(crate) libraries: Vec<Instance>,
-    /// Where its thread-local variables of each library are, by the library's number.
+    /// Whose thread-local variables it has.
+    pub(crate) thread: u32,
+    /// Where those of each library are, by the library's number.
     pub(crate) blocks: HashMap<u32, u32>,
     closures: HashMap<(u32, String), Instance>,
     tags: HashMap<String, Tag>,
@@ -175,18 +177,14 @@ impl Drop for StoreLinks {
     fn drop(&mut self) {
         let mut map = self.shared.map.lock().unwrap_or_else(PoisonError::into_inner);
         map.instances -= self.instances;
-        for (number, block) in &self.blocks {
-            if let Some(library) = map.libraries.get_mut(*number as usize - 1) {
-                library.blocks.free.push(*block);
-            }
-        }
     }
 }
 
 impl StoreLinks {
-    pub(crate) fn new(shared: Arc<SharedMap>) -> StoreLinks {
+    pub(crate) fn new(shared: Arc<SharedMap>, thread: u32) -> StoreLinks {
         StoreLinks {
             shared,
+            thread,
             revision: 0,
             table: None,
             libraries: Vec::new(),

@@ -3,6 +3,8 @@
 //! of an image, so that no code of the guest runs when a thread follows its process: it may be anywhere, inside
 //! malloc(3) for example. `__wasix_init_tls`, which allocates a block itself, is not called for that reason.
 
+use std::collections::HashMap;
+
 use wasmtime::{Instance, Val};
 
 use crate::link_map::{LibraryCode, LinkMap, Loaded, Map, Store, StoreLinks, error};
@@ -13,13 +15,16 @@ use crate::link_run::run_thread_local;
 pub(crate) struct Blocks {
     /// What a new thread finds in its block.
     image: Option<u32>,
-    pub(crate) free: Vec<u32>,
+    free: Vec<u32>,
+    by_thread: HashMap<u32, u32>,
 }
 
 impl Blocks {
     pub(crate) fn new(addresses: &[u32]) -> Blocks {
         match addresses.split_first() {
-            Some((image, free)) => Blocks { image: Some(*image), free: free.to_vec() },
+            Some((image, free)) => {
+                Blocks { image: Some(*image), free: free.to_vec(), by_thread: HashMap::new() }
+            }
             None => Blocks::default(),
         }
     }
@@ -61,7 +66,7 @@ impl StoreLinks {
     pub(crate) fn find_block(
         &mut self,
         store: &mut Store<'_>,
-        loaded: &Loaded,
+        loaded: &mut Loaded,
         instance: Instance,
         number: u32,
     ) -> wasmtime::Result<()> {
@@ -82,6 +87,7 @@ impl StoreLinks {
             return error("the library's thread-local variables are not where its data is");
         }
         self.blocks.insert(number, base);
+        loaded.blocks.by_thread.insert(self.thread, base);
         Ok(())
     }
 
@@ -114,9 +120,14 @@ impl StoreLinks {
         let Some(image) = library.blocks.image else {
             return Ok(());
         };
+        if let Some(block) = library.blocks.by_thread.get(&self.thread) {
+            self.blocks.insert(number, *block);
+            return Ok(());
+        }
         let Some(block) = library.blocks.free.pop() else {
             return error("there is no memory for a library's thread-local variables");
         };
+        library.blocks.by_thread.insert(self.thread, block);
         self.blocks.insert(number, block);
         copy(store, image, block, library.code.layout.thread_local_size)
     }
@@ -137,6 +148,14 @@ impl StoreLinks {
             Some(global) => global.set(&mut *store, Val::I32(*block as i32)),
             None => error("the library's base of thread-local variables is gone"),
         }
+    }
+}
+
+/// The thread has ended: its blocks are for others. The thread that runs the process.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_link_map_end_thread(map: &LinkMap, thread: u32) {
+    for library in &mut map.lock().libraries {
+        library.blocks.free.extend(library.blocks.by_thread.remove(&thread));
     }
 }
 

@@ -9,7 +9,7 @@
 // what all of them have, and a thread follows it before its code runs again.
 //
 //   LinkMap map;                                              // one for each process
-//   SELVEDGE_TRY(instance, Instance::create(linked, context, limits, &map));
+//   SELVEDGE_TRY(instance, Instance::create(linked, context, limits, {.map = &map}));
 //   // in a host function that `context` called:
 //   SELVEDGE_TRY(LibraryNumber number, GuestLinks(context).load(*library, base, scope));
 
@@ -88,9 +88,12 @@ class LinkMap {
   // Nothing has been loaded, and no function of the table been made.
   bool empty() const noexcept { return native::selvedge_link_map_is_empty(native_); }
   // Memory for the thread-local variables that one more thread will have of a library; before it
-  // has an instance. What threads leave behind is used again.
+  // has an instance. What threads that have ended leave behind is used again.
   void add_thread_block(LibraryNumber number, std::uint32_t address) noexcept {
     native::selvedge_link_map_add_block(native_, number, address);
+  }
+  void end_thread(std::uint32_t thread) noexcept {
+    native::selvedge_link_map_end_thread(native_, thread);
   }
   const native::LinkMap* native() const noexcept { return native_; }
 

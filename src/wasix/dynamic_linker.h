@@ -72,7 +72,10 @@ class DynamicLinker {
   // Overloaded: there is none. `thread` asks for it.
   Result<> prepare_thread(Thread& thread);
   // A thread has ended and begins nothing any more.
-  void thread_ended() noexcept { begun_.notify(); }
+  void thread_ended(ThreadId thread) noexcept {
+    map_.end_thread(thread);
+    begun_.notify();
+  }
 
   // The same way: the address of a symbol. NotFound; Invalid: the handle.
   Result<std::uint32_t> symbol(Thread& thread, LibraryHandle handle, std::string_view name);

@@ -138,7 +138,6 @@ std::string thread_local_library(std::size_t size, std::string_view more) {
     (@dylink.0 (mem-info (memory {0} 0) (table 0 0)) (export-info "own" tls))
     (import "env" "memory" (memory 1 64 shared))
     (import "env" "__memory_base" (global $memory i32))
-    (import "env" "append" (func $append (param i32)))
     (global $base (mut i32) (i32.const 0))
     (global (export "own") i32 (i32.const 0))
     (func $start
@@ -408,18 +407,8 @@ TEST_F(DynamicLinkerTest, TooManyLibraries_AreAnError) {
   expect(200 + static_cast<std::uint32_t>(Errno::kNomem));
 }
 
-// Contexts of one thread: a library that one loads, and its globals, are those of all.
-TEST_F(DynamicLinkerTest, Globals_OfALibraryAreThoseOfAllContexts) {
-  // "run" counts in a global of the library. Main loads it when the context exists already and
-  // calls it, the context calls it whenever it is switched to.
-  put("a", R"((module
-    (@dylink.0 (mem-info (memory 0 0) (table 0 0)))
-    (import "env" "memory" (memory 1 16 shared))
-    (global $count (mut i32) (i32.const 0))
-    (func (export "run") (result i32)
-      (global.set $count (i32.add (global.get $count) (i32.const 1)))
-      (global.get $count))))");
-  const ExitStatus status = run(R"((module
+// Calls a library's function four times, in two contexts by turns: it is to return 1, 2, 3 and 4.
+constexpr std::string_view kContextsProgram = R"((module
   (import "env" "memory" (memory 1 16 shared))
   (import "wasix_32v1" "dlopen"
     (func $dlopen (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
@@ -448,7 +437,29 @@ TEST_F(DynamicLinkerTest, Globals_OfALibraryAreThoseOfAllContexts) {
     (if (i32.ne (i32.load (i32.const 256)) (i32.const 2)) (then unreachable))
     (if (i32.ne (call $call) (i32.const 3)) (then unreachable))
     (if (call $switch (i64.load (i32.const 128))) (then unreachable))
-    (call $exit (i32.load (i32.const 256))))))");
+    (call $exit (i32.load (i32.const 256))))))";
+
+// Contexts of one thread: a library that one loads, and its globals, are those of all.
+TEST_F(DynamicLinkerTest, Globals_OfALibraryAreThoseOfAllContexts) {
+  // "run" counts in a global of the library. Main loads it when the context exists already and
+  // calls it, the context calls it whenever it is switched to.
+  put("a", R"((module
+    (@dylink.0 (mem-info (memory 0 0) (table 0 0)))
+    (import "env" "memory" (memory 1 16 shared))
+    (global $count (mut i32) (i32.const 0))
+    (func (export "run") (result i32)
+      (global.set $count (i32.add (global.get $count) (i32.const 1)))
+      (global.get $count))))");
+  const ExitStatus status = run(kContextsProgram);
+  EXPECT_EQ(status.kind, Kind::kExited) << status.message;
+  EXPECT_EQ(status.code, 4U);
+}
+
+TEST_F(DynamicLinkerTest, ContextsOfAThread_HaveItsThreadLocalVariables) {
+  put("a", thread_local_library(4, R"((func (export "run") (result i32)
+    (i32.store (global.get $base) (i32.add (i32.load (global.get $base)) (i32.const 1)))
+    (i32.sub (i32.load (global.get $base)) (i32.const 0x41414141))))"));
+  const ExitStatus status = run(kContextsProgram);
   EXPECT_EQ(status.kind, Kind::kExited) << status.message;
   EXPECT_EQ(status.code, 4U);
 }

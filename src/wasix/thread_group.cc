@@ -75,8 +75,9 @@ void ThreadGroup::reset() noexcept {
 
 Result<std::unique_ptr<engine::Instance>> ThreadGroup::make_instance(Thread& thread) {
   DynamicLinker* const linker = process_.linker();
-  return engine::Instance::create(module_, thread, options_.instance,
-                                  linker != nullptr ? &linker->map() : nullptr);
+  return engine::Instance::create(
+      module_, thread, options_.instance,
+      {.map = linker != nullptr ? &linker->map() : nullptr, .thread = thread.id()});
 }
 
 Result<std::unique_ptr<ThreadGroup::GuestThread>> ThreadGroup::make(ThreadId id) {
@@ -210,7 +211,7 @@ void ThreadGroup::fiber_done(engine::Fiber& fiber) {
   contexts_ -= ending.mapped()->contexts.size();
   process_.checkpoints().remove(id);
   if (DynamicLinker* const linker = process_.linker()) {
-    linker->thread_ended();
+    linker->thread_ended(id);
   }
   thread_ended_.notify();
 }
