@@ -6,9 +6,10 @@ use wasmtime::Val;
 use crate::error::NativeError;
 use crate::guest::GuestContext;
 use crate::inspect::shown;
-use crate::link_load::{Symbol, deliver, numbers, undefined, work_on_links};
+use crate::link_load::{deliver, numbers, undefined, work_on_links};
 use crate::link_map::{Map, PROGRAM, Source, Store, StoreLinks, error};
 use crate::link_run::program;
+use crate::link_symbols::Symbol;
 use crate::prelink::{DATA_PREFIX, FUNCTION_PREFIX, WEAK_PREFIX};
 
 /// A global of the program, by its export, and what it is to be.

@@ -104,6 +104,7 @@ std::vector<DynamicLinker::Wanted> DynamicLinker::wanted_by(const engine::Librar
   }
   folders.resize(std::min(folders.size(), kFoldersMax));
   std::vector<Wanted> wanted;
+  wanted.reserve(needs.names.size());
   for (const std::string& name : needs.names) {
     wanted.push_back({.name = name, .folders = folders});
   }
