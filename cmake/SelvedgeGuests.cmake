@@ -7,7 +7,7 @@
 #
 # ASYNCIFY: wasm-opt (Debian's binaryen) makes it one that can fork.
 #
-# selvedge_guest_library(NAME source.c [OPTIONS flag...] [LINK_OPTIONS flag...]) builds a library that guests load at run
+# selvedge_guest_library(NAME source.c... [OPTIONS flag...] [LINK_OPTIONS flag...]) builds a library that guests load at run
 # time, without a C library of its own: NAME.so beside them.
 #
 # selvedge_guest_text(NAME source.wat) copies a WebAssembly text file beside them as NAME.wat.
@@ -44,17 +44,21 @@ function(selvedge_guest name)
   add_dependencies(selvedge_guests selvedge_guest_${name})
 endfunction()
 
-function(selvedge_guest_library name source)
-  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "OPTIONS;LINK_OPTIONS")
+function(selvedge_guest_library name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "OPTIONS;LINK_OPTIONS")
   set(output "${SELVEDGE_GUESTS_DIR}/${name}.so")
-  get_filename_component(source "${source}" ABSOLUTE BASE_DIR "${CMAKE_CURRENT_SOURCE_DIR}")
+  set(sources "")
+  foreach(source IN LISTS arg_UNPARSED_ARGUMENTS)
+    get_filename_component(source "${source}" ABSOLUTE BASE_DIR "${CMAKE_CURRENT_SOURCE_DIR}")
+    list(APPEND sources "${source}")
+  endforeach()
   add_custom_command(
     OUTPUT "${output}"
     COMMAND "${CMAKE_COMMAND}" -E make_directory "${SELVEDGE_GUESTS_DIR}"
     COMMAND "${SELVEDGE_GUEST_COMPILER}" --target=wasm32-wasi -Wno-deprecated -std=c17 -O2 -Wall -Wextra -Werror
-            -fPIC -fvisibility=default ${arg_OPTIONS} "${source}" -nostdlib
+            -fPIC -fvisibility=default ${arg_OPTIONS} ${sources} -nostdlib
             -Wl,-shared,--experimental-pic,--unresolved-symbols=import-dynamic ${arg_LINK_OPTIONS} -o "${output}"
-    DEPENDS "${source}"
+    DEPENDS ${sources}
     COMMENT "Guest library ${name}.so"
     VERBATIM)
   add_custom_target(selvedge_guest_${name} DEPENDS "${output}")

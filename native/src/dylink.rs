@@ -6,9 +6,12 @@ use wasmparser::{Dylink0Subsection, KnownCustom, SymbolFlags};
 use crate::buffer::Bytes;
 use crate::error::{NativeError, NativeErrorKind};
 use crate::sections::{self, id};
+use crate::thread_local::{self, ThreadLocal};
 
 /// Libraries that one library may need.
 const NEEDED_MAX: usize = 256;
+/// Folders in which to look for them.
+const FOLDERS_MAX: usize = 64;
 const NAME_SIZE_MAX: usize = 4096;
 /// Bytes or table elements of one library.
 const SIZE_MAX: u32 = 1 << 30;
@@ -23,8 +26,8 @@ pub struct DylinkLayout {
     pub memory_alignment: u32,
     pub table_size: u32,
     pub table_alignment: u32,
-    /// The module has variables of its own in each thread.
-    pub has_thread_local: bool,
+    /// Bytes of the variables that each thread has for itself; aligned as the memory.
+    pub thread_local_size: u32,
 }
 
 /// The section of one module. Immutable: any thread. Freed with `selvedge_dylink_free`.
@@ -32,8 +35,12 @@ pub struct DylinkLayout {
 pub struct Dylink {
     pub(crate) layout: DylinkLayout,
     needed: Vec<String>,
+    folders: Vec<String>,
     /// Symbols that need not exist.
     pub(crate) weak: Vec<String>,
+    pub(crate) thread_local: Option<ThreadLocal>,
+    /// Symbols that have an address of their own in each thread.
+    pub(crate) thread_local_symbols: Vec<String>,
 }
 
 fn invalid(message: impl Into<String>) -> NativeError {
@@ -50,6 +57,10 @@ fn power(exponent: u32) -> Result<u32, NativeError> {
 impl Dylink {
     pub(crate) fn needed(&self) -> &[String] {
         &self.needed
+    }
+
+    pub(crate) fn folders(&self) -> &[String] {
+        &self.folders
     }
 
     fn add(&mut self, part: Dylink0Subsection<'_>) -> Result<(), NativeError> {
@@ -73,8 +84,8 @@ impl Dylink {
                 self.needed = names.into_iter().map(str::to_owned).collect();
             }
             Dylink0Subsection::ExportInfo(exports) => {
-                self.layout.has_thread_local |=
-                    exports.iter().any(|export| export.flags.contains(SymbolFlags::TLS));
+                let own = exports.iter().filter(|export| export.flags.contains(SymbolFlags::TLS));
+                self.thread_local_symbols = own.map(|export| export.name.to_owned()).collect();
             }
             Dylink0Subsection::ImportInfo(imports) => {
                 let weak = imports
@@ -82,7 +93,15 @@ impl Dylink {
                     .filter(|import| import.flags.contains(SymbolFlags::BINDING_WEAK));
                 self.weak = weak.map(|import| import.field.to_owned()).collect();
             }
-            Dylink0Subsection::RuntimePath(_) | Dylink0Subsection::Unknown { .. } => {}
+            Dylink0Subsection::RuntimePath(folders) => {
+                if folders.len() > FOLDERS_MAX
+                    || folders.iter().any(|folder| folder.len() > NAME_SIZE_MAX)
+                {
+                    return Err(invalid("the library has too many folders to look for others in"));
+                }
+                self.folders = folders.into_iter().map(str::to_owned).collect();
+            }
+            Dylink0Subsection::Unknown { .. } => {}
         }
         Ok(())
     }
@@ -114,6 +133,10 @@ pub(crate) fn read(wasm: &[u8]) -> Result<Option<Dylink>, NativeError> {
         })?;
         dylink.add(part)?;
     }
+    dylink.thread_local = thread_local::find(wasm)
+        .map_err(|error| invalid(format!("the library cannot be read: {error}")))?
+        .filter(|found| found.size <= dylink.layout.memory_size);
+    dylink.layout.thread_local_size = dylink.thread_local.map_or(0, |found| found.size);
     Ok(Some(dylink))
 }
 
@@ -164,6 +187,19 @@ pub extern "C" fn selvedge_dylink_needed_count(dylink: &Dylink) -> usize {
 #[unsafe(no_mangle)]
 pub extern "C" fn selvedge_dylink_needed(dylink: &Dylink, index: usize) -> Bytes {
     Bytes::borrowed(dylink.needed[index].as_bytes())
+}
+
+/// How many folders it has for the libraries that it needs (WASM_DYLINK_RUNTIME_PATH). Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_dylink_folder_count(dylink: &Dylink) -> usize {
+    dylink.folders.len()
+}
+
+/// Number `index` of them, which is below the count; "$ORIGIN" in it stands for where the module itself is.
+/// Borrowed from `dylink`. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_dylink_folder(dylink: &Dylink, index: usize) -> Bytes {
+    Bytes::borrowed(dylink.folders[index].as_bytes())
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ fn reads_sizes_needed_libraries_and_weak_imports() {
         memory_alignment: 8,
         table_size: 7,
         table_alignment: 1,
-        has_thread_local: false,
+        thread_local_size: 0,
     };
     assert_eq!(found.layout, layout);
     assert_eq!(found.needed, ["l.so"]);
@@ -34,7 +34,7 @@ fn reads_sizes_needed_libraries_and_weak_imports() {
 #[test]
 fn thread_local_exports_are_seen() {
     let found = read(&section(&[3, 5, 1, 1, b'x', 0x80, 2])).ok().flatten().expect("a section");
-    assert!(found.layout.has_thread_local);
+    assert_eq!(found.thread_local_symbols.len(), 1);
 }
 
 #[test]

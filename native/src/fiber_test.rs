@@ -178,7 +178,7 @@ impl World {
             memory_growing,
             table_growing,
         });
-        let store = unsafe { selvedge_store_new(&*linked, &mut *context, ptr::null()) };
+        let store = unsafe { selvedge_store_new(&*linked, &mut *context, ptr::null(), 0) };
         unsafe { selvedge_linked_module_free(linked) };
         Guest { store, context, owner }
     }
@@ -375,7 +375,7 @@ fn the_host_reaches_into_the_guest() {
 #[test]
 fn unsatisfied_imports_are_named() {
     let world = World::new();
-    let error = |wat| world.link(wat).err().expect("does not link");
+    let error = |wat| world.link(wat).expect_err("does not link");
     let missing = error(r#"(module (import "a" "b" (func (param i32))))"#);
     assert!(missing.contains(r#""a"."b" (i32) -> nothing"#), "{missing}");
     let other = error(r#"(module (import "t" "log" (func (param f32))))"#);

@@ -10,10 +10,13 @@ pub mod fiber;
 pub mod guest;
 pub mod host_functions;
 pub mod limits;
+pub mod link_bind;
 pub mod link_calls;
 pub mod link_load;
 pub mod link_map;
 mod link_run;
+pub mod link_symbols;
+pub mod link_threads;
 pub mod memory;
 pub mod metrics;
 pub mod module;
@@ -24,6 +27,7 @@ pub mod wat;
 
 // Tools on bytes.
 pub mod dylink;
+mod function_names;
 pub mod hash;
 pub mod http1;
 pub mod inspect;
@@ -34,6 +38,7 @@ mod rewrite_contexts;
 mod rewrite_dynamic;
 mod rewrite_signals;
 mod sections;
+mod thread_local;
 mod trampolines;
 
 #[cfg(test)]

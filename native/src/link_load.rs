@@ -1,22 +1,24 @@
-//! Loading a library into a process, and looking up symbols.
+//! Loading a library into a process.
 
 use std::sync::Arc;
 
-use wasmtime::{Extern, ExternType, Global, ImportType, Instance, Mutability, Val, ValType};
+use wasmtime::{Extern, ExternType, ImportType, Instance, Val};
 
-use crate::buffer::Bytes;
 use crate::dylink::{Dylink, DylinkLayout};
 use crate::error::{NativeError, NativeErrorKind};
 use crate::guest::{CallState, GuestContext};
 use crate::host_functions::HostFunctions;
+use crate::inspect::shown;
 use crate::limits::GuestEnded;
 use crate::link_map::{
-    Element, LIBRARIES_MAX, LibraryCode, Loaded, Map, PROGRAM, Source, Store, StoreLinks, error,
-    with_links,
+    LIBRARIES_MAX, LibraryCode, Loaded, Map, Source, Store, StoreLinks, error, with_links,
 };
-use crate::link_run::{instantiate, run_start};
+use crate::link_run::{instantiate, memory, run_start};
+use crate::link_symbols::Symbol;
+use crate::link_threads::Blocks;
 use crate::memory::{global_to_bytes, mutable_globals};
 use crate::module::Module;
+use crate::rewrite::MUTABLE_GLOBAL_PREFIX;
 use crate::rewrite_dynamic;
 use crate::store::{context_from_raw, context_to_raw, refresh_memory};
 
@@ -25,90 +27,12 @@ pub struct Library {
     code: Arc<LibraryCode>,
 }
 
-/// Where a library's own memory and table elements begin.
-struct Bases {
-    memory: u32,
-    table: u32,
-}
-
-/// What a name stands for.
-enum Symbol {
-    Function(u32, String),
-    Data(u32),
-}
-
 const ENVIRONMENT: &str = "env";
+const TABLE_BASE: &str = "__table_base";
 const OFFSETS_OF_DATA: &str = "GOT.mem";
 const OFFSETS_OF_FUNCTIONS: &str = "GOT.func";
 
-/// A constant that the module exports: an address relative to where its data begins.
-fn relative_address(store: &mut Store<'_>, global: &Global) -> Option<u32> {
-    let kind = global.ty(&*store);
-    if kind.mutability() != Mutability::Const || !matches!(kind.content(), ValType::I32) {
-        return None;
-    }
-    match global.get(&mut *store) {
-        Val::I32(value) => Some(value as u32),
-        _ => None,
-    }
-}
-
 impl StoreLinks {
-    fn symbol_of(
-        &self,
-        store: &mut Store<'_>,
-        provider: u32,
-        base: u32,
-        name: &str,
-    ) -> Option<Symbol> {
-        match self.export(store, provider, name)? {
-            Extern::Func(_) => Some(Symbol::Function(provider, name.to_owned())),
-            Extern::Global(global) => {
-                let address = relative_address(store, &global)?;
-                Some(Symbol::Data(address.wrapping_add(base)))
-            }
-            _ => None,
-        }
-    }
-
-    fn symbol(
-        &self,
-        store: &mut Store<'_>,
-        map: &Map,
-        scope: &[u32],
-        name: &str,
-    ) -> Option<Symbol> {
-        scope.iter().find_map(|&provider| {
-            let base = match provider {
-                PROGRAM => 0,
-                library => map.libraries.get(library as usize - 1)?.memory_base,
-            };
-            self.symbol_of(store, provider, base, name)
-        })
-    }
-
-    /// The address of a symbol; functions get an element of the table when they have none.
-    fn address(
-        &mut self,
-        store: &mut Store<'_>,
-        map: &mut Map,
-        symbol: Symbol,
-    ) -> wasmtime::Result<u32> {
-        match symbol {
-            Symbol::Data(address) => Ok(address),
-            Symbol::Function(provider, name) => {
-                let key = (provider, name);
-                if let Some(index) = map.functions.get(&key) {
-                    return Ok(*index);
-                }
-                let element = Element::Export(key.0, key.1.clone());
-                let index = self.add_slot(store, map, element)?;
-                map.functions.insert(key, index);
-                Ok(index)
-            }
-        }
-    }
-
     fn source(
         &mut self,
         store: &mut Store<'_>,
@@ -116,19 +40,32 @@ impl StoreLinks {
         code: &LibraryCode,
         import: &ImportType<'_>,
         scope: &[u32],
-        bases: &Bases,
+        memory_base: u32,
     ) -> wasmtime::Result<Source> {
         let (module, name) = (import.module(), import.name());
         // A symbol is weak or not, however it is imported; the linker says it of one import only.
         let is_weak = || code.weak.iter().any(|weak| weak == name);
         match (module, name, import.ty()) {
-            (ENVIRONMENT, "memory", ExternType::Memory(_)) => Ok(Source::Memory),
+            (ENVIRONMENT, "memory", ExternType::Memory(kind)) => {
+                match (kind.is_shared(), memory(store)?.1.is_shared()) {
+                    (false, true) => error(
+                        "the program's memory is shared and the library's is not: compile it with \
+                         `-matomics -mbulk-memory` and link it with `-Wl,--shared-memory`",
+                    ),
+                    (true, false) => error(
+                        "the library's memory is shared and the program's is not: link it without \
+                         `--shared-memory`",
+                    ),
+                    _ => Ok(Source::Memory),
+                }
+            }
             (ENVIRONMENT, "__indirect_function_table", ExternType::Table(_)) => Ok(Source::Table),
-            (ENVIRONMENT, "__memory_base", _) => Ok(Source::Constant(bases.memory)),
-            (ENVIRONMENT, "__table_base", _) => Ok(Source::Constant(bases.table)),
+            (ENVIRONMENT, "__memory_base", _) => Ok(Source::Constant(memory_base)),
+            // Its elements are added when all symbols are found.
+            (ENVIRONMENT, TABLE_BASE, _) => Ok(Source::Constant(0)),
             (OFFSETS_OF_DATA | OFFSETS_OF_FUNCTIONS, _, ExternType::Global(_)) => {
                 if let Some(symbol) = self.symbol(store, map, scope, name) {
-                    return Ok(Source::Address(self.address(store, map, symbol)?));
+                    return self.entry(store, map, symbol);
                 }
                 if code.module.get_export(name).is_some() {
                     return Ok(Source::Own(name.to_owned()));
@@ -172,69 +109,109 @@ impl StoreLinks {
     }
 
     /// Loads a library, whose data begins at `memory_base`: its number. Its symbols come from `scope`. Runs
-    /// its start function.
+    /// its start function. `blocks`: memory for the thread-local variables, one for their image and one
+    /// for each other thread.
     fn load(
         &mut self,
         store: &mut Store<'_>,
         map: &mut Map,
         code: &Arc<LibraryCode>,
         memory_base: u32,
+        blocks: &[u32],
         scope: &[u32],
     ) -> wasmtime::Result<u32> {
         if map.libraries.len() >= LIBRARIES_MAX {
             return error(format!("the process has {LIBRARIES_MAX} libraries, which is the most"));
         }
-        let DylinkLayout { table_size, table_alignment, .. } = code.layout;
-        let table = self.add_elements(store, map, table_size, table_alignment)?;
-        let bases = Bases { memory: memory_base, table };
         let mut sources = Vec::new();
         for import in code.module.imports() {
-            sources.push(self.source(store, map, code, &import, scope, &bases)?);
+            sources.push(self.source(store, map, code, &import, scope, memory_base)?);
+        }
+        let DylinkLayout { table_size, table_alignment, .. } = code.layout;
+        let table_base = self.add_elements(store, map, table_size, table_alignment)?;
+        for (import, source) in code.module.imports().zip(&mut sources) {
+            if (import.module(), import.name()) == (ENVIRONMENT, TABLE_BASE) {
+                *source = Source::Constant(table_base);
+            }
         }
         let items = self.items(store, code, &sources)?;
         self.count_instance(store, map, code.instance_bytes)?;
         let instance = instantiate(store, &code.module, &items)?;
         self.libraries.push(instance);
-        let begun = self.begin(store, map, memory_base, &mut sources, &items);
+        let mut loaded = Loaded {
+            code: code.clone(),
+            sources,
+            memory_base,
+            globals: Vec::new(),
+            blocks: Blocks::new(blocks),
+        };
+        let begun = self.begin(store, map, &mut loaded, &items);
         if let Err(error) = begun {
             // Some of it may be known by address already: the program cannot go on without it.
             unsafe { (*store.data().guest).state = CallState::Ended };
             return Err(error);
         }
-        let globals = saved_globals(store, instance);
-        map.libraries.push(Loaded { code: code.clone(), sources, memory_base, globals });
+        loaded.globals = saved_globals(store, instance);
+        map.libraries.push(loaded);
         self.advance();
         Ok(self.libraries.len() as u32)
     }
 
-    /// Fills the entries of the offset table that name symbols of the last library itself, and runs its start
-    /// function.
+    /// Fills the entries of the offset table that name symbols of the last library itself, runs its start
+    /// function, and prepares its thread-local variables.
     fn begin(
         &mut self,
         store: &mut Store<'_>,
         map: &mut Map,
-        memory_base: u32,
-        sources: &mut [Source],
+        loaded: &mut Loaded,
         items: &[Extern],
     ) -> wasmtime::Result<()> {
         let number = self.libraries.len() as u32;
-        for (source, item) in sources.iter_mut().zip(items) {
+        let instance = self.libraries[number as usize - 1];
+        self.fill_own(store, map, loaded, items, number)?;
+        run_start(store, instance)?;
+        // Where the block is, the start function has said.
+        self.find_block(store, loaded, instance, number)?;
+        self.fill_own(store, map, loaded, items, number)?;
+        self.initialize_block(store, loaded, instance, number)
+    }
+
+    /// Those that are known.
+    fn fill_own(
+        &mut self,
+        store: &mut Store<'_>,
+        map: &mut Map,
+        loaded: &mut Loaded,
+        items: &[Extern],
+        number: u32,
+    ) -> wasmtime::Result<()> {
+        for (source, item) in loaded.sources.iter_mut().zip(items) {
             let (Source::Own(name), Extern::Global(entry)) = (&*source, item) else {
                 continue;
             };
-            let address = match self.symbol_of(store, number, memory_base, name) {
-                Some(symbol) => self.address(store, map, symbol)?,
-                None => 0,
+            let library = Some((&*loaded.code, loaded.memory_base));
+            let symbol = self.symbol_of(store, number, library, name);
+            if matches!(symbol, Some(Symbol::ThreadLocal(..))) && !self.blocks.contains_key(&number)
+            {
+                continue;
+            }
+            *source = match symbol {
+                Some(symbol) => self.entry(store, map, symbol)?,
+                None => Source::Address(0),
+            };
+            let address = match source {
+                Source::ThreadLocal(_, offset) => self.block(number)?.wrapping_add(*offset),
+                Source::Address(address) => *address,
+                _ => 0,
             };
             entry.set(&mut *store, Val::I32(address as i32))?;
-            *source = Source::Address(address);
         }
-        run_start(store, self.libraries[number as usize - 1])
+        Ok(())
     }
 }
 
-fn undefined(name: &str) -> String {
-    format!("the symbol {} is not defined", crate::inspect::shown(name))
+pub(crate) fn undefined(name: &str) -> String {
+    format!("the symbol {} is not defined", shown(name))
 }
 
 fn saved_globals(store: &mut Store<'_>, instance: Instance) -> Vec<[u8; 16]> {
@@ -267,6 +244,20 @@ impl HostFunctions {
             if !from_program {
                 self.check_import(&import)?;
             }
+            if let ExternType::Memory(kind) = import.ty()
+                && kind.is_shared()
+                && dylink.thread_local.is_none()
+                && let Some(name) = dylink.thread_local_symbols.first()
+            {
+                return Err(NativeError::new(
+                    NativeErrorKind::Unsupported,
+                    format!(
+                        "the library has the thread-local variable {}, and no start function of the linker's that \
+                         prepares it",
+                        shown(name)
+                    ),
+                ));
+            }
             if rewrite_dynamic::calls_elements(import.module(), import.name()) {
                 return Err(NativeError::new(
                     NativeErrorKind::Unsupported,
@@ -283,6 +274,10 @@ impl HostFunctions {
             layout: dylink.layout,
             instance_bytes: instance_bytes(module),
             weak: dylink.weak.clone(),
+            thread_local_base: dylink
+                .thread_local
+                .map(|found| format!("{MUTABLE_GLOBAL_PREFIX}{}", found.base)),
+            thread_local_symbols: dylink.thread_local_symbols.clone(),
         };
         Ok(Library { code: Arc::new(code) })
     }
@@ -358,7 +353,7 @@ pub(crate) unsafe fn work_on_links<R>(
 
 /// # Safety
 /// `first` is readable for `count` numbers that outlive the slice; with none of them it may be null.
-unsafe fn numbers<'a>(first: *const u32, count: usize) -> &'a [u32] {
+pub(crate) unsafe fn numbers<'a>(first: *const u32, count: usize) -> &'a [u32] {
     if count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(first, count) } }
 }
 
@@ -377,65 +372,31 @@ pub(crate) unsafe fn deliver<R>(result: Result<R, NativeError>, out: *mut R) -> 
 }
 
 /// Loads a library into the guest's process, with its data at `memory_base` (reserved by the caller, aligned as
-/// the library wants). Its symbols are looked up in the `scope_count` numbers at `scope`: 0 is the program,
-/// others are numbers that earlier calls gave. `*number` is the library's. Its start function has run, its
-/// constructors have not (`selvedge_guest_initializer`). Invalid: a symbol that nothing defines, a limit, or the
-/// library's own failure. Only inside a host call that is not a blocking one, on the guest's thread.
+/// the library wants). `blocks` are such addresses too: when it has thread-local variables, one for their image and
+/// one for each other thread of the process, each with room for them. Its symbols are looked up in the `scope_count`
+/// numbers at `scope`: 0 is the program, others are numbers that earlier calls gave. `*number` is the library's. Its
+/// start function has run, its constructors have not (`selvedge_guest_initializer`). Invalid: a symbol that nothing
+/// defines, a limit, or the library's own failure. Only inside a host call that is not a blocking one, on the
+/// guest's thread.
 ///
 /// # Safety
-/// As said; `scope` is readable and `number` valid for the call.
+/// As said; `blocks` and `scope` are readable and `number` valid for the call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn selvedge_guest_load_library(
     guest: *mut GuestContext,
     library: &Library,
     memory_base: u32,
+    blocks: *const u32,
+    block_count: usize,
     scope: *const u32,
     scope_count: usize,
     number: *mut u32,
 ) -> *mut NativeError {
-    let scope = unsafe { numbers(scope, scope_count) };
+    let (blocks, scope) = unsafe { (numbers(blocks, block_count), numbers(scope, scope_count)) };
     unsafe {
         let loaded = work_on_links(guest, |links, map, store| {
-            links.load(store, map, &library.code, memory_base, scope)
+            links.load(store, map, &library.code, memory_base, blocks, scope)
         });
         deliver(loaded, number)
-    }
-}
-
-/// What `selvedge_guest_symbol` found.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SymbolAddress {
-    pub found: bool,
-    /// In memory, or in the table of functions.
-    pub address: u32,
-}
-
-/// The address of a symbol of the `scope_count` modules at `scope`, in their order. Otherwise as
-/// `selvedge_guest_load_library`.
-///
-/// # Safety
-/// As there; `name` is readable and `symbol` valid for the call.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn selvedge_guest_symbol(
-    guest: *mut GuestContext,
-    scope: *const u32,
-    scope_count: usize,
-    name: Bytes,
-    symbol: *mut SymbolAddress,
-) -> *mut NativeError {
-    let name = unsafe { name.to_text() };
-    let scope = unsafe { numbers(scope, scope_count) };
-    unsafe {
-        let found = work_on_links(guest, |links, map, store| {
-            match links.symbol(store, map, scope, &name) {
-                None => Ok(SymbolAddress::default()),
-                Some(symbol) => {
-                    let address = links.address(store, map, symbol)?;
-                    Ok(SymbolAddress { found: true, address })
-                }
-            }
-        });
-        deliver(found, symbol)
     }
 }

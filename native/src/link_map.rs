@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wasmtime::{
     Extern, ExternType, Func, Global, GlobalType, ImportType, Instance, Linker, Mutability, Ref,
@@ -16,7 +16,9 @@ use wasmtime::{
 use crate::dylink::DylinkLayout;
 use crate::guest::GrowDecision;
 use crate::limits::GuestEnded;
+use crate::link_bind::Binding;
 use crate::link_run::{NO_STACK_POINTER, instantiate, memory, program, stack_pointer};
+use crate::link_threads::Blocks;
 use crate::memory::{global_from_bytes, mutable_globals};
 use crate::rewrite::TABLE_EXPORT;
 use crate::store::Host;
@@ -45,6 +47,9 @@ pub(crate) struct LibraryCode {
     pub(crate) instance_bytes: usize,
     /// Symbols that need not exist.
     pub(crate) weak: Vec<String>,
+    /// The export of `__tls_base`; None: it has no thread-local variables.
+    pub(crate) thread_local_base: Option<String>,
+    pub(crate) thread_local_symbols: Vec<String>,
 }
 
 /// Where an import of a library comes from, in any store.
@@ -54,6 +59,8 @@ pub(crate) enum Source {
     Constant(u32),
     /// An entry of its global offset table: an address.
     Address(u32),
+    /// The same for a thread-local variable of a library: its place in the block of the store.
+    ThreadLocal(u32, u32),
     /// The same for a symbol of the library itself, which is not known before there is an instance.
     Own(String),
     Host,
@@ -71,6 +78,7 @@ pub(crate) struct Loaded {
     pub(crate) memory_base: u32,
     /// Its mutable globals as its start function left them.
     pub(crate) globals: Vec<[u8; 16]>,
+    pub(crate) blocks: Blocks,
 }
 
 /// What an element of the table is.
@@ -105,6 +113,8 @@ pub(crate) struct Map {
     pub(crate) functions: HashMap<(u32, String), u32>,
     pub(crate) callers: HashMap<(String, Layout), u32>,
     pub(crate) closures: Closures,
+    /// What the program needs of the libraries.
+    pub(crate) bindings: Vec<Binding>,
     /// For functions that are called once and at once.
     pub(crate) scratch: Option<u32>,
     /// Elements that the table of each thread has; None: nothing has been added yet.
@@ -116,6 +126,12 @@ pub(crate) struct Map {
 /// that runs the process.
 pub struct LinkMap {
     pub(crate) shared: Arc<SharedMap>,
+}
+
+impl LinkMap {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Map> {
+        self.shared.map.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Default)]
@@ -131,6 +147,10 @@ pub(crate) struct StoreLinks {
     revision: u64,
     table: Option<Table>,
     pub(crate) libraries: Vec<Instance>,
+    /// Whose thread-local variables it has.
+    pub(crate) thread: u32,
+    /// Where those of each library are, by the library's number.
+    pub(crate) blocks: HashMap<u32, u32>,
     closures: HashMap<(u32, String), Instance>,
     tags: HashMap<String, Tag>,
     instances: usize,
@@ -161,12 +181,14 @@ impl Drop for StoreLinks {
 }
 
 impl StoreLinks {
-    pub(crate) fn new(shared: Arc<SharedMap>) -> StoreLinks {
+    pub(crate) fn new(shared: Arc<SharedMap>, thread: u32) -> StoreLinks {
         StoreLinks {
             shared,
+            thread,
             revision: 0,
             table: None,
             libraries: Vec::new(),
+            blocks: HashMap::new(),
             closures: HashMap::new(),
             tags: HashMap::new(),
             instances: 0,
@@ -240,6 +262,11 @@ impl StoreLinks {
             Source::Address(address) => {
                 let kind = number(Mutability::Var);
                 Global::new(&mut *store, kind, Val::I32(*address as i32))?.into()
+            }
+            Source::ThreadLocal(provider, offset) => {
+                let address = self.block(*provider)?.wrapping_add(*offset);
+                let kind = number(Mutability::Var);
+                Global::new(&mut *store, kind, Val::I32(address as i32))?.into()
             }
             Source::Own(_) => {
                 Global::new(&mut *store, number(Mutability::Var), Val::I32(0))?.into()
@@ -393,6 +420,8 @@ impl StoreLinks {
         for index in self.libraries.len()..map.libraries.len() {
             let bytes = map.libraries[index].code.instance_bytes;
             self.count_instance(store, map, bytes)?;
+            let number = index as u32 + 1;
+            self.take_block(store, map, number)?;
             let loaded = &map.libraries[index];
             let imports = self.items(store, &loaded.code, &loaded.sources)?;
             let instance = instantiate(store, &loaded.code.module, &imports)?;
@@ -401,6 +430,7 @@ impl StoreLinks {
                     global.set(&mut *store, value)?;
                 }
             }
+            self.set_thread_local_base(store, &loaded.code, instance, number)?;
             self.libraries.push(instance);
         }
         let changed: Vec<(u32, Element)> = map
@@ -413,7 +443,7 @@ impl StoreLinks {
             self.place(store, map, index, &element)?;
         }
         self.revision = self.shared.revision.load(Ordering::Relaxed);
-        Ok(())
+        self.set_bindings(store, map)
     }
 
     /// The imports of a library in this store.

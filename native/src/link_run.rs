@@ -8,7 +8,7 @@ use wasmtime::{Extern, Global, Instance, MemoryType, Module};
 
 use crate::fiber::waker;
 use crate::link_map::{Store, error};
-use crate::rewrite::START_EXPORT;
+use crate::rewrite::{START_EXPORT, THREAD_LOCAL_EXPORT};
 
 pub(crate) const NO_STACK_POINTER: &str =
     "the program does not export its stack pointer: link it with `-Wl,--export=__stack_pointer`";
@@ -75,4 +75,21 @@ pub(crate) fn run_start(store: &mut Store<'_>, instance: Instance) -> wasmtime::
     };
     let start = start.typed::<(), ()>(&*store)?;
     run_now!(store, "the start function of a library", start.call_async(&mut *store, ()))
+}
+
+/// Runs what the linker made to prepare a block of thread-local variables, if it is there.
+pub(crate) fn run_thread_local(
+    store: &mut Store<'_>,
+    instance: Instance,
+    block: u32,
+) -> wasmtime::Result<()> {
+    let Some(initializer) = instance.get_func(&mut *store, THREAD_LOCAL_EXPORT) else {
+        return Ok(());
+    };
+    let initializer = initializer.typed::<u32, ()>(&*store)?;
+    run_now!(
+        store,
+        "the initializer of a library's variables",
+        initializer.call_async(&mut *store, block)
+    )
 }

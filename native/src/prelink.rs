@@ -6,32 +6,37 @@
 //! * Memory from 1,024: the program's data, its stack (1 MiB), its heap. The table from 1: its functions.
 //! * Imported globals become defined ones, which keep their indices: `__memory_base`, `__table_base`,
 //!   `__stack_pointer`, the offset table `GOT.mem` and `GOT.func` with the addresses of what the program exports and of
-//!   `__heap_base` and its like. So does the imported table, and tags of exceptions.
+//!   `__heap_base` and its like. So does the imported table, tags of exceptions, and a memory that is not shared.
 //! * `_start` first applies the relocations of data, which only the first thread may do.
 //!
-//! Libraries that the program needs before it starts are not loaded.
+//! A program that needs libraries before it starts, position-independent or not, is *bound* to them when it runs.
+//! Its `_start` first calls `load_needed` of "selvedge", which loads them (rewrite_dynamic.rs). What it imports
+//! from "env" and from offset tables and does not define itself, and the libraries, are names of exports:
+//!
+//! * "selvedge.library.<number>.<name>" and "selvedge.folder.<number>.<path>", in their order.
+//! * "selvedge.function.<number>.<name>": a global for the table element of a function. An imported function
+//!   becomes one that calls through it. "selvedge.data.<number>.<name>": a global for an address.
+//! * "selvedge.weak.<number>.<name>": a global for a symbol that need not exist.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::convert::Infallible;
 
-use wasm_encoder::reencode::{self, Reencode};
-use wasm_encoder::{
-    CodeSection, ConstExpr, Encode, ExportKind, ExportSection, Function, FunctionSection,
-    GlobalSection, GlobalType, ImportSection, Instruction, RefType, TableSection, TableType,
-    TagKind, TagSection, TagType, ValType,
-};
+use wasm_encoder::reencode;
 use wasmparser::{
-    BinaryReader, CompositeInnerType, DataSectionReader, Element, ElementItems, ElementKind,
-    ElementSectionReader, ExportSectionReader, ExternalKind, FunctionSectionReader,
-    GlobalSectionReader, ImportSectionReader, Operator, TableSectionReader, TagSectionReader,
-    TypeRef, TypeSectionReader,
+    BinaryReader, CompositeInnerType, Element, ElementItems, ElementKind, ElementSectionReader,
+    ExportSectionReader, ExternalKind, FunctionSectionReader, GlobalSectionReader,
+    ImportSectionReader, Operator, TableSectionReader, TypeRef, TypeSectionReader,
 };
 
 use crate::buffer::{Buffer, Bytes};
 use crate::dylink::{self, Dylink};
 use crate::error::{NativeError, NativeErrorKind};
 use crate::inspect::{FEATURES, shown};
+use crate::rewrite::HOST_MODULE;
 use crate::sections::{self, Section, id};
+
+#[path = "prelink_write.rs"]
+mod write;
 
 const DATA_BEGIN: u64 = 1024;
 const STACK_BYTES: u64 = 1 << 20;
@@ -40,7 +45,20 @@ const PAGE_BYTES: u64 = 65_536;
 /// Element 0 is what a null pointer calls.
 const TABLE_BASE: u32 = 1;
 const START: &str = "_start";
+const MEMORY: &str = "memory";
 const RELOCATIONS: &str = "__wasm_apply_data_relocs";
+const ENVIRONMENT: &str = "env";
+/// Imported from "selvedge" by programs that need libraries.
+pub(crate) const LOAD_NEEDED: &str = "load_needed";
+
+/// What the names of exports begin with that tell what a program needs.
+pub(crate) const LIBRARY_PREFIX: &str = "selvedge.library.";
+pub(crate) const FOLDER_PREFIX: &str = "selvedge.folder.";
+pub(crate) const FUNCTION_PREFIX: &str = "selvedge.function.";
+pub(crate) const DATA_PREFIX: &str = "selvedge.data.";
+pub(crate) const WEAK_PREFIX: &str = "selvedge.weak.";
+pub(crate) const PREFIXES: [&str; 5] =
+    [LIBRARY_PREFIX, FOLDER_PREFIX, FUNCTION_PREFIX, DATA_PREFIX, WEAK_PREFIX];
 
 enum Failure {
     Ours(NativeError),
@@ -69,6 +87,16 @@ fn refused(message: String) -> Failure {
     Failure::Ours(NativeError::new(NativeErrorKind::Unsupported, message))
 }
 
+fn reserved(name: &str) -> Failure {
+    Failure::Ours(NativeError::new(
+        NativeErrorKind::Invalid,
+        format!(
+            "the program uses {}, and names that begin with \"selvedge\" are reserved",
+            shown(name)
+        ),
+    ))
+}
+
 fn undefined(module: &str, name: &str) -> Failure {
     refused(format!(
         "the program imports the global {}.{}, which nothing defines before it runs",
@@ -87,6 +115,9 @@ struct Layout {
 }
 
 impl Layout {
+    /// Of a program whose linker has given it all of its addresses.
+    const FIXED: Layout = Layout { memory_base: 0, stack_low: 0, stack_high: 0, pages: 0 };
+
     fn new(dylink: &Dylink) -> Layout {
         let data = DATA_BEGIN.next_multiple_of(u64::from(dylink.layout.memory_alignment));
         let stack_low =
@@ -103,6 +134,9 @@ impl Layout {
 
     /// What linkers define.
     fn symbol(&self, name: &str) -> Option<u32> {
+        if self.pages == 0 {
+            return None;
+        }
         Some(match name {
             "__heap_end" => (self.pages * PAGE_BYTES) as u32,
             "__stack_low" | "__data_end" => self.stack_low,
@@ -120,34 +154,18 @@ struct Global {
     mutable: bool,
 }
 
-/// Replaces the imported immutable globals in constant expressions by their values.
-struct Reencoder {
-    constants: HashMap<u32, u32>,
+struct FunctionImport {
+    module: String,
+    name: String,
+    kind: u32,
 }
 
-impl Reencode for Reencoder {
-    type Error = Infallible;
-
-    fn const_expr(
-        &mut self,
-        expression: wasmparser::ConstExpr<'_>,
-    ) -> Result<ConstExpr, reencode::Error<Infallible>> {
-        let mut bytes = Vec::new();
-        let mut operators = expression.get_operators_reader();
-        while !operators.eof() {
-            let operator = operators.read()?;
-            let instruction = match operator {
-                Operator::End => continue,
-                Operator::GlobalGet { global_index } => match self.constants.get(&global_index) {
-                    Some(value) => Instruction::I32Const(*value as i32),
-                    None => self.instruction(operator)?,
-                },
-                other => self.instruction(other)?,
-            };
-            instruction.encode(&mut bytes);
-        }
-        Ok(ConstExpr::raw(bytes))
-    }
+/// What matters of a function's type.
+#[derive(Clone, Copy)]
+struct FunctionType {
+    parameters: u32,
+    /// It has neither parameters nor results.
+    is_plain: bool,
 }
 
 /// What the program has.
@@ -159,11 +177,13 @@ struct Program<'a> {
     globals: Vec<Global>,
     /// Name and type.
     tags: Vec<(String, u32)>,
+    /// A memory that is imported and that no other instance shares.
+    memory: Option<wasmparser::MemoryType>,
     /// The least size of the imported table.
     imported_table: Option<u64>,
-    imported_functions: u32,
-    /// Types without parameters and results.
-    plain_types: HashSet<u32>,
+    imported_functions: Vec<FunctionImport>,
+    /// None: not a function.
+    types: Vec<Option<FunctionType>>,
     /// Type of each defined function.
     function_types: Vec<u32>,
     exports: HashMap<String, (ExternalKind, u32)>,
@@ -171,6 +191,8 @@ struct Program<'a> {
     elements: HashMap<u32, u32>,
     /// Offsets of the constant globals that the program defines.
     offsets: HashMap<u32, u32>,
+    own_globals: u32,
+    has_own_table: bool,
 }
 
 fn reader<'a>(wasm: &'a [u8], section: &Section) -> BinaryReader<'a> {
@@ -187,18 +209,26 @@ impl<'a> Program<'a> {
             sections: Vec::new(),
             globals: Vec::new(),
             tags: Vec::new(),
+            memory: None,
             imported_table: None,
-            imported_functions: 0,
-            plain_types: HashSet::new(),
+            imported_functions: Vec::new(),
+            types: Vec::new(),
             function_types: Vec::new(),
             exports: HashMap::new(),
             elements: HashMap::new(),
             offsets: HashMap::new(),
+            own_globals: 0,
+            has_own_table: false,
         };
         for section in sections::sections(wasm) {
             let section = section.map_err(|_| Failure::Malformed)?;
             program.look_at(&section)?;
             program.sections.push(section);
+        }
+        let is_base =
+            |global: &Global| ["__memory_base", "__table_base"].contains(&global.name.as_str());
+        if program.imported_table.is_none() && !program.globals.iter().any(is_base) {
+            program.layout = Layout::FIXED;
         }
         Ok(program)
     }
@@ -217,6 +247,7 @@ impl<'a> Program<'a> {
                 let globals = GlobalSectionReader::new(reader)?;
                 for (index, global) in (self.globals.len() as u32..).zip(globals) {
                     let global = global?;
+                    self.own_globals += 1;
                     let mut operators = global.init_expr.get_operators_reader();
                     if let Operator::I32Const { value } = operators.read()?
                         && !global.ty.mutable
@@ -225,9 +256,13 @@ impl<'a> Program<'a> {
                     }
                 }
             }
+            id::TABLE => self.has_own_table = TableSectionReader::new(reader)?.count() != 0,
             id::EXPORT => {
                 for export in ExportSectionReader::new(reader)? {
                     let export = export?;
+                    if PREFIXES.iter().any(|prefix| export.name.starts_with(prefix)) {
+                        return Err(reserved(export.name));
+                    }
                     self.exports.insert(export.name.to_owned(), (export.kind, export.index));
                 }
             }
@@ -242,16 +277,15 @@ impl<'a> Program<'a> {
     }
 
     fn look_at_types(&mut self, types: TypeSectionReader<'_>) -> Result<(), Failure> {
-        let mut index = 0;
         for group in types {
             for kind in group?.types() {
-                if let CompositeInnerType::Func(function) = &kind.composite_type.inner
-                    && function.params().is_empty()
-                    && function.results().is_empty()
-                {
-                    self.plain_types.insert(index);
-                }
-                index += 1;
+                self.types.push(match &kind.composite_type.inner {
+                    CompositeInnerType::Func(function) => Some(FunctionType {
+                        parameters: function.params().len() as u32,
+                        is_plain: function.params().is_empty() && function.results().is_empty(),
+                    }),
+                    _ => None,
+                });
             }
         }
         Ok(())
@@ -260,8 +294,17 @@ impl<'a> Program<'a> {
     fn look_at_imports(&mut self, imports: ImportSectionReader<'_>) -> Result<(), Failure> {
         for import in imports.into_imports() {
             let import = import?;
+            if import.module == HOST_MODULE {
+                return Err(reserved(import.name));
+            }
             match import.ty {
-                TypeRef::Func(_) | TypeRef::FuncExact(_) => self.imported_functions += 1,
+                TypeRef::Func(kind) | TypeRef::FuncExact(kind) => {
+                    self.imported_functions.push(FunctionImport {
+                        module: import.module.to_owned(),
+                        name: import.name.to_owned(),
+                        kind,
+                    });
+                }
                 TypeRef::Global(kind) if kind.content_type != wasmparser::ValType::I32 => {
                     return Err(undefined(import.module, import.name));
                 }
@@ -279,6 +322,7 @@ impl<'a> Program<'a> {
                         return Err(undefined(import.module, import.name));
                     }
                 }
+                TypeRef::Memory(memory) if !memory.shared => self.memory = Some(memory),
                 TypeRef::Memory(_) => {}
             }
         }
@@ -305,8 +349,39 @@ impl<'a> Program<'a> {
         Ok(())
     }
 
-    /// The value that an imported global has.
-    fn value(&self, global: &Global) -> Result<u32, Failure> {
+    /// The exported function of that name, without parameters and results, and its type.
+    fn plain_export(&self, name: &str) -> Option<(u32, u32)> {
+        let Some((ExternalKind::Func, index)) = self.exports.get(name) else {
+            return None;
+        };
+        let defined = index.checked_sub(self.imported_functions.len() as u32)?;
+        let kind = *self.function_types.get(defined as usize)?;
+        let function = self.types.get(kind as usize).copied().flatten()?;
+        function.is_plain.then_some((*index, kind))
+    }
+
+    /// It needs libraries, among which what it does not define is looked for when it runs.
+    fn is_bound(&self) -> bool {
+        !self.dylink.needed().is_empty()
+    }
+
+    fn is_weak(&self, name: &str) -> bool {
+        self.dylink.weak.iter().any(|weak| weak == name)
+    }
+
+    /// Each of its threads has another one.
+    fn is_thread_local(&self, name: &str) -> bool {
+        self.dylink.thread_local.is_some()
+            && self.dylink.thread_local_symbols.iter().any(|symbol| symbol == name)
+    }
+
+    /// The imported function becomes one of the program's own, which calls another through the table.
+    fn is_redirected(&self, import: &FunctionImport) -> bool {
+        import.module == ENVIRONMENT && (self.is_bound() || self.is_weak(&import.name))
+    }
+
+    /// The value that an imported global has; None: that is known when the program runs.
+    fn value(&self, global: &Global) -> Result<Option<u32>, Failure> {
         let name = global.name.as_str();
         let known = match (global.module.as_str(), name) {
             ("env", "__memory_base") => Some(self.layout.memory_base),
@@ -314,6 +389,7 @@ impl<'a> Program<'a> {
             ("env", "__stack_pointer") => Some(self.layout.stack_high),
             // Each thread sets its own.
             ("env", "__tls_base") => Some(0),
+            ("GOT.mem", _) if self.is_thread_local(name) => None,
             ("GOT.mem", _) => match self.exports.get(name) {
                 Some((ExternalKind::Global, index)) => {
                     let offset = self.offsets.get(index);
@@ -327,293 +403,16 @@ impl<'a> Program<'a> {
             },
             _ => None,
         };
-        let weak = || self.dylink.weak.iter().any(|weak| weak == name).then_some(0);
-        known.or_else(weak).ok_or_else(|| undefined(&global.module, name))
-    }
-
-    fn write(mut self) -> Result<Vec<u8>, Failure> {
-        let mut values = Vec::new();
-        for global in &self.globals {
-            values.push(self.value(global)?);
+        let is_entry = global.mutable && global.module.starts_with("GOT.");
+        if known.is_none() && is_entry && self.is_bound() {
+            return Ok(None);
         }
-        let constants = (0..)
-            .zip(values.iter().copied())
-            .filter(|(index, _)| !self.globals[*index as usize].mutable);
-        let mut reencoder = Reencoder { constants: constants.collect() };
-        let mut out = self.wasm[..8].to_vec();
-        // Sections that the program may lack, which then stand before the first one that comes after them.
-        let mut added = Vec::new();
-        if self.imported_table.is_some() {
-            added.push(id::TABLE);
-        }
-        if !self.tags.is_empty() {
-            added.push(id::TAG);
-        }
-        if !self.globals.is_empty() {
-            added.push(id::GLOBAL);
-        }
-        for section in std::mem::take(&mut self.sections) {
-            while let Some(kind) = added.first().copied()
-                && sections::rank(section.id).is_some_and(|rank| Some(rank) >= sections::rank(kind))
-            {
-                added.remove(0);
-                if kind != section.id {
-                    self.write_section(kind, None, &values, &mut reencoder, &mut out)?;
-                }
-            }
-            self.write_section(section.id, Some(&section), &values, &mut reencoder, &mut out)?;
-        }
-        Ok(out)
-    }
-
-    fn write_section(
-        &self,
-        kind: u8,
-        section: Option<&Section>,
-        values: &[u32],
-        reencoder: &mut Reencoder,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Failure> {
-        let content = section.map(|section| reader(self.wasm, section));
-        match (kind, content) {
-            (id::IMPORT, Some(reader)) => {
-                self.write_imports(ImportSectionReader::new(reader)?, reencoder, out)?;
-            }
-            (id::TABLE, content) => self.write_tables(content, reencoder, out)?,
-            (id::TAG, content) => self.write_tags(content, reencoder, out)?,
-            (id::GLOBAL, content) => self.write_globals(content, values, reencoder, out)?,
-            (id::FUNCTION, Some(reader)) if self.starts().is_some() => {
-                let mut functions = FunctionSection::new();
-                for kind in FunctionSectionReader::new(reader)? {
-                    functions.function(kind?);
-                }
-                if let Some((_, _, kind)) = self.starts() {
-                    functions.function(kind);
-                }
-                encode(&functions, out);
-            }
-            (id::CODE, Some(reader)) if self.starts().is_some() => self.write_code(reader, out)?,
-            (id::EXPORT, Some(reader)) => {
-                self.write_exports(ExportSectionReader::new(reader)?, reencoder, out)?;
-            }
-            (id::ELEMENT, Some(reader)) => {
-                let mut elements = wasm_encoder::ElementSection::new();
-                reencoder
-                    .parse_element_section(&mut elements, ElementSectionReader::new(reader)?)?;
-                encode(&elements, out);
-            }
-            (id::DATA, Some(reader)) => {
-                let mut data = wasm_encoder::DataSection::new();
-                reencoder.parse_data_section(&mut data, DataSectionReader::new(reader)?)?;
-                encode(&data, out);
-            }
-            // The program is not to be loaded any more.
-            (id::CUSTOM, Some(reader)) if is_dylink(reader.clone()) => {}
-            _ => {
-                if let Some(section) = section {
-                    out.extend_from_slice(&self.wasm[section.whole.clone()]);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn write_tables(
-        &self,
-        own: Option<BinaryReader<'_>>,
-        reencoder: &mut Reencoder,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Failure> {
-        let mut tables = TableSection::new();
-        if let Some(least) = self.imported_table {
-            tables.table(TableType {
-                element_type: RefType::FUNCREF,
-                table64: false,
-                minimum: least.max(u64::from(TABLE_BASE + self.dylink.layout.table_size)),
-                maximum: None,
-                shared: false,
-            });
-        }
-        if let Some(reader) = own {
-            let own = TableSectionReader::new(reader)?;
-            reencoder.parse_table_section(&mut tables, own)?;
-        }
-        encode(&tables, out);
-        Ok(())
-    }
-
-    fn write_tags(
-        &self,
-        own: Option<BinaryReader<'_>>,
-        reencoder: &mut Reencoder,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Failure> {
-        let mut tags = TagSection::new();
-        for (_, kind) in &self.tags {
-            tags.tag(TagType { kind: TagKind::Exception, func_type_idx: *kind });
-        }
-        if let Some(reader) = own {
-            reencoder.parse_tag_section(&mut tags, TagSectionReader::new(reader)?)?;
-        }
-        encode(&tags, out);
-        Ok(())
-    }
-
-    fn write_globals(
-        &self,
-        own: Option<BinaryReader<'_>>,
-        values: &[u32],
-        reencoder: &mut Reencoder,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Failure> {
-        let mut globals = GlobalSection::new();
-        for (Global { mutable, .. }, value) in self.globals.iter().zip(values) {
-            let kind = GlobalType { val_type: ValType::I32, mutable: *mutable, shared: false };
-            globals.global(kind, &ConstExpr::i32_const(*value as i32));
-        }
-        if let Some(reader) = own {
-            let own = GlobalSectionReader::new(reader)?;
-            self.add_own_globals(own, reencoder, &mut globals)?;
-        }
-        encode(&globals, out);
-        Ok(())
-    }
-
-    /// The program's own globals. Constants that it exports are where its data is, from the beginning of all of it.
-    fn add_own_globals(
-        &self,
-        own: GlobalSectionReader<'_>,
-        reencoder: &mut Reencoder,
-        globals: &mut GlobalSection,
-    ) -> Result<(), Failure> {
-        let exported: HashSet<u32> = self
-            .exports
-            .values()
-            .filter(|(kind, _)| *kind == ExternalKind::Global)
-            .map(|(_, index)| *index)
-            .collect();
-        for (index, global) in (self.globals.len() as u32..).zip(own) {
-            let global = global?;
-            let kind = reencoder.global_type(global.ty)?;
-            let value = match self.offsets.get(&index).filter(|_| exported.contains(&index)) {
-                Some(offset) => {
-                    ConstExpr::i32_const(offset.wrapping_add(self.layout.memory_base) as i32)
-                }
-                None => reencoder.const_expr(global.init_expr)?,
-            };
-            globals.global(kind, &value);
-        }
-        Ok(())
-    }
-
-    /// The functions `_start` and that which applies relocations, and a type of both; None: there are none to apply.
-    fn starts(&self) -> Option<(u32, u32, u32)> {
-        let function = |name: &str| match self.exports.get(name) {
-            Some((ExternalKind::Func, index)) => Some(*index),
-            _ => None,
-        };
-        let (start, relocations) = (function(START)?, function(RELOCATIONS)?);
-        let kind = |index: u32| {
-            let defined = index.checked_sub(self.imported_functions)?;
-            self.function_types.get(defined as usize).copied()
-        };
-        let (start_type, relocations_type) = (kind(start)?, kind(relocations)?);
-        let is_plain = |kind: u32| self.plain_types.contains(&kind);
-        (is_plain(start_type) && is_plain(relocations_type)).then_some((
-            start,
-            relocations,
-            start_type,
-        ))
-    }
-
-    fn write_imports(
-        &self,
-        imports: ImportSectionReader<'_>,
-        reencoder: &mut Reencoder,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Failure> {
-        let mut kept = ImportSection::new();
-        for import in imports.into_imports() {
-            let import = import?;
-            match import.ty {
-                TypeRef::Memory(mut memory) => {
-                    memory.initial = memory.initial.max(self.layout.pages);
-                    if memory.maximum.is_some_and(|maximum| maximum < memory.initial) {
-                        return Err(refused(format!(
-                            "the program needs {} pages of 64 KiB for its data and stack: link it with a higher \
-                             `--max-memory`",
-                            memory.initial
-                        )));
-                    }
-                    kept.import(import.module, import.name, reencoder.memory_type(memory)?);
-                }
-                TypeRef::Func(_) | TypeRef::FuncExact(_) => {
-                    kept.import(import.module, import.name, reencoder.entity_type(import.ty)?);
-                }
-                TypeRef::Table(_) | TypeRef::Global(_) | TypeRef::Tag(_) => {}
-            }
-        }
-        encode(&kept, out);
-        Ok(())
-    }
-
-    fn write_code(&self, reader: BinaryReader<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
-        let mut code = CodeSection::new();
-        for body in wasmparser::CodeSectionReader::new(reader)? {
-            code.raw(&self.wasm[body?.range()]);
-        }
-        if let Some((start, relocations, _)) = self.starts() {
-            let mut both = Function::new([]);
-            both.instruction(&Instruction::Call(relocations));
-            both.instruction(&Instruction::Call(start));
-            both.instruction(&Instruction::End);
-            code.function(&both);
-        }
-        encode(&code, out);
-        Ok(())
-    }
-
-    fn write_exports(
-        &self,
-        own: ExportSectionReader<'_>,
-        reencoder: &mut Reencoder,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Failure> {
-        let mut exports = ExportSection::new();
-        let added = self.imported_functions + self.function_types.len() as u32;
-        for export in own {
-            let export = export?;
-            let kind = reencoder.export_kind(export.kind)?;
-            let begins = export.name == START && self.starts().is_some();
-            exports.export(export.name, kind, if begins { added } else { export.index });
-        }
-        let stack = self.globals.iter().position(|global| global.name == "__stack_pointer");
-        if let Some(index) = stack
-            && !self.exports.contains_key("__stack_pointer")
-        {
-            exports.export("__stack_pointer", ExportKind::Global, index as u32);
-        }
-        // Libraries throw the same exceptions.
-        let mut names = HashSet::new();
-        for (index, (name, _)) in (0..).zip(&self.tags) {
-            if !self.exports.contains_key(name) && names.insert(name) {
-                exports.export(name, ExportKind::Tag, index);
-            }
-        }
-        encode(&exports, out);
-        Ok(())
+        let value = known.or_else(|| self.is_weak(name).then_some(0));
+        value.map(Some).ok_or_else(|| undefined(&global.module, name))
     }
 }
 
-fn is_dylink(reader: BinaryReader<'_>) -> bool {
-    wasmparser::CustomSectionReader::new(reader).is_ok_and(|custom| custom.name() == "dylink.0")
-}
-
-fn encode(section: &impl wasm_encoder::Section, out: &mut Vec<u8>) {
-    section.append_to(out);
-}
-
-/// None: the module is not a position-independent program.
+/// None: the module is no program that has anything to link.
 pub(crate) fn prelink(wasm: &[u8]) -> Result<Option<Vec<u8>>, NativeError> {
     let Some(dylink) = dylink::read(wasm)? else {
         return Ok(None);
@@ -622,10 +421,12 @@ pub(crate) fn prelink(wasm: &[u8]) -> Result<Option<Vec<u8>>, NativeError> {
         if !program.exports.contains_key(START) {
             return Ok(None);
         }
-        if let Some(needed) = program.dylink.needed().first() {
+        if let Some(needed) = program.dylink.needed().first()
+            && (program.imported_table.is_none() && !program.has_own_table
+                || program.plain_export(START).is_none())
+        {
             return Err(refused(format!(
-                "the program needs the library {} before it starts, which is not supported: link it in, or load \
-                 it with dlopen",
+                "the program needs the library {}, and has no table of functions or no `_start` without parameters",
                 shown(needed)
             )));
         }
@@ -635,14 +436,15 @@ pub(crate) fn prelink(wasm: &[u8]) -> Result<Option<Vec<u8>>, NativeError> {
         Failure::Ours(error) => error,
         Failure::Malformed => NativeError::new(
             NativeErrorKind::Invalid,
-            "the position-independent program is not valid and cannot be linked",
+            "the program is not valid and cannot be linked",
         ),
     })
 }
 
-/// Gives a position-independent program that `selvedge_module_inspect` has accepted its addresses. `*linked` becomes
-/// null when the module is none, else a new module, owned by the caller, which may be rewritten and compiled.
-/// Unsupported: it needs libraries or symbols before it starts. Any thread.
+/// Gives a position-independent program that `selvedge_module_inspect` has accepted its addresses, and prepares one
+/// that needs libraries. `*linked` becomes null when the module is neither, else a new module, owned by the caller,
+/// which may be rewritten (with `linked`) and compiled. Unsupported: it needs symbols that nothing defines. Any
+/// thread.
 ///
 /// # Safety
 /// `wasm` is readable for the call; `linked` is writable.

@@ -2,31 +2,31 @@
 //! platform needs, and it does not change what a program computes:
 //!
 //! * `memory.atomic.wait32`, `wait64` and `notify` become calls of imported host functions, so that
-//! a waiting guest suspends its fiber. The instructions themselves would block the thread of a
-//! shard and let a guest grow the engine's table of waiters without bound. The functions come from
-//! the module "selvedge" and take the operands of the instruction, then its static offset:
-//! - `memory_atomic_wait32 (address i32, expected i32, timeout_ns i64, offset i32) -> i32`
-//! - `memory_atomic_wait64 (address i32, expected i64, timeout_ns i64, offset i32) -> i32`
-//! - `memory_atomic_notify (address i32, count i32, offset i32) -> i32`
+//!   a waiting guest suspends its fiber. The instructions themselves would block the thread of a
+//!   shard and let a guest grow the engine's table of waiters without bound. The functions come from
+//!   the module "selvedge" and take the operands of the instruction, then its static offset:
+//!   - `memory_atomic_wait32 (address i32, expected i32, timeout_ns i64, offset i32) -> i32`
+//!   - `memory_atomic_wait64 (address i32, expected i64, timeout_ns i64, offset i32) -> i32`
+//!   - `memory_atomic_notify (address i32, count i32, offset i32) -> i32`
 //!
-//! The host computes the effective address as the 33-bit sum of address and offset, and traps as
-//! the instruction would: out of bounds, unaligned, a wait on a memory that is not shared. The
-//! memory is exported as "selvedge.memory" for that.
+//!   The host computes the effective address as the 33-bit sum of address and offset, and traps as
+//!   the instruction would: out of bounds, unaligned, a wait on a memory that is not shared. The
+//!   memory is exported as "selvedge.memory" for that.
 //! * In a module that handles signals, imported functions get wrappers (rewrite_signals.rs) that ask
-//! "selvedge" for the next one: `next_signal () -> i32`, 0 for none.
+//!   "selvedge" for the next one: `next_signal () -> i32`, 0 for none.
 //! * `memory.fill` and `memory.copy` of more than a block become calls of added functions that the
-//! engine can interrupt (rewrite_bulk.rs).
+//!   engine can interrupt (rewrite_bulk.rs).
 //! * `memory.grow` of a shared memory becomes `memory_grow (pages i32) -> i32` of "selvedge": the engine
-//! asks no limiter before a shared memory grows, and the process's other memories share its limit.
+//!   asks no limiter before a shared memory grows, and the process's other memories share its limit.
 //! * Programs that load libraries or call functions by number get wrappers and an open table, and libraries give
-//! their start function away (rewrite_dynamic.rs).
+//!   their start function away (rewrite_dynamic.rs).
 //! * Every mutable global that the module defines is exported as "selvedge.global.<index>" (its
-//! index in the module as it came), so that fork and snapshots can copy its value.
+//!   index in the module as it came), so that fork and snapshots can copy its value.
 //! * The memory of a module that forks becomes a shared one that it imports as "selvedge"."memory": such a memory
-//! is the process's own, which can be copied without touching it.
+//!   is the process's own, which can be copied without touching it.
 //! * Programs with contexts get such a memory too, and begin their data once (rewrite_contexts.rs).
 //! * The maximum of a shared memory is lowered to what the platform allows: a shared memory
-//! reserves its maximum.
+//!   reserves its maximum.
 //!
 //! Nothing else changes: sections that need no change are copied byte for byte, and a module that
 //! needs none of this is not touched. Names that begin with "selvedge." are reserved.
@@ -34,9 +34,7 @@
 use std::convert::Infallible;
 
 use wasm_encoder::reencode::{self, Reencode};
-use wasm_encoder::{
-    Encode, ExportKind, IndirectNameMap, Instruction, NameMap, NameSection, Section as _,
-};
+use wasm_encoder::{Encode, ExportKind, Instruction, NameSection, Section as _};
 use wasmparser::{
     BinaryReader, CodeSectionReader, DataSectionReader, ExportSectionReader, FunctionBody,
     FunctionSectionReader, GlobalSectionReader, ImportSectionReader, KnownCustom,
@@ -48,6 +46,7 @@ use crate::buffer::{Buffer, Bytes};
 use crate::dylink;
 use crate::error::{NativeError, NativeErrorKind};
 use crate::inspect::{FEATURES, FORK, WASIX_MODULE, shown};
+use crate::prelink::{LOAD_NEEDED, PREFIXES};
 use crate::rewrite_bulk::{self, BulkFinder};
 use crate::rewrite_contexts::{self, CONTEXT_GLOBALS_MAX, ContextSurvey};
 use crate::rewrite_dynamic::{self, DynamicSurvey};
@@ -59,7 +58,7 @@ mod write;
 use write::Writer;
 
 /// Module of the host functions that replace instructions.
-const HOST_MODULE: &str = "selvedge";
+pub(crate) const HOST_MODULE: &str = "selvedge";
 /// Imported from there by modules that fork.
 const MEMORY_IMPORT: &str = "memory";
 /// Pages of 64 KiB of a 32-bit memory without a maximum.
@@ -69,6 +68,7 @@ const RESERVED_PREFIX: &str = "selvedge.";
 pub(crate) const MUTABLE_GLOBAL_PREFIX: &str = "selvedge.global.";
 pub(crate) const TABLE_EXPORT: &str = "selvedge.table";
 pub(crate) const START_EXPORT: &str = "selvedge.start";
+pub(crate) const THREAD_LOCAL_EXPORT: &str = "selvedge.init_tls";
 /// Bytes of a function body that every engine accepts (the limits of the JS API).
 const FUNCTION_SIZE_MAX: usize = 7_654_321;
 const HEADER_SIZE: usize = 8;
@@ -123,6 +123,8 @@ const HANDLER_UNWOUND: usize = 11;
 pub struct RewriteOptions {
     /// Pages of 64 KiB that a shared memory may have at most; 65,536 changes nothing.
     pub shared_memory_pages_max: u64,
+    /// The module comes from `selvedge_module_prelink`, which may have used reserved names.
+    pub linked: bool,
 }
 
 /// Why a module cannot be rewritten.
@@ -187,12 +189,17 @@ struct Survey<'a> {
     contexts: ContextSurvey<'a>,
     /// The start function of a library.
     start: Option<u32>,
+    /// The function of a library that prepares the variables of a thread.
+    thread_local: Option<u32>,
 }
 
 impl<'a> Survey<'a> {
     fn new(wasm: &'a [u8], options: &RewriteOptions) -> Result<Survey<'a>, Failure> {
         let mut survey = Survey::default();
-        survey.dynamic.library = dylink::read(wasm)?.is_some();
+        let dylink = dylink::read(wasm)?;
+        survey.dynamic.library = dylink.is_some();
+        survey.thread_local =
+            dylink.and_then(|dylink| dylink.thread_local).and_then(|found| found.initializer);
         for section in sections::sections(wasm) {
             let section = section
                 .map_err(|broken| Failure::Malformed(format!("truncated at {}", broken.offset)))?;
@@ -254,7 +261,8 @@ impl<'a> Survey<'a> {
                     let export = export?;
                     self.signals.export(&export);
                     let name = export.name;
-                    if name.starts_with(RESERVED_PREFIX) {
+                    let is_linked = || PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+                    if name.starts_with(RESERVED_PREFIX) && !(options.linked && is_linked()) {
                         return Err(invalid(format!(
                             "the module exports {}, and names that begin with \
                              \"{RESERVED_PREFIX}\" are reserved",
@@ -300,7 +308,8 @@ impl<'a> Survey<'a> {
     ) -> Result<(), Failure> {
         for import in imports.into_imports_with_offsets() {
             let (offset, import) = import?;
-            if import.module == HOST_MODULE {
+            let is_linked = options.linked && import.name == LOAD_NEEDED;
+            if import.module == HOST_MODULE && !is_linked {
                 return Err(invalid(format!(
                     "the module imports {} from the reserved module \"{HOST_MODULE}\" at byte \
                      {offset} (0x{offset:x})",
@@ -385,6 +394,7 @@ impl<'a> Survey<'a> {
             || !self.mutable_globals.is_empty()
             || self.dynamic.is_dynamic()
             || self.start.is_some()
+            || self.thread_local.is_some()
     }
 
     /// Imported functions have wrappers.

@@ -5,7 +5,7 @@ use wasmtime::{Caller, Engine, Instance, Linker, Memory, Module, Store, TypedFun
 use super::BLOCK_BYTES;
 use crate::rewrite::{RewriteOptions, rewrite};
 
-const OPTIONS: RewriteOptions = RewriteOptions { shared_memory_pages_max: 65_536 };
+const OPTIONS: RewriteOptions = RewriteOptions { shared_memory_pages_max: 65_536, linked: false };
 const PAGE: u32 = 65_536;
 
 fn rewritten(text: &str) -> Option<Vec<u8>> {

@@ -3,7 +3,7 @@
 use crate::inspect::FEATURES;
 use crate::rewrite::{RewriteOptions, rewrite};
 
-const NO_LIMIT: RewriteOptions = RewriteOptions { shared_memory_pages_max: 65_536 };
+const NO_LIMIT: RewriteOptions = RewriteOptions { shared_memory_pages_max: 65_536, linked: false };
 const CREATE: &str =
     r#"(import "wasix_32v1" "context_create" (func (param i32 i32) (result i32)))"#;
 

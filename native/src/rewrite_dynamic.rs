@@ -15,17 +15,21 @@
 //!                (local.get $result)
 //! ```
 //!
+//! `load_needed`, which the start of a program that needs libraries calls (prelink.rs), is wrapped as `dlopen` is.
+//!
 //! `next_initializer` links what `dlopen` has found and answers 0 when nothing is left to call. `call_argument` gives
 //! the element of a caller (trampolines.rs), 0 for none, and its five arguments.
 //!
 //! The start function of a *library*, a module with a section "dylink.0", becomes the export "selvedge.start": it
-//! runs once in a process, while each thread makes an instance.
+//! runs once in a process, while each thread makes an instance. So does the function that prepares a block of
+//! thread-local variables (thread_local.rs), as "selvedge.init_tls".
 
 use wasm_encoder::{BlockType, Function, Instruction};
 use wasmparser::{DataKind, DataSectionReader};
 
 use crate::inspect::WASIX_MODULE;
-use crate::rewrite::{Failure, invalid};
+use crate::prelink::LOAD_NEEDED;
+use crate::rewrite::{Failure, HOST_MODULE, invalid};
 
 const NAMES: [&str; 8] = [
     "dlopen",
@@ -72,6 +76,7 @@ pub(crate) struct Callees {
 fn extra_of(module: &str, name: &str) -> Extra {
     match name {
         "dlopen" if module == WASIX_MODULE => Extra::Initializers,
+        LOAD_NEEDED if module == HOST_MODULE => Extra::Initializers,
         "call_dynamic" | "call_dynamic2" if module == WASIX_MODULE => Extra::Call,
         _ => Extra::Nothing,
     }
@@ -99,7 +104,7 @@ pub(crate) fn check_data(segments: DataSectionReader<'_>) -> Result<(), Failure>
 impl DynamicSurvey {
     /// `fits`: it returns an i32, as all of them do; one that does not is refused when it is linked.
     pub(crate) fn imported_function(&mut self, module: &str, name: &str, fits: bool) {
-        let known = module == WASIX_MODULE && NAMES.contains(&name);
+        let known = module == HOST_MODULE || module == WASIX_MODULE && NAMES.contains(&name);
         self.imports_any |= known;
         self.extras.push(if fits { extra_of(module, name) } else { Extra::Nothing });
     }

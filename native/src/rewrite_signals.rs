@@ -34,7 +34,10 @@
 //! ```
 
 use wasm_encoder::{BlockType, Encode, Function, Instruction, ValType};
-use wasmparser::{BinaryReaderError, ExternalKind, FunctionSectionReader, TypeSectionReader};
+use wasmparser::{
+    BinaryReaderError, CompositeInnerType, ExternalKind, FunctionSectionReader, TypeSectionReader,
+    ValType::I32,
+};
 
 use crate::rewrite_dynamic::{Callees, DynamicSurvey};
 
@@ -44,23 +47,27 @@ const ASYNCIFY_STATE: &str = "asyncify_get_state";
 const UNWINDING: i32 = 1;
 const REWINDING: i32 = 2;
 
+/// What matters of a function's type.
+#[derive(Clone, Copy)]
+struct FunctionType {
+    parameters: u32,
+    /// It is `(i32) -> ()`.
+    handles: bool,
+    returns_i32: bool,
+    returns_nothing: bool,
+}
+
 /// What is known of a module's function types, and of its handler.
 #[derive(Default)]
 pub(crate) struct SignalSurvey {
-    /// Parameters of each type and whether it is `(i32) -> ()`; None: not a function.
-    types: Vec<Option<(u32, bool)>>,
-    /// Whether each type returns one i32.
-    returns_i32: Vec<bool>,
+    /// None: not a function.
+    types: Vec<Option<FunctionType>>,
     /// Type of each function: the imported ones come first.
     functions: Vec<u32>,
     imported: usize,
     exported: Option<u32>,
     /// The export that tells the state of Asyncify.
     asyncify_state: Option<u32>,
-    /// Whether each type returns nothing.
-    returns_nothing: Vec<bool>,
-    /// Whether each type is `() -> i32`.
-    tells_state: Vec<bool>,
 }
 
 /// What wrappers call, by index in the new module.
@@ -82,28 +89,13 @@ impl SignalSurvey {
     pub(crate) fn types(&mut self, reader: TypeSectionReader<'_>) -> Result<(), BinaryReaderError> {
         for group in reader {
             for kind in group?.types() {
-                self.returns_i32.push(match &kind.composite_type.inner {
-                    wasmparser::CompositeInnerType::Func(function) => {
-                        function.results() == [wasmparser::ValType::I32]
-                    }
-                    _ => false,
-                });
-                let (nothing, tells) = match &kind.composite_type.inner {
-                    wasmparser::CompositeInnerType::Func(function) => {
-                        let results = function.results();
-                        let one = results == [wasmparser::ValType::I32];
-                        (results.is_empty(), one && function.params().is_empty())
-                    }
-                    _ => (false, false),
-                };
-                self.returns_nothing.push(nothing);
-                self.tells_state.push(tells);
                 self.types.push(match &kind.composite_type.inner {
-                    wasmparser::CompositeInnerType::Func(function) => {
-                        let handles = function.params() == [wasmparser::ValType::I32]
-                            && function.results().is_empty();
-                        Some((function.params().len() as u32, handles))
-                    }
+                    CompositeInnerType::Func(function) => Some(FunctionType {
+                        parameters: function.params().len() as u32,
+                        handles: function.params() == [I32] && function.results().is_empty(),
+                        returns_i32: function.results() == [I32],
+                        returns_nothing: function.results().is_empty(),
+                    }),
                     _ => None,
                 });
             }
@@ -137,28 +129,32 @@ impl SignalSurvey {
         }
     }
 
-    fn type_of(&self, function: u32) -> Option<(u32, bool)> {
+    fn type_of(&self, function: u32) -> Option<FunctionType> {
         let kind = *self.functions.get(function as usize)?;
         *self.types.get(kind as usize)?
     }
 
     pub(crate) fn returns_i32(&self, kind: u32) -> bool {
-        self.returns_i32.get(kind as usize).is_some_and(|returns| *returns)
+        matches!(self.types.get(kind as usize), Some(Some(kind)) if kind.returns_i32)
+    }
+
+    /// The function is `(i32) -> ()`.
+    pub(crate) fn takes_i32(&self, function: u32) -> bool {
+        self.type_of(function).is_some_and(|kind| kind.handles)
     }
 
     /// The handler, when the module defines it with the right type and imports functions at all.
     pub(crate) fn handler(&self) -> Option<u32> {
         let handler = self.exported?;
         let defined = handler as usize >= self.imported;
-        let handles = self.type_of(handler).is_some_and(|(_, handles)| handles);
-        (defined && handles && self.imported != 0).then_some(handler)
+        (defined && self.takes_i32(handler) && self.imported != 0).then_some(handler)
     }
 
     /// The function that tells the state of Asyncify, when the module has a handler and defines it.
     pub(crate) fn asyncify_state(&self) -> Option<u32> {
         let state = self.asyncify_state.filter(|&index| index as usize >= self.imported)?;
-        let kind = *self.functions.get(state as usize)? as usize;
-        let tells = self.tells_state.get(kind).is_some_and(|tells| *tells);
+        let tells =
+            self.type_of(state).is_some_and(|kind| kind.parameters == 0 && kind.returns_i32);
         (tells && self.handler().is_some()).then_some(state)
     }
 
@@ -181,14 +177,14 @@ impl SignalSurvey {
         dynamic: (&DynamicSurvey, &Callees),
         content: &mut Vec<u8>,
     ) {
-        let parameters = self.type_of(import).map_or(0, |(parameters, _)| parameters);
+        let kind = self.type_of(import);
+        let parameters = kind.map_or(0, |kind| kind.parameters);
+        let nothing = kind.is_some_and(|kind| kind.returns_nothing);
         let (survey, callees) = dynamic;
-        let kind = self.functions[import as usize];
-        let nothing = self.returns_nothing.get(kind as usize).is_some_and(|nothing| *nothing);
         // Other results do not exist: no host function has them.
         let resuming = signals
             .and_then(|signals| Some((signals, signals.resuming.as_ref()?)))
-            .filter(|_| nothing || self.returns_i32(kind));
+            .filter(|_| kind.is_some_and(|kind| kind.returns_nothing || kind.returns_i32));
         let locals = match resuming {
             _ if survey.is_dynamic() => 3,
             Some(_) => 2,

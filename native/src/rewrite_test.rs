@@ -4,7 +4,7 @@ use super::*;
 
 use wasmparser::{Parser, Payload, Validator};
 
-const NO_LIMIT: RewriteOptions = RewriteOptions { shared_memory_pages_max: 65_536 };
+const NO_LIMIT: RewriteOptions = RewriteOptions { shared_memory_pages_max: 65_536, linked: false };
 
 fn module(text: &str) -> Vec<u8> {
     wat::parse_str(text).expect("the test's own text is correct")
@@ -442,7 +442,7 @@ fn unreadable_name_section_is_dropped_when_functions_move() {
 
 #[test]
 fn shared_memory_maximum_is_lowered() {
-    let options = RewriteOptions { shared_memory_pages_max: 100 };
+    let options = RewriteOptions { shared_memory_pages_max: 100, linked: false };
     let apply = |text: &str| {
         let output = rewrite(&module(text), &options).ok().flatten().expect("a change");
         validate(&output);
@@ -493,7 +493,7 @@ fn reserved_names_are_refused() {
         "(module (func (export \"selvedge.memory\")))",
         "(module (import \"selvedge\" \"memory_atomic_notify\" (func)))",
     ] {
-        let error = rewrite(&module(text), &NO_LIMIT).err().expect("refused");
+        let error = rewrite(&module(text), &NO_LIMIT).expect_err("refused");
         assert_eq!(error.kind, NativeErrorKind::Invalid);
         assert!(error.message.contains("reserved"), "{}", error.message);
     }
@@ -576,7 +576,7 @@ fn mutated_modules_that_pass_inspection_are_valid_when_rewritten() {
     let seed = seed.unwrap_or(0x5e1_7ed6e);
     println!("SELVEDGE_TEST_SEED={seed}");
     let mut numbers = Numbers(seed);
-    let options = RewriteOptions { shared_memory_pages_max: 256 };
+    let options = RewriteOptions { shared_memory_pages_max: 256, linked: false };
     let (mut passed, mut changed) = (0, 0);
     let mut files: Vec<_> =
         std::fs::read_dir(CORPUS).expect("the corpus").map(|entry| entry.unwrap().path()).collect();
@@ -655,6 +655,6 @@ fn start_function_of_a_library_becomes_an_export() {
 fn library_with_shared_memory_has_passive_data() {
     let text = r#"(module (@dylink.0 (mem-info (memory 0 0) (table 0 0)))
         (import "env" "memory" (memory 1 2 shared)) (data (i32.const 0) "x"))"#;
-    let error = rewrite(&module(text), &NO_LIMIT).err().expect("refused");
+    let error = rewrite(&module(text), &NO_LIMIT).expect_err("refused");
     assert!(error.message.contains("--shared-memory"), "{}", error.message);
 }

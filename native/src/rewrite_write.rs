@@ -1,6 +1,7 @@
 //! The part of rewriting that writes the new module, as the survey says.
 
 use super::*;
+use crate::function_names;
 use crate::rewrite_contexts::CONTEXTS_EXPORT;
 use crate::rewrite_dynamic::{CALLER_ARGUMENTS, Callees};
 
@@ -45,31 +46,12 @@ impl Reencode for Reencoder {
         Ok(table)
     }
 
-    // Wrappers come after all functions, so moved names are not in the order that the format asks for.
     fn parse_custom_name_subsection(
         &mut self,
         names: &mut NameSection,
         subsection: Name<'_>,
     ) -> Result<(), reencode::Error<Infallible>> {
-        match subsection {
-            Name::Function(map) => {
-                let mut sorted = Vec::new();
-                for naming in map {
-                    let naming = naming?;
-                    sorted.push((self.function_index(naming.index)?, naming.name));
-                }
-                sorted.sort_by_key(|(index, _)| *index);
-                let mut functions = NameMap::new();
-                for (index, name) in sorted {
-                    functions.append(index, name);
-                }
-                names.functions(&functions);
-            }
-            Name::Local(map) => names.locals(&self.sorted_by_function(map)?),
-            Name::Label(map) => names.labels(&self.sorted_by_function(map)?),
-            other => reencode::utils::parse_custom_name_subsection(self, names, other)?,
-        }
-        Ok(())
+        function_names::parse_subsection(self, names, subsection)
     }
 }
 
@@ -82,24 +64,6 @@ impl Reencoder {
             Some(first) => first + index,
             None => index,
         }
-    }
-
-    fn sorted_by_function(
-        &mut self,
-        map: wasmparser::IndirectNameMap<'_>,
-    ) -> Result<IndirectNameMap, reencode::Error<Infallible>> {
-        let mut sorted = Vec::new();
-        for naming in map {
-            let naming = naming?;
-            let names = reencode::utils::name_map(naming.names, Ok)?;
-            sorted.push((self.function_index(naming.index)?, names));
-        }
-        sorted.sort_by_key(|(index, _)| *index);
-        let mut functions = IndirectNameMap::new();
-        for (index, names) in sorted {
-            functions.append(index, &names);
-        }
-        Ok(functions)
     }
 }
 
@@ -291,6 +255,10 @@ impl<'a> Writer<'a> {
         if let Some(start) = self.survey.start {
             let start = self.reencoder.moved_function(start);
             exports.push((START_EXPORT.to_owned(), ExportKind::Func, start));
+        }
+        if let Some(function) = self.survey.thread_local {
+            let function = self.reencoder.moved_function(function);
+            exports.push((THREAD_LOCAL_EXPORT.to_owned(), ExportKind::Func, function));
         }
         for &index in &self.survey.mutable_globals {
             exports.push((format!("{MUTABLE_GLOBAL_PREFIX}{index}"), ExportKind::Global, index));

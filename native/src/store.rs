@@ -230,8 +230,8 @@ impl GuestStore {
 
 /// Makes an empty store for a guest thread. Owned by the caller. `guest` is initialised (its callbacks
 /// and owner set, the rest zero), keeps its address, and is freed after the store. `links`: what the guest's
-/// process has loaded and will load; null for a process that loads nothing. Any thread; afterwards one thread
-/// at a time.
+/// process has loaded and will load; null for a process that loads nothing. Stores with the same `thread` have the
+/// same thread-local variables of libraries. Any thread; afterwards one thread at a time.
 ///
 /// # Safety
 /// As said of `guest`; `links` is null or a map.
@@ -240,6 +240,7 @@ pub unsafe extern "C" fn selvedge_store_new(
     linked: &LinkedModule,
     guest: *mut GuestContext,
     links: *const LinkMap,
+    thread: u32,
 ) -> *mut GuestStore {
     let linked = &linked.linked;
     let shared = match &linked.source {
@@ -249,7 +250,7 @@ pub unsafe extern "C" fn selvedge_store_new(
     let is_shared = shared.is_some();
     let mut store = Store::new(linked.module.engine(), Host::new(guest, shared));
     if !links.is_null() && linked.is_dynamic {
-        let links = StoreLinks::new(unsafe { (*links).shared.clone() });
+        let links = StoreLinks::new(unsafe { (*links).shared.clone() }, thread);
         store.data_mut().links = Some(Box::new(links));
     }
     if let MemorySource::Shared(memory) = &linked.source {

@@ -95,7 +95,7 @@ Program::Program(std::shared_ptr<const engine::LinkedModule> module,
     : module_(std::move(module)), functions_(functions), options_(std::move(options)) {
   const engine::Module& code = module_->module();
   // A library may import anything.
-  const bool loads_libraries = imports_any(code, {"dlopen"});
+  const bool loads_libraries = imports_any(code, {"dlopen", "load_needed"});
   uses_programs_ = loads_libraries || imports_any(code, {"proc_spawn", "proc_exec"});
   // Programs and libraries are found by their paths.
   uses_files_ = uses_programs_ || imports_any(code, {"path_", "chdir", "getcwd"});

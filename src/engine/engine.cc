@@ -30,7 +30,7 @@ namespace selvedge::engine {
 namespace {
 
 // Part of an artifact's identity: changes whenever our rewriting of modules does.
-constexpr std::string_view kRewriteVersion = "selvedge rewrite 6";
+constexpr std::string_view kRewriteVersion = "selvedge rewrite 7";
 // Part of the above: a shared memory reserves its maximum, so 2 GiB is all that one may declare.
 constexpr std::uint64_t kSharedMemoryBytesMax = std::uint64_t{2} << 30;
 
@@ -225,7 +225,8 @@ Result<std::shared_ptr<const Module>> Engine::load_once(base::ByteSpan wasm,
   }
   report(options, CompileProgress::Stage::kRewriting, wasm);
   SELVEDGE_TRY(const auto rewritten,
-               rewrite_module(program, {.shared_memory_bytes_max = kSharedMemoryBytesMax}));
+               rewrite_module(program, {.shared_memory_bytes_max = kSharedMemoryBytesMax,
+                                        .linked = linked.has_value()}));
 
   report(options, CompileProgress::Stage::kCompiling, wasm);
   NativeBuffer artifact;

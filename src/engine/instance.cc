@@ -13,7 +13,7 @@ namespace selvedge::engine {
 Result<std::unique_ptr<Instance>> Instance::create(std::shared_ptr<const LinkedModule> linked,
                                                    HostContext& context,
                                                    const InstanceLimits& limits,
-                                                   const LinkMap* links) {
+                                                   const InstanceLinks& links) {
   if (context.instance_ != nullptr) {
     return fail(ErrorKind::kInvalid, "the host context already serves an instance");
   }
@@ -21,13 +21,14 @@ Result<std::unique_ptr<Instance>> Instance::create(std::shared_ptr<const LinkedM
 }
 
 Instance::Instance(std::shared_ptr<const LinkedModule> linked, HostContext& context,
-                   const InstanceLimits& limits, const LinkMap* links) noexcept
+                   const InstanceLimits& limits, const InstanceLinks& links) noexcept
     : linked_(std::move(linked)), context_(context), limits_(limits) {
   context_.instance_ = this;
   context_.native_.memory_growing = &Instance::memory_growing;
   context_.native_.table_growing = &Instance::table_growing;
   store_ = native::selvedge_store_new(linked_->native(), &context_.native_,
-                                      links != nullptr ? links->native() : nullptr);
+                                      links.map != nullptr ? links.map->native() : nullptr,
+                                      links.thread);
 }
 
 Instance::~Instance() {

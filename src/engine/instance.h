@@ -21,6 +21,13 @@ namespace selvedge::engine {
 
 class LinkMap;
 
+// The libraries of an instance's process; nullptr: it can load none.
+struct InstanceLinks {
+  const LinkMap* map = nullptr;
+  // Instances with the same number, contexts of one thread, have the same thread-local variables.
+  std::uint32_t thread = 0;
+};
+
 // Counts the memory of several instances together. Implemented by the embedder; one shard's.
 class MemoryAccount {
  public:
@@ -60,12 +67,12 @@ struct InstanceLimits {
 class Instance {
  public:
   // `context` is the guest thread's host side; it and `linked` (kept alive here) outlive nothing
-  // less than the instance. `links`: the libraries of its process; nullptr: it can load none.
+  // less than the instance.
   // Cheap: the pool slot is taken when the first fiber runs.
   static Result<std::unique_ptr<Instance>> create(std::shared_ptr<const LinkedModule> linked,
                                                   HostContext& context,
                                                   const InstanceLimits& limits = {},
-                                                  const LinkMap* links = nullptr);
+                                                  const InstanceLinks& links = {});
   // The fibers are gone before.
   ~Instance();
   Instance(const Instance&) = delete;
@@ -104,7 +111,7 @@ class Instance {
  private:
   friend class Fiber;
   Instance(std::shared_ptr<const LinkedModule> linked, HostContext& context,
-           const InstanceLimits& limits, const LinkMap* links) noexcept;
+           const InstanceLimits& limits, const InstanceLinks& links) noexcept;
 
   static native::GrowDecision memory_growing(native::GuestContext* guest, std::size_t current,
                                              std::size_t desired) noexcept;

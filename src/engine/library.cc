@@ -1,5 +1,6 @@
 #include "engine/library.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/internal/native_error.h"
@@ -15,11 +16,38 @@ struct FreeBuffer {
   void operator()(native::Buffer* buffer) const noexcept { native::selvedge_buffer_free(buffer); }
 };
 
+LibraryNeeds needs_of(const native::Dylink& dylink) {
+  LibraryNeeds needs;
+  for (std::size_t index = 0; index < native::selvedge_dylink_needed_count(&dylink); ++index) {
+    needs.names.emplace_back(text_of(native::selvedge_dylink_needed(&dylink, index)));
+  }
+  for (std::size_t index = 0; index < native::selvedge_dylink_folder_count(&dylink); ++index) {
+    needs.folders.emplace_back(text_of(native::selvedge_dylink_folder(&dylink, index)));
+  }
+  return needs;
+}
+
 }  // namespace
 
-Library::Library(Private, native::Library* native, LibraryLayout layout,
-                 std::vector<std::string> needed)
-    : native_(native), layout_(layout), needed_(std::move(needed)) {}
+LibraryNeeds library_needs(const Module& program) {
+  // "selvedge.library.<number>.<name>", as native/src/prelink.rs writes them.
+  constexpr std::string_view kLibrary = "selvedge.library.";
+  constexpr std::string_view kFolder = "selvedge.folder.";
+  LibraryNeeds needs;
+  for (const ExportDescription& item : program.exports()) {
+    const std::string_view name = item.name;
+    const bool is_library = name.starts_with(kLibrary);
+    if (is_library || name.starts_with(kFolder)) {
+      const std::size_t number = is_library ? kLibrary.size() : kFolder.size();
+      const std::string_view rest = name.substr(std::min(name.find('.', number), name.size() - 1));
+      (is_library ? needs.names : needs.folders).emplace_back(rest.substr(1));
+    }
+  }
+  return needs;
+}
+
+Library::Library(Private, native::Library* native, LibraryLayout layout, LibraryNeeds needs)
+    : native_(native), layout_(layout), needs_(std::move(needs)) {}
 
 Library::~Library() { native::selvedge_library_free(native_); }
 
@@ -34,20 +62,15 @@ Result<std::shared_ptr<const Library>> Library::create(const native::HostFunctio
   }
   const std::unique_ptr<native::Dylink, FreeDylink> dylink(read);
   const native::DylinkLayout layout = native::selvedge_dylink_layout(dylink.get());
-  std::vector<std::string> needed;
-  const std::size_t count = native::selvedge_dylink_needed_count(dylink.get());
-  needed.reserve(count);
-  for (std::size_t index = 0; index < count; ++index) {
-    needed.emplace_back(text_of(native::selvedge_dylink_needed(dylink.get(), index)));
-  }
   native::Library* library = nullptr;
   SELVEDGE_TRY_VOID(take_native_error(
       native::selvedge_library_new(&functions, module.native(), dylink.get(), &library)));
-  return std::make_shared<const Library>(Private(), library,
-                                         LibraryLayout{.memory_bytes = layout.memory_size,
-                                                       .memory_alignment = layout.memory_alignment,
-                                                       .has_thread_local = layout.has_thread_local},
-                                         std::move(needed));
+  return std::make_shared<const Library>(
+      Private(), library,
+      LibraryLayout{.memory_bytes = layout.memory_size,
+                    .memory_alignment = layout.memory_alignment,
+                    .thread_local_bytes = layout.thread_local_size},
+      needs_of(*dylink));
 }
 
 Result<> GuestLinks::check(native::NativeError* error) {
@@ -58,12 +81,17 @@ Result<> GuestLinks::check(native::NativeError* error) {
   return done;
 }
 
-Result<LibraryNumber> GuestLinks::load(const Library& library, std::uint32_t memory_base,
+Result<LibraryNumber> GuestLinks::load(const Library& library, const Memory& memory,
                                        std::span<const LibraryNumber> scope) {
   LibraryNumber number = 0;
   SELVEDGE_TRY_VOID(check(native::selvedge_guest_load_library(
-      &guest_.native_, library.native(), memory_base, scope.data(), scope.size(), &number)));
+      &guest_.native_, library.native(), memory.base, memory.thread_blocks.data(),
+      memory.thread_blocks.size(), scope.data(), scope.size(), &number)));
   return number;
+}
+
+Result<> GuestLinks::bind_program(std::span<const LibraryNumber> scope) {
+  return check(native::selvedge_guest_bind_program(&guest_.native_, scope.data(), scope.size()));
 }
 
 Result<std::optional<std::uint32_t>> GuestLinks::symbol(std::span<const LibraryNumber> scope,

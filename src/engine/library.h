@@ -9,7 +9,7 @@
 // what all of them have, and a thread follows it before its code runs again.
 //
 //   LinkMap map;                                              // one for each process
-//   SELVEDGE_TRY(instance, Instance::create(linked, context, limits, &map));
+//   SELVEDGE_TRY(instance, Instance::create(linked, context, limits, {.map = &map}));
 //   // in a host function that `context` called:
 //   SELVEDGE_TRY(LibraryNumber number, GuestLinks(context).load(*library, base, scope));
 
@@ -34,9 +34,20 @@ namespace selvedge::engine {
 struct LibraryLayout {
   std::uint32_t memory_bytes = 0;
   std::uint32_t memory_alignment = 1;
-  // It exports variables that each thread has for itself.
-  bool has_thread_local = false;
+  // Of the variables that each thread has for itself; aligned as the rest.
+  std::uint32_t thread_local_bytes = 0;
 };
+
+// The libraries whose symbols a module wants.
+struct LibraryNeeds {
+  std::vector<std::string> names;
+  // Where they are looked for, besides the usual folders; "$ORIGIN" stands for the module's own.
+  std::vector<std::string> folders;
+};
+
+// Those of a program that Engine::load() has prepared for them: it calls `load_needed` of
+// kRewriteHostModule first, which is to load them and bind the program.
+LibraryNeeds library_needs(const Module& program);
 
 // Compiled code that any process can load. Immutable; any thread.
 class Library {
@@ -44,7 +55,7 @@ class Library {
   struct Private {};
 
  public:
-  Library(Private, native::Library* native, LibraryLayout layout, std::vector<std::string> needed);
+  Library(Private, native::Library* native, LibraryLayout layout, LibraryNeeds needs);
   // For HostFunctions.
   static Result<std::shared_ptr<const Library>> create(const native::HostFunctions& functions,
                                                        const Module& module, base::ByteSpan wasm);
@@ -53,17 +64,18 @@ class Library {
   Library& operator=(const Library&) = delete;
 
   const LibraryLayout& layout() const noexcept [[clang::lifetimebound]] { return layout_; }
-  // Names of the libraries whose symbols it wants.
-  const std::vector<std::string>& needed() const noexcept [[clang::lifetimebound]] {
-    return needed_;
-  }
+  const LibraryNeeds& needs() const noexcept [[clang::lifetimebound]] { return needs_; }
   const native::Library* native() const noexcept { return native_; }
 
  private:
   native::Library* native_;
   LibraryLayout layout_;
-  std::vector<std::string> needed_;
+  LibraryNeeds needs_;
 };
+
+// Of one process; the program itself is 0.
+using LibraryNumber = std::uint32_t;
+inline constexpr LibraryNumber kProgram = 0;
 
 // The libraries of one process. Outlives its instances; one shard's thread.
 class LinkMap {
@@ -75,15 +87,20 @@ class LinkMap {
 
   // Nothing has been loaded, and no function of the table been made.
   bool empty() const noexcept { return native::selvedge_link_map_is_empty(native_); }
+  // Memory for the thread-local variables that one more thread will have of a library; before it
+  // has an instance. What threads that have ended leave behind is used again.
+  void add_thread_block(LibraryNumber number, std::uint32_t address) noexcept {
+    native::selvedge_link_map_add_block(native_, number, address);
+  }
+  void end_thread(std::uint32_t thread) noexcept {
+    native::selvedge_link_map_end_thread(native_, thread);
+  }
   const native::LinkMap* native() const noexcept { return native_; }
 
  private:
   native::LinkMap* native_;
 };
 
-// Of one process; the program itself is 0.
-using LibraryNumber = std::uint32_t;
-inline constexpr LibraryNumber kProgram = 0;
 // Where a function is in the guest's table; 0 is none.
 using TableIndex = std::uint32_t;
 
@@ -94,10 +111,20 @@ class GuestLinks {
  public:
   explicit GuestLinks(HostContext& guest [[clang::lifetimebound]]) noexcept : guest_(guest) {}
 
-  // Loads a library, whose memory at `memory_base` is reserved and aligned. It finds its symbols in
-  // `scope`, in this order. Its start function has run, its constructors have not.
-  Result<LibraryNumber> load(const Library& library, std::uint32_t memory_base,
+  struct Memory {
+    // Reserved and aligned, for all of the library.
+    std::uint32_t base = 0;
+    // The same for its thread-local variables: one for what a new thread finds in them, and one for
+    // each thread of the process but this.
+    std::span<const std::uint32_t> thread_blocks;
+  };
+  // Loads a library, which finds its symbols in `scope`, in this order. Its start function has run,
+  // its constructors have not.
+  Result<LibraryNumber> load(const Library& library, const Memory& memory,
                              std::span<const LibraryNumber> scope);
+  // Gives the program, which needs libraries, their symbols in this order. Once, before its code
+  // runs.
+  Result<> bind_program(std::span<const LibraryNumber> scope);
   // The address of a symbol, of data in memory or of a function in the table; nullopt: none of
   // `scope` has it.
   Result<std::optional<std::uint32_t>> symbol(std::span<const LibraryNumber> scope,

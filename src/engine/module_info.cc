@@ -96,8 +96,9 @@ Result<std::optional<std::vector<std::byte>>> prelink_module(base::ByteSpan wasm
 
 Result<std::optional<std::vector<std::byte>>> rewrite_module(base::ByteSpan wasm,
                                                              const RewriteOptions& options) {
-  const native::RewriteOptions native_options{.shared_memory_pages_max =
-                                                  options.shared_memory_bytes_max / kPageBytes};
+  const native::RewriteOptions native_options{
+      .shared_memory_pages_max = options.shared_memory_bytes_max / kPageBytes,
+      .linked = options.linked};
   native::Buffer* received = nullptr;
   SELVEDGE_TRY_VOID(take_native_error(
       native::selvedge_module_rewrite(to_native(wasm), &native_options, &received)));

@@ -38,14 +38,17 @@ struct ModuleInfo {
 // there is one, the fix. Whether the imports exist is not looked at.
 Result<ModuleInfo> inspect_module(base::ByteSpan wasm);
 
-// A program that is position-independent, with the addresses that it leaves to a loader
-// (native/src/prelink.rs); nullopt: `wasm`, which has passed inspect_module, is none. The result is
-// to be inspected again. Unsupported: it needs libraries or symbols before it starts.
+// A program that is position-independent, with the addresses that it leaves to a loader, or one
+// that needs libraries before it starts (native/src/prelink.rs); nullopt: `wasm`, which has passed
+// inspect_module, is neither. The result is to be inspected again. Unsupported: it needs symbols
+// that nothing defines.
 Result<std::optional<std::vector<std::byte>>> prelink_module(base::ByteSpan wasm);
 
 struct RewriteOptions {
   // A shared memory reserves its maximum: what it may be at most, rounded down to 64 KiB.
   std::uint64_t shared_memory_bytes_max = std::uint64_t{4} << 30;
+  // The module comes from prelink_module(), which may have used reserved names.
+  bool linked = false;
 };
 
 // The module in the form that is compiled; nullopt when it is that already. `wasm` has passed

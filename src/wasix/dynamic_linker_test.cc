@@ -6,96 +6,27 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <memory>
-#include <span>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "base/format.h"
-#include "engine/engine.h"
-#include "wasix/fs_memory.h"
-#include "wasix/process.h"
-#include "wasix/testing/machine.h"
-#include "wasix/testing/process_programs.h"
-#include "wasix/workload.h"
+#include "wasix/testing/library_programs.h"
 
 namespace selvedge::wasix {
 namespace {
 
+using testing::appending_library;
 using ::testing::HasSubstr;
-using testing::Machine;
-using testing::TextLoader;
+using testing::kNotLoaded;
+using testing::library;
 using Kind = ExitStatus::Kind;
-
-// A program whose trace is a number at 256, to which everybody appends a digit. $open loads the
-// library whose name has one letter; the handle is then at 64. It ends with the trace, or with 200
-// and more when loading fails: by the errno.
-constexpr std::string_view kProgram = R"((module
-  (import "wasix_32v1" "dlopen"
-    (func $dlopen (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
-  (import "wasix_32v1" "dlsym" (func $dlsym (param i32 i32 i32 i32 i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
-  (memory (export "memory") 1)
-  (table 2 2 funcref)
-  (global (export "__stack_pointer") (mut i32) (i32.const 60000))
-  (data (i32.const 512) "/abcdrun")
-  (func $append (export "append") (param i32)
-    (i32.store (i32.const 256)
-      (i32.add (i32.mul (i32.load (i32.const 256)) (i32.const 10)) (local.get 0))))
-  (func $open (export "open") (param $letter i32) (result i32)
-    (call $dlopen (local.get $letter) (i32.const 1) (i32.const 0) (i32.const 1024) (i32.const 100)
-                  (i32.const 512) (i32.const 1) (i32.const 64)))
-  (type $run (func (result i32)))
-  (func (export "_start") (local $error i32)
-    (if (local.tee $error (call $open (i32.const 513)))
-      (then (call $exit (i32.add (i32.const 200) (local.get $error)))))
-    (if (i32.eqz (call $dlsym (i32.load (i32.const 64)) (i32.const 517) (i32.const 3)
-                              (i32.const 0) (i32.const 0) (i32.const 68)))
-      (then (call $append (call_indirect (type $run) (i32.load (i32.const 68))))))
-    (call $exit (i32.load (i32.const 256))))))";
-
-// A library; `body` has $append and $open of the program.
-std::string library(std::string_view sections, std::string_view body) {
-  return fmt::format(R"((module
-    (@dylink.0 (mem-info (memory 0 0) (table 0 0)) {})
-    (import "env" "append" (func $append (param i32)))
-    (import "env" "open" (func $open (param i32) (result i32)))
-    (import "wasix_32v1" "thread_sleep" (func $sleep (param i64) (result i32)))
-    {}))",
-                     sections, body);
-}
 
 constexpr std::string_view kSecond =
     R"((func (export "__wasm_call_ctors") (call $append (i32.const 2))))";
 
-class DynamicLinkerTest : public ::testing::Test {
+class DynamicLinkerTest : public ::testing::Test, protected testing::LibraryWorld {
  protected:
-  DynamicLinkerTest() {
-    files_ = *MemoryFileSystem::create({.clock = machine_.clock(), .lower = nullptr});
-  }
-
-  void put(std::string_view name, std::string_view wat) {
-    const auto wasm = engine::wat_to_wasm(wat);
-    ASSERT_TRUE(wasm.has_value()) << wasm.error().message();
-    auto opened = files_->open_root()->open(name, {.oflags = Oflags::kCreat, .write = true});
-    ASSERT_TRUE(opened.has_value());
-    const base::ByteSpan bytes(*wasm);
-    ASSERT_TRUE(std::get<std::shared_ptr<File>>(*opened)->write(std::span(&bytes, 1)).has_value());
-  }
-
-  ExitStatus run(std::string_view program = kProgram) {
-    ProcessOptions options;
-    options.preopens.push_back({.guest_path = "/", .directory = files_->open_root()});
-    options.workload =
-        std::make_shared<Workload>(machine_.reactor(), WorkloadOptions{.loader = &loader_});
-    options.limits.instance.memory_bytes_max = 1 << 20;
-    auto linked = machine_.link_wat(program);
-    if (!linked) {
-      return {.kind = Kind::kFailed, .message = linked.error().message()};
-    }
-    return machine_.run(*linked, std::move(options));
-  }
-
   // The trace, or what dlopen returned plus 200.
   void expect(std::uint32_t code) {
     const ExitStatus status = run();
@@ -108,23 +39,20 @@ class DynamicLinkerTest : public ::testing::Test {
     EXPECT_EQ(status.kind, Kind::kTrapped);
     EXPECT_THAT(status.message, HasSubstr(message));
   }
-
-  Machine machine_;
-  TextLoader loader_{machine_};
-  std::shared_ptr<MemoryFileSystem> files_;
 };
 
-constexpr std::uint32_t kNotLoaded = 200 + static_cast<std::uint32_t>(Errno::kNoexec);
-
-TEST_F(DynamicLinkerTest, NeededLibraries_BeginFirst_StartThenRelocationsThenConstructors) {
+TEST_F(DynamicLinkerTest, NeededLibraries_BeginFirst_ConstructorsAfterAllRelocations) {
   put("a", library(R"((needed "b"))", R"(
     (func $start (call $append (i32.const 3)))
     (func (export "__wasm_call_ctors") (call $append (i32.const 5)))
     (func (export "__wasm_apply_data_relocs") (call $append (i32.const 4)))
     (func (export "run") (result i32) (i32.const 6))
     (start $start))"));
-  put("b", library("", kSecond));
-  expect(23456);
+  put("b", library("", R"(
+    (func $start (call $append (i32.const 1)))
+    (func (export "__wasm_call_ctors") (call $append (i32.const 2)))
+    (start $start))"));
+  expect(134256);
 }
 
 TEST_F(DynamicLinkerTest, LibrariesThatNeedEachOther_BeginOnce) {
@@ -133,6 +61,60 @@ TEST_F(DynamicLinkerTest, LibrariesThatNeedEachOther_BeginOnce) {
   put("c",
       library(R"((needed "a"))", R"((func (export "_initialize") (call $append (i32.const 7))))"));
   expect(72);
+}
+
+TEST_F(DynamicLinkerTest, LibraryWhoseConstructorLoadsOneThatNeedsIt_BeginsOnce) {
+  put("a", library("", R"((func (export "__wasm_call_ctors")
+    (call $append (i32.const 1))
+    (drop (call $open (i32.const 514)))
+    (call $append (i32.const 3))))"));
+  put("b", library(R"((needed "a"))", kSecond));
+  expect(123);
+}
+
+TEST_F(DynamicLinkerTest, LibraryThatIsToBeginLater_BeginsWhenAConstructorLoadsIt) {
+  put("a", library(R"((needed "c" "b"))", ""));
+  put("b", library("", kSecond));
+  put("c", library("", R"((func (export "__wasm_call_ctors")
+    (call $append (i32.const 1))
+    (drop (call $open (i32.const 514)))
+    (call $append (i32.const 3))))"));
+  expect(123);
+}
+
+TEST_F(DynamicLinkerTest, LibrariesThatFailed_DoNotCount) {
+  // b needs what nobody defines, c what is no library, d both: each is tried as often as there may
+  // be libraries. Then e loads.
+  put("a", library("", fmt::format(R"((func (export "__wasm_call_ctors") (local $left i32)
+    (local.set $left (i32.const {}))
+    (loop
+      (if (i32.eqz (call $open (i32.const 514))) (then unreachable))
+      (if (i32.eqz (call $open (i32.const 515))) (then unreachable))
+      (if (i32.eqz (call $open (i32.const 516))) (then unreachable))
+      (br_if 0 (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+    (if (i32.eqz (call $open (i32.const 520))) (then (call $append (i32.const 1))))))",
+                                   DynamicLinker::kLibrariesMax)));
+  put("b", R"((module (@dylink.0 (mem-info (memory 5000 0) (table 5000 0)))
+                (import "env" "nothing" (func))))");
+  put("c", library(R"((needed "d" "program"))", ""));
+  put("d", library(R"((needed "b"))", ""));
+  put("program", "(module)");
+  put("e", library("", ""));
+  expect(1);
+}
+
+TEST_F(DynamicLinkerTest, LibraryThatFailed_LoadsWhenItsCauseIsGone) {
+  put("a", library("", R"((func (export "__wasm_call_ctors")
+    (if (i32.eqz (call $open (i32.const 514))) (then unreachable))
+    (drop (call $open (i32.const 515)))
+    (if (i32.eqz (call $open (i32.const 514))) (then (call $append (i32.const 4))))))"));
+  put("b", R"((module (@dylink.0 (mem-info (memory 0 0) (table 0 0)))
+    (import "env" "third" (func $third))
+    (func (export "__wasm_call_ctors") (call $third))))");
+  put("c", R"((module (@dylink.0 (mem-info (memory 0 0) (table 0 0)))
+    (import "env" "append" (func $append (param i32)))
+    (func (export "third") (call $append (i32.const 3)))))");
+  expect(34);
 }
 
 TEST_F(DynamicLinkerTest, Constructor_MayWaitAndLoadAnother) {
@@ -190,6 +172,25 @@ TEST_F(DynamicLinkerTest, StartFunctionThatFails_EndsTheProgram) {
   expect_trap("unreachable");
 }
 
+TEST_F(DynamicLinkerTest, NeededLibraries_AreLookedForInTheSearchPathThenTheRunPathThenBeside) {
+  // The program's search path is "/".
+  put("a", appending_library(9, R"((needed "sub/a.so"))"));
+  put("sub/a.so", appending_library(1, R"((needed "x" "y" "z" "b" "w")
+    (runtime-path "/nothing" "$ORIGIN/lib:/more/y" "${ORIGIN}" "$ORIGINAL" "relative"))"));
+  put("sub/lib/x", appending_library(2));
+  put("sub/x", appending_library(8));
+  put("more/y/y", appending_library(3));
+  put("relative/z", appending_library(4, R"((needed "v" "u"))"));
+  put("relative/v",
+      appending_library(5));  // it has no run path of its own, nor that of what needs it
+  put("sub/v", appending_library(8));
+  put("lib/u", appending_library(6));
+  put("b", appending_library(7));
+  put("sub/b", appending_library(8));
+  put("usr/lib/w", appending_library(8));
+  expect(235'647'819);
+}
+
 TEST_F(DynamicLinkerTest, TooManyLibraries_AreAnError) {
   // Each needs the next one: a chain that is too long.
   put("a", library(R"((needed "0"))", ""));
@@ -197,85 +198,6 @@ TEST_F(DynamicLinkerTest, TooManyLibraries_AreAnError) {
     put(std::to_string(number), library(fmt::format("(needed \"{}\")", number + 1), ""));
   }
   expect(200 + static_cast<std::uint32_t>(Errno::kNomem));
-}
-
-// Contexts of one thread: a library that one loads, and its globals, are those of all.
-TEST_F(DynamicLinkerTest, Globals_OfALibraryAreThoseOfAllContexts) {
-  // "run" counts in a global of the library. Main loads it when the context exists already and
-  // calls it, the context calls it whenever it is switched to.
-  put("a", R"((module
-    (@dylink.0 (mem-info (memory 0 0) (table 0 0)))
-    (import "env" "memory" (memory 1 16 shared))
-    (global $count (mut i32) (i32.const 0))
-    (func (export "run") (result i32)
-      (global.set $count (i32.add (global.get $count) (i32.const 1)))
-      (global.get $count))))");
-  const ExitStatus status = run(R"((module
-  (import "env" "memory" (memory 1 16 shared))
-  (import "wasix_32v1" "dlopen"
-    (func $dlopen (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
-  (import "wasix_32v1" "dlsym" (func $dlsym (param i32 i32 i32 i32 i32 i32) (result i32)))
-  (import "wasix_32v1" "context_create" (func $create (param i32 i32) (result i32)))
-  (import "wasix_32v1" "context_switch" (func $switch (param i64) (result i32)))
-  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
-  (table 2 2 funcref) (elem (i32.const 1) $other)
-  (global (export "__stack_pointer") (mut i32) (i32.const 60000))
-  (data (i32.const 512) "/arun")
-  (type $run (func (result i32)))
-  (func $call (result i32) (call_indirect (type $run) (i32.load (i32.const 68))))
-  (func $other
-    (loop $again
-      (i32.store (i32.const 256) (call $call))
-      (drop (call $switch (i64.const 0)))
-      (br $again)))
-  (func (export "_start")
-    (if (call $create (i32.const 128) (i32.const 1)) (then unreachable))
-    (if (call $dlopen (i32.const 513) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0)
-                      (i32.const 512) (i32.const 1) (i32.const 64)) (then unreachable))
-    (if (call $dlsym (i32.load (i32.const 64)) (i32.const 514) (i32.const 3)
-                     (i32.const 0) (i32.const 0) (i32.const 68)) (then unreachable))
-    (if (i32.ne (call $call) (i32.const 1)) (then unreachable))
-    (if (call $switch (i64.load (i32.const 128))) (then unreachable))
-    (if (i32.ne (i32.load (i32.const 256)) (i32.const 2)) (then unreachable))
-    (if (i32.ne (call $call) (i32.const 3)) (then unreachable))
-    (if (call $switch (i64.load (i32.const 128))) (then unreachable))
-    (call $exit (i32.load (i32.const 256))))))");
-  EXPECT_EQ(status.kind, Kind::kExited) << status.message;
-  EXPECT_EQ(status.code, 4U);
-}
-
-TEST_F(DynamicLinkerTest, ProgramWithAMemoryOfItsOwn_HasNoContexts) {
-  const ExitStatus status = run(R"((module
-  (import "wasix_32v1" "dlopen"
-    (func $dlopen (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
-  (import "wasix_32v1" "context_create" (func $create (param i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
-  (memory (export "memory") 1)
-  (table 2 2 funcref) (elem (i32.const 1) $other)
-  (func $other)
-  (func (export "_start") (call $exit (call $create (i32.const 128) (i32.const 1))))))");
-  EXPECT_EQ(status.code, static_cast<std::uint32_t>(Errno::kNotsup)) << status.message;
-}
-
-// An attack: a store that has several instances on one shared memory, and an access beyond it.
-TEST_F(DynamicLinkerTest, AccessBeyondASharedMemory_WithAFunctionMadeAtRunTime_IsATrap) {
-  for (const std::string_view address : {"0x7fffffff", "0x00100000", "-1"}) {
-    const ExitStatus status = run(fmt::format(R"((module
-  (import "env" "memory" (memory 1 16 shared))
-  (import "wasix_32v1" "call_dynamic"
-    (func $call (param i32 i32 i32 i32 i32 i32) (result i32)))
-  (table 2 funcref) (elem (i32.const 1) $called)
-  (func $called (i32.store (i32.const 8) (i32.const 1)))
-  (func (export "_start")
-    (if (call $call (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
-                    (i32.const 1)) (then unreachable))
-    (if (i32.eqz (i32.load (i32.const 8))) (then unreachable))
-    (drop (i32.load (i32.const {})))))
-)",
-                                              address));
-    EXPECT_EQ(status.kind, Kind::kTrapped);
-    EXPECT_THAT(status.message, HasSubstr("out of bounds memory access"));
-  }
 }
 
 }  // namespace

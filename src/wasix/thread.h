@@ -55,10 +55,15 @@ struct LibraryOpening {
   // Places in the linker's list: what is needed comes first.
   std::vector<std::size_t> order;
   std::size_t next = 0;
-  enum class Stage : unsigned char { kRelocate, kConstruct, kReady };
-  Stage stage = Stage::kRelocate;  // of the next one
+  enum class Stage : unsigned char { kLink, kConstruct };
+  Stage stage = Stage::kLink;
+  // The constructor of the next one has been called.
+  bool constructing = false;
   // It sees its own symbols before those of the program.
   bool deep = false;
+  // The program needs these, and is given their symbols when all are linked.
+  bool binds_program = false;
+  std::vector<std::size_t> roots;
   // Why it failed.
   std::string error;
 };
@@ -69,6 +74,8 @@ struct LibraryLoad {
   std::uint32_t handle_address = 0;
   std::uint32_t error_address = 0;
   std::uint32_t error_size = 0;
+  // The program cannot start without it.
+  bool at_start = false;
 };
 
 // One guest thread: what every host function receives. A thread with several contexts has one of

@@ -75,8 +75,9 @@ void ThreadGroup::reset() noexcept {
 
 Result<std::unique_ptr<engine::Instance>> ThreadGroup::make_instance(Thread& thread) {
   DynamicLinker* const linker = process_.linker();
-  return engine::Instance::create(module_, thread, options_.instance,
-                                  linker != nullptr ? &linker->map() : nullptr);
+  return engine::Instance::create(
+      module_, thread, options_.instance,
+      {.map = linker != nullptr ? &linker->map() : nullptr, .thread = thread.id()});
 }
 
 Result<std::unique_ptr<ThreadGroup::GuestThread>> ThreadGroup::make(ThreadId id) {
@@ -139,7 +140,7 @@ void ThreadGroup::start_forked(std::optional<base::MonotonicTime> deadline) {
   run(*threads_.at(kMainThread)->main.fiber);
 }
 
-ErrnoResult<ThreadId> ThreadGroup::spawn(std::uint32_t start_argument) {
+ErrnoResult<ThreadId> ThreadGroup::spawn(Thread& parent, std::uint32_t start_argument) {
   if (over_) {
     return refuse(Errno::kAgain);
   }
@@ -148,6 +149,10 @@ ErrnoResult<ThreadId> ThreadGroup::spawn(std::uint32_t start_argument) {
     return refuse(Errno::kNotsup);
   }
   if (!has_room() || next_id_ == kThreadIdEnd) {
+    return refuse(Errno::kAgain);
+  }
+  DynamicLinker* const linker = process_.linker();
+  if (linker != nullptr && !linker->prepare_thread(parent)) {
     return refuse(Errno::kAgain);
   }
   auto thread = make(next_id_);
@@ -205,6 +210,9 @@ void ThreadGroup::fiber_done(engine::Fiber& fiber) {
   const auto ending = threads_.extract(id);
   contexts_ -= ending.mapped()->contexts.size();
   process_.checkpoints().remove(id);
+  if (DynamicLinker* const linker = process_.linker()) {
+    linker->thread_ended(id);
+  }
   thread_ended_.notify();
 }
 

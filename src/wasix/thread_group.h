@@ -55,9 +55,10 @@ class ThreadGroup final : private engine::FiberOwner {
                          std::shared_ptr<const engine::SavedStack> stack);
   // Starts what create_forked() has made.
   void start_forked(std::optional<base::MonotonicTime> deadline);
-  // Another thread, in the module's `wasi_thread_start(id, start_argument)`. kAgain: the maximum is
-  // reached; kNotsup: the module has no such function or no shared memory.
-  ErrnoResult<ThreadId> spawn(std::uint32_t start_argument);
+  // Another thread, in the module's `wasi_thread_start(id, start_argument)`, for one of them.
+  // kAgain: the maximum is reached, or there is no memory; kNotsup: the module has no such function
+  // or no shared memory.
+  ErrnoResult<ThreadId> spawn(Thread& parent, std::uint32_t start_argument);
   // ---- Contexts of a thread; from its host calls ----
   // Whether `thread` can have another one that begins in the function at element `entry` of its
   // table. kNotsup: the program can have none; kInval: there is no function without parameters and

@@ -78,6 +78,7 @@ static void errors(void) {
   CHECK(strstr(error, "not a library") != NULL);
   CHECK(open_library("/guests/flood.c", 0, &handle) == ENOENT);
   CHECK(open_library("library_shared.so", 0, &handle) == ENOEXEC);
+  CHECK(strstr(error, "without `--shared-memory`") != NULL);
   CHECK(find(77, "library_add") == NULL);
   CHECK(wasix_dlclose(77, error, sizeof(error)) == EINVAL);
   CHECK(handle == 0);

@@ -18,7 +18,7 @@ use super::{host, values};
 use crate::inspect::FEATURES;
 use crate::rewrite::{RewriteOptions, rewrite, rewrite_all};
 
-const NO_LIMIT: RewriteOptions = RewriteOptions { shared_memory_pages_max: 65_536 };
+const NO_LIMIT: RewriteOptions = RewriteOptions { shared_memory_pages_max: 65_536, linked: false };
 
 /// What is done to modules before they are compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -104,6 +104,27 @@ BlockingErrno dlopen(Thread& thread, Ptr<std::uint8_t> name, std::uint32_t name_
                                                 .only_known = (flags & abi::kDlNoload) != 0}));
 }
 
+io::Task<Errno> find_needed(Thread& thread) {
+  const engine::Module& program = thread.fiber().instance().linked().module();
+  auto found = co_await thread.owner().linker()->find_needed(engine::library_needs(program));
+  LibraryLoad& state = thread.library_loads().back();
+  if (!found) {
+    state.opening.error = found.error().message();
+    co_return errno_of(found.error().kind());
+  }
+  state.opening = *std::move(found);
+  co_return Errno::kSuccess;
+}
+
+// Called first of all by programs that need libraries; what follows is as for dlopen.
+BlockingErrno load_needed(Thread& thread) {
+  if (thread.owner().linker() == nullptr) {
+    return Errno::kNotsup;
+  }
+  thread.library_loads().emplace_back().at_start = true;
+  return wait_for(thread, find_needed(thread));
+}
+
 // What the guest calls next; 0: nothing.
 std::uint32_t next_initializer(Thread& thread) {
   std::vector<LibraryLoad>& loads = thread.library_loads();
@@ -121,6 +142,12 @@ Errno dlopen_result(Thread& thread, std::uint32_t result) {
   }
   const LibraryLoad load = std::move(loads.back());
   loads.pop_back();
+  if (load.at_start) {
+    if (result != 0 || !load.opening.error.empty()) {
+      thread.end({.reason = engine::EndReason::kNotStarted, .message = load.opening.error});
+    }
+    return static_cast<Errno>(result);
+  }
   if (!load.opening.error.empty()) {
     write_error(thread, load.error_address, load.error_size, load.opening.error);
     return result != 0 ? static_cast<Errno>(result) : Errno::kNoexec;
@@ -188,6 +215,7 @@ void register_wasix_libraries(engine::HostFunctions& functions) {
   functions.define<&dl_invalid_handle>(kWasixModule, "dl_invalid_handle");
   functions.define<&next_initializer>(engine::kRewriteHostModule, "next_initializer");
   functions.define<&dlopen_result>(engine::kRewriteHostModule, "dlopen_result");
+  functions.define<&load_needed>(engine::kRewriteHostModule, "load_needed");
 }
 
 }  // namespace selvedge::wasix::internal

@@ -205,7 +205,7 @@ ErrnoResult<ThreadId> spawn_thread(Thread& thread, std::uint32_t start_argument)
   if (thread.is_child()) {
     return refuse(Errno::kNotsup);
   }
-  return thread.owner().threads().spawn(start_argument);
+  return thread.owner().threads().spawn(thread, start_argument);
 }
 
 // wasi-threads: the identifier, or a negative number.

@@ -29,7 +29,7 @@ constexpr std::string_view kHuge = R"((module
 // A library with everything that one can have, another one that needs it, and one that cannot be
 // loaded.
 constexpr std::string_view kLibrary = R"((module
-  (@dylink.0 (mem-info (memory 24 3) (table 1 0)))
+  (@dylink.0 (mem-info (memory 24 3) (table 1 0)) (export-info "own" tls))
   (import "env" "memory" (memory 0 65536 shared))
   (import "env" "__indirect_function_table" (table 0 funcref))
   (import "env" "__memory_base" (global $memory i32))
@@ -38,25 +38,63 @@ constexpr std::string_view kLibrary = R"((module
   (import "GOT.mem" "data" (global $data (mut i32)))
   (import "GOT.func" "twice" (global $twice (mut i32)))
   (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+  (import "GOT.mem" "own" (global $own (mut i32)))
   (global (export "data") i32 (i32.const 8))
+  (global (export "own") i32 (i32.const 4))
   (global $count (mut i32) (i32.const 0))
+  (global $base (mut i32) (i32.const 0))
   (elem (global.get $table) $twice)
   (func $twice (export "twice") (param i32) (result i32)
     (global.set $count (i32.add (global.get $count) (i32.const 1)))
     (drop (call $yield))
     (i32.store (global.get $data) (global.get $count))
+    (i32.store (global.get $own) (i32.add (i32.load (global.get $own)) (i32.const 1)))
+    (if (i32.ne (global.get $own) (i32.add (global.get $base) (i32.const 4))) (then unreachable))
     (i32.mul (local.get 0) (i32.const 2)))
   (func (export "__wasm_apply_data_relocs") (i32.store (global.get $data) (global.get $twice)))
-  (func (export "__wasm_call_ctors") (drop (call $twice (i32.const 1))))))";
+  (func (export "__wasm_call_ctors") (drop (call $twice (i32.const 1))))
+  (func $initialize (param i32)
+    (global.set $base (local.get 0))
+    (memory.init 0 (local.get 0) (i32.const 0) (i32.const 8))
+    (i32.store (local.get 0) (global.get $data)))
+  (func $start
+    (global.set $base (i32.add (global.get $memory) (i32.const 16)))
+    (memory.init 0 (global.get $base) (i32.const 0) (i32.const 8)))
+  (start $start)
+  (data "12345678")))";
 constexpr std::string_view kOther = R"((module
-  (@dylink.0 (mem-info (memory 0 0) (table 0 0)) (needed "library"))
+  (@dylink.0 (mem-info (memory 0 0) (table 0 0)) (needed "library") (runtime-path "$ORIGIN"))
   (import "env" "twice" (func $twice (param i32) (result i32)))
+  (import "GOT.mem" "own" (global $own (mut i32)))
   (func $start (drop (call $twice (i32.const 2))))
   (func (export "__wasm_call_ctors") unreachable)
   (start $start)))";
 constexpr std::string_view kUnresolved = R"((module
   (@dylink.0 (mem-info (memory 1 0) (table 0 0)))
   (import "env" "nothing" (func))))";
+// A program that needs the library, with threads that use it.
+constexpr std::string_view kNeeds = R"((module
+  (@dylink.0 (mem-info (memory 0 0) (table 0 0)) (needed "library") (runtime-path "$ORIGIN")
+    (import-info "env" "absent" binding-weak))
+  (import "env" "memory" (memory 1 6 shared))
+  (import "env" "twice" (func $twice (param i32) (result i32)))
+  (import "env" "absent" (func $absent))
+  (import "GOT.mem" "own" (global $own (mut i32)))
+  (import "GOT.func" "twice" (global $address (mut i32)))
+  (import "GOT.func" "absent" (global $weak (mut i32)))
+  (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+  (table 1 funcref)
+  (type $twice (func (param i32) (result i32)))
+  (func $run
+    (drop (call $twice (i32.load (global.get $own))))
+    (if (global.get $weak) (then (call $absent)))
+    (drop (call_indirect (type $twice) (i32.const 1) (global.get $address))))
+  (func (export "wasi_thread_start") (param i32 i32) (call $run))
+  (func (export "_start")
+    (call $run)
+    (drop (call $spawn (i32.const 0)))
+    (drop (call $spawn (i32.const 0)))
+    (call $run))))";
 constexpr std::string_view kBroken = R"((module (func (export "other"))))";
 
 }  // namespace
@@ -76,6 +114,7 @@ void HostileLoader::add_programs(Machine& machine) {
   add(machine, "read", kRead);
   add(machine, "huge", kHuge);
   add(machine, "broken", kBroken);
+  add(machine, "needs", kNeeds);
 }
 
 std::shared_ptr<const engine::LinkedModule> HostileLoader::command(std::string_view name) const {

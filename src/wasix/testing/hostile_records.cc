@@ -36,7 +36,7 @@ constexpr std::uint32_t kTextPointers = 29'696;
 constexpr std::uint32_t kDispositions = 30'720;
 constexpr std::uint32_t kScratch = 65'536;
 
-constexpr std::array<std::string_view, 36> kTextList{"a",
+constexpr std::array<std::string_view, 38> kTextList{"a",
                                                      "dir",
                                                      "dir/file",
                                                      "link",
@@ -71,7 +71,9 @@ constexpr std::array<std::string_view, 36> kTextList{"a",
                                                      "/library",
                                                      "./other",
                                                      "twice",
-                                                     "data"};
+                                                     "data",
+                                                     "own",
+                                                     "needs"};
 
 template <class T>
 void put(engine::GuestMemory memory, std::uint32_t address, const T& value) {
