@@ -24,6 +24,7 @@
 #include "app/version_runner.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/result.h"
 #include "io/deadline.h"
 #include "io/single_flight.h"
 #include "io/task.h"
@@ -39,6 +40,8 @@ struct AppRouterOptions {
   // Apps, and domains, that are remembered, with those that do not exist.
   std::size_t names_max = 65'536;
   base::Duration reap_interval = std::chrono::seconds(1);
+  // A version that could not be started is not tried again for so long, however many ask.
+  base::Duration failure_time = std::chrono::seconds(1);
 };
 
 // Of one shard's router. The shard's thread.
@@ -80,10 +83,19 @@ class AppRouter final : public HttpHandler {
     // False: the app has changed since, perhaps into another one of the same name.
     bool verified = true;
   };
+  struct Failure {
+    Error error;
+    base::MonotonicTime until;
+  };
 
   io::Task<RunnerPointer> find_runner(const wire::RequestHead& request);
   io::Task<AppHost> find_host(std::string_view host);
   io::Task<RunnerPointer> start(SlotKey key);
+  // Starts, and remembers when that failed.
+  io::Task<RunnerPointer> try_start(SlotKey key);
+  // As AppDirectory has it, also when something changes meanwhile; `generation` is then that of the
+  // answer.
+  io::Task<std::shared_ptr<const AppVersion>> find_version(SlotKey key, std::uint64_t& generation);
   io::Task<> answer_failure(HttpExchange& exchange, Error error);
   void end(RunnerPointer runner);
   io::Task<> end_runner(RunnerPointer runner, io::Deadline grace);
@@ -96,6 +108,7 @@ class AppRouter final : public HttpHandler {
   bool stopping_ = false;
   std::uint64_t generation_ = 0;  // raised by whatever is forgotten
   std::map<SlotKey, Slot> slots_;
+  std::map<SlotKey, Failure> failures_;  // at most names_max
   internal::RecordCache<std::optional<ActiveRecord>> apps_;
   internal::RecordCache<std::optional<std::string>> domains_;
   io::SingleFlight<SlotKey, RunnerPointer> starts_;
