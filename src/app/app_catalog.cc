@@ -3,6 +3,11 @@
 #include "base/log.h"
 
 namespace selvedge::app {
+namespace {
+
+constexpr int kAttemptsMax = 4;
+
+}  // namespace
 
 AppCatalog::AppCatalog(io::Reactor& reactor, const AppCatalogOptions& options)
     : reactor_(reactor),
@@ -37,11 +42,17 @@ io::Task<AppCatalog::VersionPointer> AppCatalog::find_version(std::string app,
 }
 
 io::Task<AppCatalog::VersionPointer> AppCatalog::load(std::string app, VersionNumber number) {
-  const std::uint64_t generation = generation_;
-  SELVEDGE_CO_TRY(auto version, co_await options_.compile_helpers.run(
-                                    reactor_, [&loader = options_.loader, app, number] {
-                                      return loader.load(app, number);
-                                    }));
+  // Loads again when something changed meanwhile: it may be another version of the same name.
+  VersionPointer version;
+  std::uint64_t generation = 0;
+  for (int attempt = 0; attempt < kAttemptsMax && (attempt == 0 || generation != generation_);
+       ++attempt) {
+    generation = generation_;
+    SELVEDGE_CO_TRY(version, co_await options_.compile_helpers.run(
+                                 reactor_, [&loader = options_.loader, app, number] {
+                                   return loader.load(app, number);
+                                 }));
+  }
   std::erase_if(versions_, [](const auto& entry) { return entry.second.version.expired(); });
   Known& known = versions_[{std::move(app), number}];
   // The same version goes on, with what runs of it.
@@ -114,6 +125,7 @@ void AppCatalog::cancel() noexcept {
   apps_.cancel();
   domains_.cancel();
   loads_.cancel();
+  versions_.clear();
 }
 
 }  // namespace selvedge::app

@@ -8,6 +8,7 @@ namespace selvedge::app {
 namespace {
 
 constexpr const char* kNoApp = "No app is served at this name.";
+constexpr int kAttemptsMax = 4;
 
 }  // namespace
 
@@ -73,7 +74,13 @@ io::Task<AppRouter::RunnerPointer> AppRouter::runner_of(SlotKey key) {
   if (const auto slot = slots_.find(key); slot != slots_.end() && slot->second.verified) {
     co_return slot->second.runner;
   }
-  co_return co_await starts_.run(key, [this, key] { return start(key); });
+  if (const auto failure = failures_.find(key); failure != failures_.end()) {
+    if (shard_.reactor().now() < failure->second.until) {
+      co_return fail(failure->second.error.clone());
+    }
+    failures_.erase(failure);
+  }
+  co_return co_await starts_.run(key, [this, key] { return try_start(key); });
 }
 
 std::unique_ptr<UpstreamInstance> AppRouter::instance_elsewhere(const SlotKey& key) {
@@ -112,9 +119,37 @@ io::Task<AppHost> AppRouter::find_host(std::string_view host) {
   co_return AppHost{.app = *std::move(app), .version = std::nullopt};
 }
 
-io::Task<AppRouter::RunnerPointer> AppRouter::start(SlotKey key) {
+io::Task<std::shared_ptr<const AppVersion>> AppRouter::find_version(SlotKey key,
+                                                                    std::uint64_t& generation) {
+  for (int attempt = 1;; ++attempt) {
+    generation = generation_;
+    auto version = co_await directory_.find_version(key.first, key.second);
+    if (generation == generation_ || attempt == kAttemptsMax) {
+      co_return version;
+    }
+  }
+}
+
+io::Task<AppRouter::RunnerPointer> AppRouter::try_start(SlotKey key) {
   const std::uint64_t generation = generation_;
-  SELVEDGE_CO_TRY(auto version, co_await directory_.find_version(key.first, key.second));
+  auto started = co_await start(key);
+  if (!started.has_value() && generation == generation_ && !stopping_) {
+    if (failures_.size() >= options_.names_max) {
+      failures_.clear();
+    }
+    failures_.insert_or_assign(std::move(key),
+                               Failure{.error = started.error().clone(),
+                                       .until = shard_.reactor().now() + options_.failure_time});
+  }
+  co_return started;
+}
+
+io::Task<AppRouter::RunnerPointer> AppRouter::start(SlotKey key) {
+  std::uint64_t generation = 0;
+  SELVEDGE_CO_TRY(auto version, co_await find_version(key, generation));
+  if (stopping_) {
+    co_return fail(ErrorKind::kDisconnected, "the node is shutting down");
+  }
   const auto known = slots_.find(key);
   if (known != slots_.end() && &known->second.runner->version() == version.get()) {
     known->second.verified = generation == generation_;
@@ -135,6 +170,7 @@ void AppRouter::forget(std::string_view app) {
   ++generation_;
   apps_.forget(app);
   domains_.forget_everything();
+  failures_.clear();
   for (auto slot = slots_.lower_bound({std::string(app), 0});
        slot != slots_.end() && slot->first.first == app; ++slot) {
     slot->second.verified = false;
@@ -145,6 +181,7 @@ void AppRouter::forget_everything() {
   ++generation_;
   apps_.forget_everything();
   domains_.forget_everything();
+  failures_.clear();
   for (auto& [key, slot] : slots_) {
     slot.verified = false;
   }

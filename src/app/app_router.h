@@ -25,6 +25,7 @@
 #include "app/version_runner.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/result.h"
 #include "io/deadline.h"
 #include "io/reactor.h"
 #include "io/single_flight.h"
@@ -42,6 +43,8 @@ struct AppRouterOptions {
   // Apps, and domains, that are remembered, with those that do not exist.
   std::size_t names_max = 65'536;
   base::Duration reap_interval = std::chrono::seconds(1);
+  // A version that could not be started is not tried again for so long, however many ask.
+  base::Duration failure_time = std::chrono::seconds(1);
 };
 
 // Of one shard's router. The shard's thread.
@@ -88,12 +91,21 @@ class AppRouter final : public HttpHandler {
     // False: the app has changed since, perhaps into another one of the same name.
     bool verified = true;
   };
+  struct Failure {
+    Error error;
+    base::MonotonicTime until;
+  };
 
   io::Task<RunnerPointer> find_runner(const wire::RequestHead& request);
   io::Task<RunnerPointer> runner_of(SlotKey key);
   std::unique_ptr<UpstreamInstance> instance_elsewhere(const SlotKey& key);
   io::Task<AppHost> find_host(std::string_view host);
   io::Task<RunnerPointer> start(SlotKey key);
+  // Starts, and remembers when that failed.
+  io::Task<RunnerPointer> try_start(SlotKey key);
+  // As AppDirectory has it, also when something changes meanwhile; `generation` is then that of the
+  // answer.
+  io::Task<std::shared_ptr<const AppVersion>> find_version(SlotKey key, std::uint64_t& generation);
   io::Task<> answer_failure(HttpExchange& exchange, Error error);
   void end(RunnerPointer runner);
   io::Task<> end_runner(RunnerPointer runner, io::Deadline grace);
@@ -107,6 +119,7 @@ class AppRouter final : public HttpHandler {
   bool stopping_ = false;
   std::uint64_t generation_ = 0;  // raised by whatever is forgotten
   std::map<SlotKey, Slot> slots_;
+  std::map<SlotKey, Failure> failures_;  // at most names_max
   internal::RecordCache<std::optional<ActiveRecord>> apps_;
   internal::RecordCache<std::optional<std::string>> domains_;
   io::SingleFlight<SlotKey, RunnerPointer> starts_;

@@ -13,9 +13,35 @@ Result<std::string> to_text(const nlohmann::json& value, const std::string& what
   return *text;
 }
 
+// Seen before anything is made of it: copying and writing a value recurse.
+bool is_too_deep(std::string_view text) noexcept {
+  std::size_t depth = 0;
+  bool in_text = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_text) {
+      in_text = c != '"';
+      i += c == '\\' ? 1 : 0;
+    } else if (c == '"') {
+      in_text = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kJsonDepthMax) {
+        return true;
+      }
+    } else if ((c == ']' || c == '}') && depth > 0) {
+      --depth;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<nlohmann::json> parse_json(std::string_view text, std::string_view what) {
+  if (is_too_deep(text)) {
+    return fail_format(ErrorKind::kInvalid, "{} has more than {} levels of arrays and objects",
+                       what, kJsonDepthMax);
+  }
   nlohmann::json value = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded()) {
     return fail_format(ErrorKind::kInvalid, "{} is not valid JSON", what);

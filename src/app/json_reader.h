@@ -20,8 +20,9 @@
 namespace selvedge::app {
 
 inline constexpr std::size_t kJsonItemsMax = 65'536;  // of one array or object
+inline constexpr std::size_t kJsonDepthMax = 64;
 
-// `what` names the document in messages.
+// `what` names the document in messages. Invalid: not JSON, or nested deeper than kJsonDepthMax.
 Result<nlohmann::json> parse_json(std::string_view text, std::string_view what);
 
 // A view: the document outlives it.

@@ -2,6 +2,8 @@
 
 // What was read from somewhere slow, kept for a while: also that there is nothing.
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -22,9 +24,11 @@ template <class T>
 class RecordCache {
  public:
   static constexpr int kAttemptsMax = 4;
+  // How long an old value does when it could not be read anew.
+  static constexpr base::Duration kStaleTime = std::chrono::seconds(1);
 
-  // An entry is read anew after `refresh_time`. `entries_max`: all are dropped when there would be
-  // more.
+  // An entry is read anew after `refresh_time`; while that fails it stays as it was. `entries_max`:
+  // all are dropped when there would be more.
   RecordCache(io::Reactor& reactor, base::Duration refresh_time, std::size_t entries_max) noexcept
       : reactor_(reactor),
         refresh_time_(refresh_time),
@@ -36,7 +40,7 @@ class RecordCache {
   template <class Read>
   io::Task<T> get(std::string key, Read read) {
     if (const auto entry = entries_.find(key);
-        entry != entries_.end() && reactor_.now() - entry->second.read_at < refresh_time_) {
+        entry != entries_.end() && reactor_.now() < entry->second.fresh_until) {
       co_return T(entry->second.value);
     }
     co_return co_await reads_.run(key, [this, key, read = std::move(read)]() mutable {
@@ -56,12 +60,15 @@ class RecordCache {
     entries_.clear();
   }
   // Ends reads; who waits for one, or asks from now on, gets kDisconnected.
-  void cancel() noexcept { reads_.cancel(); }
+  void cancel() noexcept {
+    entries_.clear();
+    reads_.cancel();
+  }
 
  private:
   struct Entry {
     T value;
-    base::MonotonicTime read_at;
+    base::MonotonicTime fresh_until;
   };
 
   // Reads again when something was forgotten meanwhile: the value may be the one that was.
@@ -69,12 +76,21 @@ class RecordCache {
   io::Task<T> read_entry(std::string key, Read read) {
     for (int attempt = 1;; ++attempt) {
       const std::uint64_t generation = generation_;
-      SELVEDGE_CO_TRY(T value, co_await read());
+      Result<T> value = co_await read();
+      const auto known = entries_.find(key);
+      if (!value.has_value()) {
+        if (known == entries_.end()) {
+          co_return value;
+        }
+        known->second.fresh_until = reactor_.now() + std::min(kStaleTime, refresh_time_);
+        co_return T(known->second.value);
+      }
       if (generation == generation_) {
-        if (entries_.size() >= entries_max_) {
+        if (known == entries_.end() && entries_.size() >= entries_max_) {
           entries_.clear();
         }
-        entries_.insert_or_assign(std::move(key), Entry{.value = value, .read_at = reactor_.now()});
+        entries_.insert_or_assign(
+            std::move(key), Entry{.value = *value, .fresh_until = reactor_.now() + refresh_time_});
         co_return value;
       }
       if (attempt == kAttemptsMax) {
