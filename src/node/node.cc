@@ -96,8 +96,10 @@ class Node {
 
 Result<> Node::open_engine() {
   engine::EngineOptions options;
-  options.instances_max = static_cast<std::uint32_t>(
-      std::min<std::size_t>(group_->size() * kInstancesPerShard, engine::kInstancesMax));
+  const std::size_t instances =
+      options_.instances_max != 0 ? options_.instances_max : group_->size() * kInstancesPerShard;
+  options.instances_max =
+      static_cast<std::uint32_t>(std::min<std::size_t>(instances, engine::kInstancesMax));
   options.cache_folder = folder_.artifacts();
   options.random = &random_;
   SELVEDGE_TRY(engine_, engine::Engine::create(std::move(options)));
@@ -116,6 +118,9 @@ Result<> Node::open() {
   SELVEDGE_TRY(group_, io::ShardGroup::create(clock_, {.shards = options_.shards}));
   SELVEDGE_TRY_VOID(open_engine());
   SELVEDGE_TRY(reactor_, io::KernelReactor::create(clock_));
+  if (options_.s3.has_value()) {
+    return fail(ErrorKind::kUnsupported, "a store in S3 is not supported yet; use store.path");
+  }
   SELVEDGE_TRY(store_,
                store::DirectoryStore::open({.root = options_.store_folder.value_or(folder_.store()),
                                             .random = random_,
