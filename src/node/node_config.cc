@@ -170,9 +170,9 @@ class ConfigReader {
 
 constexpr std::string_view kIntroduction = R"(# Configuration of a node
 
-`selvedge node --config FILE` reads this file, in [TOML](https://toml.io). Every key may be left out; options of the
-command line win over the file. A key that is not listed here is an error. Relative paths are taken from the folder of the
-file.
+`selvedge node --config FILE` reads this file, in [TOML](https://toml.io). Every key may be left
+out; options of the command line win over the file. A key that is not listed here is an error.
+Relative paths are taken from the folder of the file.
 
 This page is generated from the table in `src/node/internal/config_keys.cc`.
 
