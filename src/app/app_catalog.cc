@@ -1,5 +1,7 @@
 #include "app/app_catalog.h"
 
+#include <utility>
+
 #include "base/log.h"
 
 namespace selvedge::app {
@@ -103,19 +105,26 @@ void AppCatalog::take(const AppStore::Changes& changes) {
 
 io::Task<> AppCatalog::follow() {
   for (;;) {
+    const std::uint64_t stale_reads = options_.store.stale_reads();
     const auto changes = co_await options_.store_helpers.run(
         reactor_, [&store = options_.store, known = revision_] { return store.changes(known); });
-    if (changes.has_value() != store_answers_) {
-      store_answers_ = changes.has_value();
-      if (store_answers_) {
+    const bool answered = changes.has_value() && !(changes->has_value() && (**changes).stale);
+    if (answered != std::exchange(store_answers_, answered)) {
+      if (answered) {
         log::info("the store answers again");
+      } else if (changes.has_value()) {
+        log::warning("the store does not answer, apps are served as they were");
       } else {
         log::warning("the store does not answer, apps are served as they were: {}",
                      changes.error().message());
       }
     }
-    if (changes.has_value() && changes->has_value()) {
+    if (answered && changes->has_value()) {
       take(**changes);
+    }
+    // What was read while it did not answer may have been out of date even then.
+    if (answered && stale_reads != std::exchange(stale_reads_, stale_reads)) {
+      everything_changed();
     }
     co_await reactor_.sleep(options_.poll_interval);
   }

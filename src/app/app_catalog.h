@@ -78,6 +78,8 @@ class AppCatalog {
   std::optional<store::Revision> revision_;
   std::optional<std::uint64_t> sequence_;
   bool store_answers_ = true;
+  // Those after which everything was read anew.
+  std::uint64_t stale_reads_ = 0;
   std::uint64_t generation_ = 0;
   std::map<std::pair<std::string, VersionNumber>, Known> versions_;
   internal::RecordCache<std::optional<ActiveRecord>> apps_;

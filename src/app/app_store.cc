@@ -58,18 +58,6 @@ Result<T> in_store(Result<T> parsed, const Key& key) {
                      parsed.error().message());
 }
 
-// The document, or nullopt when there is none.
-Result<std::optional<store::Object>> find(store::Store& from, const Key& key) {
-  auto object = from.get(key, kRecordBytesMax);
-  if (!object.has_value()) {
-    if (object.error().kind() == ErrorKind::kNotFound) {
-      return std::optional<store::Object>();
-    }
-    return fail(std::move(object).error());
-  }
-  return std::optional<store::Object>(*std::move(object));
-}
-
 // No versions when there is none, or it is malformed.
 ActiveRecord current_choice(const std::optional<store::Object>& found) {
   return found.has_value()
@@ -98,6 +86,18 @@ Result<> for_each_key(store::Store& from, const Key& folder, Visit visit) {
 }
 
 }  // namespace
+
+Result<std::optional<store::Object>> AppStore::find(const Key& key) {
+  auto object = store_.get(key, kRecordBytesMax);
+  if (!object.has_value()) {
+    if (object.error().kind() == ErrorKind::kNotFound) {
+      return std::optional<store::Object>();
+    }
+    return fail(std::move(object).error());
+  }
+  stale_reads_ += object->stale ? 1 : 0;
+  return std::optional<store::Object>(*std::move(object));
+}
 
 Result<crypto::Blake3Hash> AppStore::put_image(const PackageImage& image) {
   for (const BlobReference& blob : blobs_of(image)) {
@@ -146,7 +146,7 @@ Result<VersionRecord> AppStore::create_version(const std::string& app,
 
 Result<VersionRecord> AppStore::version(const std::string& app, VersionNumber number) {
   SELVEDGE_TRY(const Key key, version_key(app, number));
-  SELVEDGE_TRY(const auto found, find(store_, key));
+  SELVEDGE_TRY(const auto found, find(key));
   if (!found.has_value()) {
     return fail_format(ErrorKind::kNotFound, "{} has no version {}", app, number);
   }
@@ -172,7 +172,7 @@ Result<std::vector<VersionNumber>> AppStore::versions(const std::string& app) {
 
 Result<std::optional<ActiveRecord>> AppStore::active(const std::string& app) {
   SELVEDGE_TRY(const Key key, active_key(app));
-  SELVEDGE_TRY(const auto found, find(store_, key));
+  SELVEDGE_TRY(const auto found, find(key));
   if (!found.has_value()) {
     return std::optional<ActiveRecord>();
   }
@@ -188,7 +188,7 @@ Result<> AppStore::activate(const std::string& app, const ActiveRecord& record,
   }
   SELVEDGE_TRY(const Key key, active_key(app));
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    SELVEDGE_TRY(const auto found, find(store_, key));
+    SELVEDGE_TRY(const auto found, find(key));
     if (seen.has_value() && current_choice(found) != *seen) {
       return fail_format(ErrorKind::kConflict,
                          "somebody else changed the active versions of {} meanwhile; look again",
@@ -227,7 +227,7 @@ Result<> AppStore::remove_app(const std::string& app) {
   SELVEDGE_TRY(const auto numbers, versions(app));
   SELVEDGE_TRY(const Key active, active_key(app));
   if (numbers.empty()) {
-    SELVEDGE_TRY(const auto found, find(store_, active));
+    SELVEDGE_TRY(const auto found, find(active));
     if (!found.has_value()) {
       return fail_format(ErrorKind::kNotFound, "there is no app {}", app);
     }
@@ -244,7 +244,7 @@ Result<> AppStore::remove_app(const std::string& app) {
 Result<> AppStore::remove_domains(const std::string& app) {
   SELVEDGE_TRY(const Key folder, Key::parse(kDomains));
   return for_each_key(store_, folder, [this, &app](const Key& key) -> Result<> {
-    SELVEDGE_TRY(const auto found, find(store_, key));
+    SELVEDGE_TRY(const auto found, find(key));
     if (!found.has_value()) {
       return {};
     }
@@ -281,7 +281,7 @@ Result<> AppStore::claim_domains(const std::string& app, const std::vector<std::
 
 Result<std::optional<std::string>> AppStore::app_of_domain(const std::string& domain) {
   SELVEDGE_TRY(const Key key, domain_key(domain));
-  SELVEDGE_TRY(const auto found, find(store_, key));
+  SELVEDGE_TRY(const auto found, find(key));
   if (!found.has_value()) {
     return std::optional<std::string>();
   }
@@ -300,20 +300,20 @@ Result<std::optional<AppStore::Changes>> AppStore::changes(
     }
     found = *std::move(changed);
   } else {
-    SELVEDGE_TRY(found, find(store_, key));
+    SELVEDGE_TRY(found, find(key));
   }
   if (!found.has_value()) {
     return std::optional<Changes>();
   }
   SELVEDGE_TRY(auto record, in_store(parse_change_record(base::as_text(found->bytes)), key));
-  return std::optional(
-      Changes{.record = std::move(record), .revision = std::move(found->revision)});
+  return std::optional(Changes{
+      .record = std::move(record), .revision = std::move(found->revision), .stale = found->stale});
 }
 
 Result<> AppStore::announce(const std::string& app) {
   SELVEDGE_TRY(const Key key, changes_key());
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    SELVEDGE_TRY(const auto found, find(store_, key));
+    SELVEDGE_TRY(const auto found, find(key));
     ChangeRecord record;
     if (found.has_value()) {
       SELVEDGE_TRY(record, in_store(parse_change_record(base::as_text(found->bytes)), key));

@@ -7,6 +7,7 @@
 // All functions block: on helper threads, any number at once. Errors of the store pass through with
 // their kinds; documents that are malformed are kInternal, with their key.
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -65,17 +66,25 @@ class AppStore {
   struct Changes {
     ChangeRecord record;
     store::Revision revision;
+    bool stale = false;  // the store does not answer; this is what the node saw last
   };
-  // nullopt: as it was at `known`.
+  // nullopt: as it was at `known`, and the store says so.
   Result<std::optional<Changes>> changes(const std::optional<store::Revision>& known);
 
+  // How many answers so far were what this node had seen, because the store did not answer. Any of
+  // them may be out of date.
+  std::uint64_t stale_reads() const noexcept { return stale_reads_; }
+
  private:
+  // The document, or nullopt when there is none.
+  Result<std::optional<store::Object>> find(const store::Key& key);
   // Tells all nodes that something of the app is new.
   Result<> announce(const std::string& app);
   Result<> remove_domains(const std::string& app);
 
   store::Store& store_;
   const base::Clock& clock_;
+  std::atomic<std::uint64_t> stale_reads_ = 0;
 };
 
 }  // namespace selvedge::app

@@ -30,33 +30,25 @@ const ImageModule& module_of(const PackageImage& image, const ImageCommand& comm
 
 }  // namespace
 
-Result<std::filesystem::path> VersionLoader::file_of(const BlobReference& blob) const {
-  const std::filesystem::path path = options_.blob_folder / blob.hash.hex();
-  if (const auto file = base::MappedFile::open(path.string());
-      file.has_value() && file->bytes().size() == blob.bytes &&
-      crypto::blake3(file->bytes()) == blob.hash) {
-    return path;
-  }
-  SELVEDGE_TRY_VOID(options_.apps.blobs().fetch_blob_to(blob.hash, path, blob.bytes));
-  return path;
+Result<base::MappedFile> VersionLoader::map(const BlobReference& blob) const {
+  SELVEDGE_TRY(const auto file, options_.blobs.open_blob(blob.hash, blob.bytes));
+  return base::MappedFile::map(file.get(), "blob " + blob.hash.hex());
 }
 
 Result<> VersionLoader::prepare(const PackageImage& image,
                                 const engine::CompileOptions& compile) const {
   SELVEDGE_TRY(const ImageCommand* const main, main_command(image));
   for (const ImageVolume& volume : image.volumes) {
-    SELVEDGE_TRY(const auto path, file_of(volume.blob));
-    if (auto opened = open_volume(path.string()); !opened.has_value()) {
-      return fail(std::move(opened).error().with_context("the volume at " + volume.guest));
-    }
+    SELVEDGE_TRY(auto file, map(volume.blob));
+    SELVEDGE_TRY_VOID(open_volume(std::move(file), "the volume at " + volume.guest));
   }
   for (const ImageModule& module : image.modules) {
     if (std::ranges::find(image.commands, module.name, &ImageCommand::module) ==
         image.commands.end()) {
       continue;  // a library of some kind
     }
-    SELVEDGE_TRY(const auto path, file_of(module.blob));
-    auto linked = load_program_module(options_.engine, options_.functions, path.string(), compile);
+    SELVEDGE_TRY(const auto file, map(module.blob));
+    auto linked = link_program(options_.engine, options_.functions, file.bytes(), compile);
     if (!linked.has_value()) {
       return fail(
           std::move(linked).error().with_context(fmt::format("module \"{}\"", module.name)));
@@ -88,8 +80,8 @@ Result<ProgramOptions> VersionLoader::program_options(const std::string& app,
   // The same on every node.
   const auto time = static_cast<wasix::Timestamp>(record.created) * kNanosecondsPerSecond;
   for (const ImageVolume& volume : image.volumes) {
-    SELVEDGE_TRY(const auto path, file_of(volume.blob));
-    SELVEDGE_TRY(auto files, open_volume(path.string(), time));
+    SELVEDGE_TRY(auto file, map(volume.blob));
+    SELVEDGE_TRY(auto files, open_volume(std::move(file), "the volume at " + volume.guest, time));
     made.mounts.push_back({.guest = volume.guest,
                            .host = {},
                            .read_only = true,
@@ -106,14 +98,15 @@ Result<ProgramOptions> VersionLoader::program_options(const std::string& app,
     made.egress = std::make_shared<const wasix::EgressPolicy>(std::move(policy));
   }
   for (const ImageCommand& other : image.commands) {
-    SELVEDGE_TRY(const auto path, file_of(module_of(image, other).blob));
+    SELVEDGE_TRY(auto file, map(module_of(image, other).blob));
     const bool renamed = other.program_name != other.name;
     made.commands.emplace(
         other.name,
-        GuestCommand{.module_path = path.string(),
+        GuestCommand{.module_path = {},
                      .program_name = renamed ? std::optional(other.program_name) : std::nullopt,
                      .main_args = other.main_args,
-                     .environment = other.environment});
+                     .environment = other.environment,
+                     .module = std::make_shared<const base::MappedFile>(std::move(file))});
   }
   return made;
 }
@@ -125,13 +118,17 @@ Result<std::shared_ptr<const AppVersion>> VersionLoader::load(const std::string&
   SELVEDGE_TRY(const PackageImage image, options_.apps.image(record.package));
   SELVEDGE_TRY(const ImageCommand* const command, main_command(image));
   SELVEDGE_TRY(auto options, program_options(app, record, config, image, *command));
-  SELVEDGE_TRY(const auto path, file_of(module_of(image, *command).blob));
-  SELVEDGE_TRY(auto program, Program::load(options_.engine, options_.functions, path.string(),
-                                           std::move(options)));
-  return std::make_shared<const AppVersion>(AppVersion{.app = app,
-                                                       .record = std::move(record),
-                                                       .config = std::move(config),
-                                                       .program = std::move(program)});
+  const ImageModule& module = module_of(image, *command);
+  SELVEDGE_TRY(const auto file, map(module.blob));
+  auto linked = link_program(options_.engine, options_.functions, file.bytes());
+  if (!linked.has_value()) {
+    return fail(std::move(linked).error().with_context(fmt::format("module \"{}\"", module.name)));
+  }
+  return std::make_shared<const AppVersion>(AppVersion{
+      .app = app,
+      .record = std::move(record),
+      .config = std::move(config),
+      .program = Program::create(*std::move(linked), options_.functions, std::move(options))});
 }
 
 }  // namespace selvedge::app

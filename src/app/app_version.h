@@ -2,7 +2,6 @@
 
 // A version of an app that this node can run: its package fetched, verified, compiled and linked.
 
-#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -11,9 +10,11 @@
 #include "app/app_store.h"
 #include "app/package_image.h"
 #include "app/program.h"
+#include "base/mapped_file.h"
 #include "base/result.h"
 #include "engine/engine.h"
 #include "engine/host_functions.h"
+#include "store/store.h"
 
 namespace selvedge::app {
 
@@ -32,8 +33,8 @@ class VersionLoader {
     engine::Engine& engine;
     const engine::HostFunctions& functions;
     AppStore& apps;
-    // Where blobs of the store are kept as files, to be mapped.
-    std::filesystem::path blob_folder;
+    // What is mapped: modules and volumes.
+    store::BlobFiles& blobs;
   };
   // Everything that `options` refers to outlives this.
   explicit VersionLoader(Options options) noexcept : options_(std::move(options)) {}
@@ -46,8 +47,8 @@ class VersionLoader {
                                                  VersionNumber number) const;
 
  private:
-  // The verified file of a blob.
-  Result<std::filesystem::path> file_of(const BlobReference& blob) const;
+  // The verified bytes of a blob.
+  Result<base::MappedFile> map(const BlobReference& blob) const;
   Result<ProgramOptions> program_options(const std::string& app, const VersionRecord& record,
                                          const AppConfig& config, const PackageImage& image,
                                          const ImageCommand& command) const;

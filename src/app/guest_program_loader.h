@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/environment.h"
+#include "base/mapped_file.h"
 #include "engine/engine.h"
 #include "engine/host_functions.h"
 #include "io/helper_pool.h"
@@ -20,10 +21,11 @@ namespace selvedge::app {
 
 // A command of the package, as the manifest says.
 struct GuestCommand {
-  std::string module_path;                  // the file of its module
+  std::string module_path;                  // the file of its module, unless `module` is it
   std::optional<std::string> program_name;  // argv[0], if not what the caller says
   std::vector<std::string> main_args;       // before the caller's arguments
   Environment environment;                  // what the caller sets wins
+  std::shared_ptr<const base::MappedFile> module = nullptr;
 };
 using GuestCommands = std::map<std::string, GuestCommand>;
 

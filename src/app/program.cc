@@ -86,8 +86,13 @@ Result<std::shared_ptr<const Program>> Program::load(engine::Engine& engine,
                     ? std::move(error)
                     : std::move(error).with_context(module_path));
   }
-  return std::shared_ptr<const Program>(
-      std::make_unique<Program>(Program(*std::move(module), functions, std::move(options))));
+  return create(*std::move(module), functions, std::move(options));
+}
+
+std::shared_ptr<const Program> Program::create(std::shared_ptr<const engine::LinkedModule> module,
+                                               const engine::HostFunctions& functions,
+                                               ProgramOptions options) {
+  return std::make_unique<Program>(Program(std::move(module), functions, std::move(options)));
 }
 
 Program::Program(std::shared_ptr<const engine::LinkedModule> module,

@@ -80,6 +80,11 @@ class Program {
                                                      ProgramOptions options,
                                                      const engine::CompileOptions& compile = {});
 
+  // A module that is linked already.
+  static std::shared_ptr<const Program> create(std::shared_ptr<const engine::LinkedModule> module,
+                                               const engine::HostFunctions& functions,
+                                               ProgramOptions options);
+
   const ProgramOptions& options() const noexcept [[clang::lifetimebound]] { return options_; }
   const std::shared_ptr<const engine::LinkedModule>& module() const noexcept
       [[clang::lifetimebound]] {

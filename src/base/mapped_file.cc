@@ -24,8 +24,12 @@ std::unexpected<Error> fail_errno(int error, const std::string& path) {
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  return fd ? map(fd.get(), path) : fail_errno(errno, path);
+}
+
+Result<MappedFile> MappedFile::map(int file, const std::string& path) {
   struct stat status{};
-  if (!fd || ::fstat(fd.get(), &status) != 0) {
+  if (::fstat(file, &status) != 0) {
     return fail_errno(errno, path);
   }
   if (!S_ISREG(status.st_mode)) {
@@ -35,7 +39,7 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   if (size == 0) {
     return MappedFile(MutableByteSpan());
   }
-  void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
   if (address == MAP_FAILED) {
     return fail_errno(errno, path);
   }

@@ -16,6 +16,9 @@ class MappedFile {
  public:
   // Read-only and private. NotFound, Denied, Invalid (not a regular file), Internal; with the path.
   static Result<MappedFile> open(const std::string& path);
+  // An open file, which the mapping outlives: also when its name is removed. `name` is for
+  // messages.
+  static Result<MappedFile> map(int file, const std::string& name);
 
   MappedFile(MappedFile&& other) noexcept : mapping_(std::exchange(other.mapping_, {})) {}
   MappedFile& operator=(MappedFile&&) = delete;

@@ -1,9 +1,12 @@
 #include "base/mapped_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
+
+#include "base/unique_fd.h"
 
 namespace selvedge::base {
 namespace {
@@ -22,6 +25,19 @@ TEST(MappedFile, ShowsTheBytesOfAFile) {
   std::filesystem::remove(path);
   EXPECT_EQ(MappedFile::open(path).error().kind(), ErrorKind::kNotFound);
   EXPECT_EQ(MappedFile::open(folder.string()).error().kind(), ErrorKind::kInvalid);
+}
+
+TEST(MappedFile, OfADescriptor_OutlivesItAndItsName) {
+  const std::string path =
+      (std::filesystem::path(testing::TempDir()) / "mapped_file_descriptor_test").string();
+  std::ofstream(path) << "contents";
+  UniqueFd descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto file = MappedFile::map(descriptor.get(), "the name");
+  ASSERT_TRUE(file.has_value()) << file.error().message();
+  descriptor.reset();
+  std::filesystem::remove(path);
+  EXPECT_EQ(as_text(file->bytes()), "contents");
+  EXPECT_FALSE(MappedFile::map(-1, "the name").has_value());
 }
 
 }  // namespace

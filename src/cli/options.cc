@@ -252,6 +252,19 @@ Result<Invocation> run_options(const RawRun& raw, std::span<const std::string> a
   return Invocation(std::move(options));
 }
 
+// The variables that every client of S3 knows.
+void take_credentials(const ParseContext& context, node::NodeOptions& options) {
+  if (!options.s3.has_value()) {
+    return;
+  }
+  const auto variable = [&context](const char* name) {
+    return context.host_variable(name).value_or(std::string());
+  };
+  options.s3->credentials = {.access_key = variable("AWS_ACCESS_KEY_ID"),
+                             .secret_key = variable("AWS_SECRET_ACCESS_KEY"),
+                             .session_token = variable("AWS_SESSION_TOKEN")};
+}
+
 Result<Invocation> interpret(const CLI::App& run, const CLI::App& version, const RawRun& raw,
                              bool version_json, const PlatformParser& platform,
                              std::span<const std::string> after_dashes,
@@ -264,6 +277,9 @@ Result<Invocation> interpret(const CLI::App& run, const CLI::App& version, const
   }
   SELVEDGE_TRY(auto command, platform.command(context.host_variable("SELVEDGE_NODE")));
   if (command.has_value()) {
+    if (auto* const node = std::get_if<NodeCommand>(&*command)) {
+      take_credentials(context, node->options);
+    }
     return Invocation(*std::move(command));
   }
   return fail(ErrorKind::kInvalid, "what to do? Try: selvedge run TARGET (selvedge --help)");

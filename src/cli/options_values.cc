@@ -10,11 +10,6 @@
 namespace selvedge::cli {
 namespace {
 
-bool is_port(std::string_view text) {
-  return !text.empty() && text.size() <= 5 &&
-         std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-}
-
 std::string_view trim(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t\r");
   return begin == std::string_view::npos
@@ -83,25 +78,11 @@ Result<DirectoryMount> parse_directory(std::string_view text) {
 }
 
 Result<node::ListenAddress> parse_listen_address(std::string_view text) {
-  const auto wrong = [&] {
-    return fail_format(ErrorKind::kInvalid,
-                       "--http \"{}\" is not an address: write 8080, :8080, 127.0.0.1:8080 or "
-                       "[::1]:8080",
-                       text);
-  };
-  constexpr std::string_view kLocalhost = "localhost:";
-  std::string address(text);
-  if (is_port(text)) {
-    address = "127.0.0.1:" + address;
-  } else if (text.starts_with(kLocalhost)) {
-    address = "127.0.0.1:" + address.substr(kLocalhost.size());
+  auto parsed = node::parse_listen_address(text);
+  if (!parsed.has_value()) {
+    return fail_format(ErrorKind::kInvalid, "--http {}", parsed.error().message());
   }
-  auto parsed = io::SocketAddress::parse(address);
-  if (!parsed.has_value() || parsed->is_unix()) {
-    return wrong();
-  }
-  return node::ListenAddress{.address = *std::move(parsed),
-                             .every_interface = text.starts_with(':')};
+  return parsed;
 }
 
 Result<io::SocketAddress> parse_dns_server(std::string_view text) {

@@ -4,19 +4,22 @@
 
 #include <charconv>
 
+#include "app/package.h"
 #include "base/format.h"
 #include "cli/options.h"
+#include "node/node_config.h"
 
 namespace selvedge::cli {
 namespace {
 
 constexpr const char* kDataFolder = ".selvedge";
-constexpr const char* kHttpDefault = "8080";
+constexpr std::string_view kHttpDefault = "8080";
 
 constexpr const char* kNodeFooter = R"(Examples:
   selvedge node --dev                        data in ./.selvedge, apps at http://NAME.localhost:8080
   selvedge node --dev --http :80 --domain apps.example.com
   selvedge node --data /var/lib/selvedge --store /mnt/shared/store --http :80 --domain example.com
+  selvedge node --config /etc/selvedge.toml
 
 Nodes that share a store serve the same apps. SIGTERM drains; a second signal ends at once.)";
 
@@ -44,8 +47,9 @@ struct PlatformParser::Raw {
   bool dev = false;
   std::string data;
   std::string store;
-  std::string http = kHttpDefault;
-  std::string domain = "localhost";
+  std::string config;
+  std::string http;
+  std::string domain;
   std::size_t shards = 0;
   bool access_log = false;
   std::string log_level;
@@ -78,12 +82,16 @@ struct PlatformParser::Raw {
                                       : node::admin_socket_of(kDataFolder);
   }
   Result<PlatformCommand> node_command() const;
+  // What the command line says wins.
+  Result<> override_options(node::NodeOptions& options) const;
   Result<PlatformCommand> app_command(std::filesystem::path socket_path) const;
 };
 
 void PlatformParser::Raw::declare_node(CLI::App& top) {
   node = top.add_subcommand("node", "Run a node: serve the apps of a store");
   node->add_flag("--dev", dev, "for this machine: data in ./.selvedge");
+  node->add_option("--config", config, "a TOML file; options given here win over it")
+      ->option_text("FILE");
   node->add_option("--data", data, "what the node keeps")->option_text("DIR");
   node->add_option("--store", store, "the store, if not in the data folder; nodes may share it")
       ->option_text("DIR");
@@ -133,30 +141,54 @@ void PlatformParser::Raw::declare_app(CLI::App& top) {
 }
 
 Result<PlatformCommand> PlatformParser::Raw::node_command() const {
-  if (!dev && data.empty()) {
-    return fail(ErrorKind::kInvalid,
-                "node needs a folder: --dev for ./.selvedge, or --data DIR (selvedge node --help)");
-  }
   NodeCommand made;
-  made.options.data_folder = data.empty() ? kDataFolder : data;
-  if (!store.empty()) {
-    made.options.store_folder = store;
+  SELVEDGE_TRY(const node::ListenAddress standard, parse_listen_address(kHttpDefault));
+  made.options.http = standard.address;
+  if (!config.empty()) {
+    SELVEDGE_TRY(const std::string text, app::read_text_file(config, node::kNodeConfigBytesMax));
+    SELVEDGE_TRY_VOID(node::read_node_config(
+        text, config, std::filesystem::path(config).parent_path(), made.options));
   }
-  SELVEDGE_TRY(const node::ListenAddress address, parse_listen_address(http));
-  made.options.http = address.address;
-  made.options.http_every_interface = address.every_interface;
-  if (domain != "localhost") {
+  SELVEDGE_TRY_VOID(override_options(made.options));
+  if (made.options.data_folder.empty()) {
+    return fail(ErrorKind::kInvalid,
+                "node needs a folder: --dev for ./.selvedge, --data DIR, or data in --config FILE "
+                "(selvedge node --help)");
+  }
+  SELVEDGE_TRY(made.log_level, parse_log_level(log_level));
+  made.output = output;
+  return made;
+}
+
+Result<> PlatformParser::Raw::override_options(node::NodeOptions& options) const {
+  if (!data.empty()) {
+    options.data_folder = data;
+  } else if (dev && options.data_folder.empty()) {
+    options.data_folder = kDataFolder;
+  }
+  if (!store.empty()) {
+    options.store_folder = store;
+    options.s3.reset();
+  }
+  if (!http.empty()) {
+    SELVEDGE_TRY(const node::ListenAddress address, parse_listen_address(http));
+    options.http = address.address;
+    options.http_every_interface = address.every_interface;
+  }
+  if (domain == "localhost") {
+    options.domain = domain;
+  } else if (!domain.empty()) {
     auto parsed = app::parse_domain_name(domain);
     if (!parsed.has_value()) {
       return fail(std::move(parsed).error().with_context("--domain"));
     }
-    made.options.domain = *std::move(parsed);
+    options.domain = *std::move(parsed);
   }
-  SELVEDGE_TRY(made.options.shards, parse_shards(shards));
-  made.options.access_log = access_log;
-  SELVEDGE_TRY(made.log_level, parse_log_level(log_level));
-  made.output = output;
-  return made;
+  if (shards != 0) {
+    SELVEDGE_TRY(options.shards, parse_shards(shards));
+  }
+  options.access_log = options.access_log || access_log;
+  return {};
 }
 
 Result<PlatformCommand> PlatformParser::Raw::app_command(std::filesystem::path socket_path) const {

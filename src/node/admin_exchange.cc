@@ -81,6 +81,12 @@ io::Task<> answer_empty(app::HttpExchange& exchange) {
 }
 
 nlohmann::json error_json(const Error& error) {
+  if (error.kind() == ErrorKind::kDisconnected || error.kind() == ErrorKind::kTimeout) {
+    return {{"error", fmt::format("the store does not answer: apps are served on, but this has to "
+                                  "wait until it does ({})",
+                                  error.message())},
+            {"kind", to_string(error.kind())}};
+  }
   return {{"error", error.message()}, {"kind", to_string(error.kind())}};
 }
 

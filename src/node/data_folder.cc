@@ -52,7 +52,7 @@ Result<DataFolder> DataFolder::open(const fs::path& path) {
         path.string());
   }
   DataFolder folder(path, std::move(lock));
-  for (const fs::path& part : {folder.blobs(), folder.artifacts(), folder.uploads()}) {
+  for (const fs::path& part : {folder.artifacts(), folder.uploads()}) {
     SELVEDGE_TRY_VOID(make_folder(part));
   }
   std::error_code error;

@@ -18,7 +18,7 @@ class DataFolder {
   static Result<DataFolder> open(const std::filesystem::path& path);
 
   std::filesystem::path store() const { return path_ / "store"; }
-  std::filesystem::path blobs() const { return path_ / "blobs"; }
+  std::filesystem::path store_cache() const { return path_ / "store-cache"; }
   std::filesystem::path artifacts() const { return path_ / "artifacts"; }
   std::filesystem::path uploads() const { return path_ / "uploads"; }
   std::filesystem::path admin_socket() const;

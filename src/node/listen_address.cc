@@ -1,10 +1,18 @@
 #include "node/listen_address.h"
 
+#include <algorithm>
+#include <string>
+
 #include "base/format.h"
 #include "io/kernel_network.h"
 
 namespace selvedge::node {
 namespace {
+
+bool is_port(std::string_view text) {
+  return !text.empty() && text.size() <= 5 &&
+         std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
 
 // Without sharing the port, as the shards will: another program's port is an error.
 Result<io::SocketAddress> check_unshared(const io::SocketAddress& address, bool ipv6_only) {
@@ -32,6 +40,23 @@ Result<io::SocketAddress> check_unshared(const io::SocketAddress& address, bool 
 }
 
 }  // namespace
+
+Result<ListenAddress> parse_listen_address(std::string_view text) {
+  constexpr std::string_view kLocalhost = "localhost:";
+  std::string address(text);
+  if (is_port(text)) {
+    address = "127.0.0.1:" + address;
+  } else if (text.starts_with(kLocalhost)) {
+    address = "127.0.0.1:" + address.substr(kLocalhost.size());
+  }
+  auto parsed = io::SocketAddress::parse(address);
+  if (!parsed.has_value() || parsed->is_unix()) {
+    return fail_format(ErrorKind::kInvalid,
+                       "\"{}\" is not an address: write 8080, :8080, 127.0.0.1:8080 or [::1]:8080",
+                       text);
+  }
+  return ListenAddress{.address = *std::move(parsed), .every_interface = text.starts_with(':')};
+}
 
 Result<io::SocketAddress> check_address(const ListenAddress& address) {
   if (!address.every_interface) {

@@ -28,9 +28,9 @@
 #include "io/task_scope.h"
 #include "node/data_folder.h"
 #include "node/listen_address.h"
+#include "node/node_store.h"
 #include "node/shard_directory.h"
 #include "node/shard_peers.h"
-#include "store/directory_store.h"
 #include "store/pause.h"
 #include "wasix/dns_resolver.h"
 #include "wasix/host_functions.h"
@@ -72,7 +72,7 @@ class Node {
   std::unique_ptr<engine::HostFunctions> functions_;
   std::unique_ptr<io::KernelReactor> reactor_;
   store::ThreadPause pause_;
-  std::unique_ptr<store::Store> store_;
+  std::optional<NodeStore> store_;
   std::optional<app::AppStore> apps_;
   std::optional<app::VersionLoader> loader_;
   // The threads end before what they use.
@@ -96,8 +96,10 @@ class Node {
 
 Result<> Node::open_engine() {
   engine::EngineOptions options;
-  options.instances_max = static_cast<std::uint32_t>(
-      std::min<std::size_t>(group_->size() * kInstancesPerShard, engine::kInstancesMax));
+  const std::size_t instances =
+      options_.instances_max != 0 ? options_.instances_max : group_->size() * kInstancesPerShard;
+  options.instances_max =
+      static_cast<std::uint32_t>(std::min<std::size_t>(instances, engine::kInstancesMax));
   options.cache_folder = folder_.artifacts();
   options.random = &random_;
   SELVEDGE_TRY(engine_, engine::Engine::create(std::move(options)));
@@ -117,14 +119,12 @@ Result<> Node::open() {
   SELVEDGE_TRY_VOID(open_engine());
   SELVEDGE_TRY(reactor_, io::KernelReactor::create(clock_));
   SELVEDGE_TRY(store_,
-               store::DirectoryStore::open({.root = options_.store_folder.value_or(folder_.store()),
-                                            .random = random_,
-                                            .pause = pause_}));
-  apps_.emplace(*store_, clock_);
-  loader_.emplace(app::VersionLoader::Options{.engine = *engine_,
-                                              .functions = *functions_,
-                                              .apps = *apps_,
-                                              .blob_folder = folder_.blobs()});
+               NodeStore::open(
+                   options_, folder_,
+                   {.clock = clock_, .random = random_, .pause = pause_, .registry = registry_}));
+  apps_.emplace(store_->store(), clock_);
+  loader_.emplace(app::VersionLoader::Options{
+      .engine = *engine_, .functions = *functions_, .apps = *apps_, .blobs = store_->blobs()});
   catalog_.emplace(*reactor_, app::AppCatalogOptions{.store = *apps_,
                                                      .loader = *loader_,
                                                      .store_helpers = store_helpers_,

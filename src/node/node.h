@@ -4,27 +4,47 @@
 // served over HTTP on every shard; the admin API changes them.
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "io/socket_address.h"
 #include "node/admin_api.h"
+#include "store/s3_store.h"
 
 namespace selvedge::node {
+
+// A bucket that nodes share. Credentials are in the two files, or given.
+struct S3Location {
+  std::string endpoint;
+  std::string region = "us-east-1";
+  std::string bucket;
+  store::S3Addressing addressing = store::S3Addressing::kPath;
+  std::optional<std::filesystem::path> access_key_file = std::nullopt;
+  std::optional<std::filesystem::path> secret_key_file = std::nullopt;
+  store::S3Credentials credentials = {};
+  std::string ca_file = {};  // empty: the system's certificates
+};
 
 struct NodeOptions {
   // All that the node keeps: made if it is missing. One process at a time.
   std::filesystem::path data_folder;
   // Where the store's documents and blobs are, if not in the data folder; nodes may share one.
   std::optional<std::filesystem::path> store_folder;
+  // The store is there instead.
+  std::optional<S3Location> s3;
+  // Of copies that the node keeps of blobs from a store outside the data folder.
+  std::uint64_t blob_cache_bytes_max = std::uint64_t{10} << 30;
   io::SocketAddress http;
   bool http_every_interface = false;  // both families; only the port of `http` counts
   std::string domain = "localhost";   // apps are at <name>.<domain>
   std::size_t shards = 0;             // 0: one per core
+  std::size_t instances_max = 0;      // of programs, at once; 0: in proportion to the shards
   bool access_log = false;
   base::Duration drain_time_max = std::chrono::seconds(30);
 };

@@ -175,7 +175,8 @@ Result<Object> CachedStore::get(const Key& key, std::size_t bytes_max) {
 Result<std::optional<Object>> CachedStore::get_if_changed(const Key& key, const Revision& known,
                                                           std::size_t bytes_max) {
   SELVEDGE_TRY(auto object, get(key, bytes_max));
-  return object.revision == known ? std::nullopt : std::optional(std::move(object));
+  return !object.stale && object.revision == known ? std::nullopt
+                                                   : std::optional(std::move(object));
 }
 
 Result<Revision> CachedStore::put(const Key& key, base::ByteSpan bytes,
@@ -188,6 +189,7 @@ Result<Revision> CachedStore::put(const Key& key, base::ByteSpan bytes,
   }
   note_answer();
   documents_.remember(use, bytes, *revision);
+  documents_.forget_pages_of(key);
   return revision;
 }
 
@@ -200,6 +202,7 @@ Result<> CachedStore::remove(const Key& key, const Precondition& precondition) {
   }
   note_answer();
   documents_.forget(use);
+  documents_.forget_pages_of(key);
   if (key.is_below(kBlobFolder)) {
     blobs_->remove(key.text().substr(key.text().rfind('/') + 1));
   }

@@ -40,7 +40,7 @@ struct CachedStoreOptions {
   base::Registry* registry = nullptr;
 };
 
-class CachedStore final : public Store {
+class CachedStore final : public Store, public BlobFiles {
  public:
   // `backend` and what `options` refers to must outlive the store.
   static Result<std::unique_ptr<CachedStore>> open(Store& backend,
@@ -60,9 +60,8 @@ class CachedStore final : public Store {
   Result<> write_blob(BlobSource& source) override;
   Result<> read_blob(const BlobHash& hash, std::uint64_t bytes_max, BlobSink& sink) override;
 
-  // The verified blob as a file at its beginning, to be mapped or read; it stays whole and readable
-  // when the cache removes it. Errors as get_blob(), and kOverloaded when the disk is full.
-  Result<base::UniqueFd> open_blob(const BlobHash& hash, std::uint64_t bytes_max);
+  // Of this node's copy.
+  Result<base::UniqueFd> open_blob(const BlobHash& hash, std::uint64_t bytes_max) override;
 
   // Whether the store answered when it was asked last.
   bool reachable() const;

@@ -169,6 +169,31 @@ TEST_F(CachedStoreTest, WhatWasSeen_IsServedAsStaleWhileTheStoreIsGone) {
   EXPECT_FALSE(cached_->get(key("apps/a"), 1000)->stale);
 }
 
+TEST_F(CachedStoreTest, ListOfAFolder_ThatThisNodeChanged_IsNotServedAsItWasBefore) {
+  const ListOptions options{.folder = key("apps")};
+  EXPECT_TRUE(cached_->list(options)->entries.empty());
+  ASSERT_TRUE(cached_->put(key("apps/a/active"), as_bytes("one"), Precondition::absent()));
+  backend_.off = ErrorKind::kDisconnected;
+  EXPECT_FALSE(cached_->list(options).has_value());
+  backend_.off.reset();
+  clock_.elapsed += std::chrono::hours(1);
+  EXPECT_EQ(cached_->list(options)->entries.size(), 1U);
+  backend_.off = ErrorKind::kDisconnected;
+  EXPECT_EQ(cached_->list(options)->entries.size(), 1U);
+}
+
+// Whoever polls a document must be able to tell that the store has gone.
+TEST_F(CachedStoreTest, GetIfChanged_OfAKnownRevision_IsStaleWhileTheStoreIsGone) {
+  const Revision revision = put("apps/a", "one");
+  const auto same = cached_->get_if_changed(key("apps/a"), revision, 1000);
+  ASSERT_TRUE(same.has_value());
+  EXPECT_FALSE(same->has_value());
+  backend_.off = ErrorKind::kDisconnected;
+  const auto stale = cached_->get_if_changed(key("apps/a"), revision, 1000);
+  ASSERT_TRUE(stale.has_value() && stale->has_value());
+  EXPECT_TRUE((*stale)->stale);
+}
+
 TEST_F(CachedStoreTest, WhatWasNotSeen_IsAnErrorAndNotMissing) {
   put("apps/a", "one");
   backend_.off = ErrorKind::kTimeout;

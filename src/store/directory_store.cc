@@ -14,6 +14,7 @@
 #include "store/internal/directory_walk.h"
 #include "store/internal/document_frame.h"
 #include "store/internal/file_system.h"
+#include "store/internal/hashing_sink.h"
 
 namespace selvedge::store {
 namespace {
@@ -220,10 +221,10 @@ Result<> DirectoryStore::write_blob(BlobSource& source) {
   return internal::sync_folder(path.parent_path());
 }
 
-Result<> DirectoryStore::read_blob(const BlobHash& hash, std::uint64_t bytes_max, BlobSink& sink) {
+Result<internal::OpenFile> DirectoryStore::open_file_of(const BlobHash& hash,
+                                                        std::uint64_t bytes_max) const {
   const Key key = blob_key(hash);
-  const std::filesystem::path path = path_of(key);
-  SELVEDGE_TRY(const auto opened, internal::open_file(path));
+  SELVEDGE_TRY(auto opened, internal::open_file(path_of(key)));
   if (!opened) {
     SELVEDGE_TRY_VOID(check_there());
     return fail(not_found(key));
@@ -232,7 +233,24 @@ Result<> DirectoryStore::read_blob(const BlobHash& hash, std::uint64_t bytes_max
     return fail_format(ErrorKind::kInvalid, "the blob {} has {} bytes: {} are allowed", hash.hex(),
                        opened->size, bytes_max);
   }
-  return internal::copy_to_sink(opened->file.get(), sink, path.native());
+  return *std::move(opened);
+}
+
+Result<> DirectoryStore::read_blob(const BlobHash& hash, std::uint64_t bytes_max, BlobSink& sink) {
+  SELVEDGE_TRY(const internal::OpenFile opened, open_file_of(hash, bytes_max));
+  return internal::copy_to_sink(opened.file.get(), sink, path_of(blob_key(hash)).native());
+}
+
+Result<base::UniqueFd> DirectoryStore::open_blob(const BlobHash& hash, std::uint64_t bytes_max) {
+  SELVEDGE_TRY(internal::OpenFile opened, open_file_of(hash, bytes_max));
+  const std::string path = path_of(blob_key(hash)).native();
+  internal::HashingSink hashing(nullptr);
+  SELVEDGE_TRY_VOID(internal::copy_to_sink(opened.file.get(), hashing, path));
+  SELVEDGE_TRY_VOID(hashing.verify(hash));
+  if (::lseek(opened.file.get(), 0, SEEK_SET) != 0) {
+    return fail(internal::system_error(errno, path));
+  }
+  return std::move(opened.file);
 }
 
 }  // namespace selvedge::store

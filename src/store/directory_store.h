@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "store/internal/file_system.h"
 #include "store/internal/locked_random.h"
 #include "store/pause.h"
 #include "store/store.h"
@@ -35,7 +36,7 @@ struct DirectoryStoreOptions {
   base::Duration lock_time_max = std::chrono::seconds(30);
 };
 
-class DirectoryStore final : public Store {
+class DirectoryStore final : public Store, public BlobFiles {
  public:
   // Names in one folder; a list beyond it is kOverloaded.
   static constexpr std::size_t kFolderEntriesMax = 1'000'000;
@@ -56,6 +57,8 @@ class DirectoryStore final : public Store {
   Result<std::optional<std::uint64_t>> find_blob(const BlobHash& hash) override;
   Result<> write_blob(BlobSource& source) override;
   Result<> read_blob(const BlobHash& hash, std::uint64_t bytes_max, BlobSink& sink) override;
+  // Of the file in the store itself: for a directory of this machine.
+  Result<base::UniqueFd> open_blob(const BlobHash& hash, std::uint64_t bytes_max) override;
 
  private:
   class WriteLock;
@@ -67,6 +70,7 @@ class DirectoryStore final : public Store {
   // That what is missing is missing from the store, and not the store itself: kDisconnected.
   Result<> check_there() const;
   Result<WriteLock> lock_for_write();
+  Result<internal::OpenFile> open_file_of(const BlobHash& hash, std::uint64_t bytes_max) const;
   Result<> check(const Key& key, const Precondition& precondition) const;
 
   DirectoryStoreOptions options_;

@@ -64,6 +64,23 @@ class DirectoryStoreTest : public ::testing::Test {
   NoPause pause_;
 };
 
+TEST_F(DirectoryStoreTest, OpenBlob_IsVerifiedAndOutlivesItsName) {
+  const auto store = open();
+  const auto hash = store->put_blob(as_bytes("blob"));
+  ASSERT_TRUE(hash.has_value());
+  const fs::path path = root() / blob_key(*hash).text();
+  EXPECT_EQ(store->open_blob(*hash, 3).error().kind(), ErrorKind::kInvalid);
+  const auto file = store->open_blob(*hash, 4);
+  ASSERT_TRUE(file.has_value()) << file.error().message();
+  fs::remove(path);
+  std::array<char, 8> bytes{};
+  EXPECT_EQ(::read(file->get(), bytes.data(), bytes.size()), 4);
+  EXPECT_STREQ(bytes.data(), "blob");
+  EXPECT_EQ(store->open_blob(*hash, 4).error().kind(), ErrorKind::kNotFound);
+  std::ofstream(path) << "glob";
+  EXPECT_EQ(store->open_blob(*hash, 4).error().kind(), ErrorKind::kInternal);
+}
+
 TEST_F(DirectoryStoreTest, Open_MakesAPrivateDirectory) {
   open();
   struct stat status{};

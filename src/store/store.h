@@ -24,6 +24,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "store/blob.h"
 #include "store/key.h"
 
@@ -109,7 +110,8 @@ class Store {
 
   // The current state, which is always one that somebody wrote, whole. kInvalid beyond `bytes_max`.
   virtual Result<Object> get(const Key& key, std::size_t bytes_max) = 0;
-  // nullopt when the current revision still is `known`.
+  // nullopt when the current revision still is `known`; a stale state is handed out even then,
+  // since nobody knows whether it is current.
   virtual Result<std::optional<Object>> get_if_changed(const Key& key, const Revision& known,
                                                        std::size_t bytes_max) = 0;
   // Replaces the document when `precondition` holds, as one indivisible step among all nodes. When
@@ -144,6 +146,15 @@ class Store {
   virtual Result<> write_blob(BlobSource& source) = 0;
   // Hands the bytes on without verifying them; nothing when it is larger than `bytes_max`.
   virtual Result<> read_blob(const BlobHash& hash, std::uint64_t bytes_max, BlobSink& sink) = 0;
+};
+
+// Blobs as files of this machine.
+class BlobFiles {
+ public:
+  virtual ~BlobFiles() = default;
+  // The verified blob as a file at its beginning, to be mapped or read; it stays whole and readable
+  // when its name is removed. Errors as get_blob(), and kOverloaded when the disk is full.
+  virtual Result<base::UniqueFd> open_blob(const BlobHash& hash, std::uint64_t bytes_max) = 0;
 };
 
 // What every backend says about its arguments first.

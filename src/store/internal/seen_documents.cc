@@ -146,6 +146,16 @@ void SeenDocuments::remember_page(const ListOptions& options, const ListPage& pa
   }
 }
 
+void SeenDocuments::forget_pages_of(const Key& key) {
+  const std::string_view text = key.text();
+  for (std::size_t end = text.rfind('/'); end != std::string_view::npos && end > 0;
+       end = text.rfind('/', end - 1)) {
+    if (auto folder = Key::parse(text.substr(0, end))) {
+      files_->remove(file_name(page_subject({.folder = *std::move(folder)})));
+    }
+  }
+}
+
 std::optional<ListPage> SeenDocuments::recall_page(const ListOptions& options) {
   const auto content = find(page_subject(options));
   if (!content) {

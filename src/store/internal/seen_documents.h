@@ -48,6 +48,9 @@ class SeenDocuments {
 
   std::optional<ListPage> recall_page(const ListOptions& options);
   void remember_page(const ListOptions& options, const ListPage& page);
+  // The first pages, of the usual size, of the folders that `key` is in: after it was made or
+  // removed, none is better than one that does not show it.
+  void forget_pages_of(const Key& key);
 
  private:
   struct Underway {

@@ -1,0 +1,285 @@
+#include "node/internal/config_keys.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "app/app_config.h"
+#include "base/format.h"
+#include "engine/engine.h"
+#include "io/shard.h"
+#include "node/listen_address.h"
+
+namespace selvedge::node::internal {
+namespace {
+
+using Path = std::filesystem::path;
+
+constexpr std::uint64_t kBlobCacheBytesMin = std::uint64_t{1} << 20;
+constexpr std::uint64_t kBlobCacheBytesMax = std::uint64_t{1} << 50;
+
+Result<> set_domain(ConfigDraft& draft, const ConfigValue& value) {
+  const auto& text = std::get<std::string>(value);
+  if (text == "localhost") {
+    draft.options.domain = text;
+    return {};
+  }
+  SELVEDGE_TRY(draft.options.domain, app::parse_domain_name(text));
+  return {};
+}
+
+Result<> set_listen(ConfigDraft& draft, const ConfigValue& value) {
+  SELVEDGE_TRY(const ListenAddress address, parse_listen_address(std::get<std::string>(value)));
+  draft.options.http = address.address;
+  draft.options.http_every_interface = address.every_interface;
+  return {};
+}
+
+Result<> set_store_kind(ConfigDraft& draft, const ConfigValue& value) {
+  const auto& text = std::get<std::string>(value);
+  if (text != "directory" && text != "s3") {
+    return fail_format(ErrorKind::kInvalid,
+                       "\"{}\" is no kind of store: write \"directory\" or \"s3\"", text);
+  }
+  draft.store_kind = text == "s3" ? StoreKind::kS3 : StoreKind::kDirectory;
+  return {};
+}
+
+Result<> set_addressing(ConfigDraft& draft, const ConfigValue& value) {
+  const auto& text = std::get<std::string>(value);
+  if (text != "path" && text != "virtual-host") {
+    return fail_format(ErrorKind::kInvalid, "\"{}\" is not one of \"path\" and \"virtual-host\"",
+                       text);
+  }
+  draft.s3.addressing =
+      text == "path" ? store::S3Addressing::kPath : store::S3Addressing::kVirtualHost;
+  return {};
+}
+
+constexpr std::array kKeys{
+    ConfigKey{.path = "data",
+              .type = ConfigType::kPath,
+              .fallback = "`./.selvedge` with `--dev`, else required (`--data`)",
+              .description =
+                  "What the node keeps: its store unless `[store]` says otherwise, copies of what "
+                  "it has fetched, compiled programs, the socket of the admin API. One node each.",
+              .example = "\"/var/lib/selvedge\"",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.options.data_folder = std::get<Path>(value);
+                return {};
+              }},
+    ConfigKey{.path = "domain",
+              .type = ConfigType::kText,
+              .fallback = "`localhost`",
+              .description = "Apps are at `NAME.DOMAIN` (`--domain`).",
+              .example = "\"apps.example.com\"",
+              .set = &set_domain},
+    ConfigKey{.path = "http.listen",
+              .type = ConfigType::kText,
+              .fallback = "`127.0.0.1:8080`",
+              .description =
+                  "Where requests are taken (`--http`): `8080` and `localhost:8080` are this "
+                  "machine only, `:80` every interface, `192.0.2.1:80` and `[2001:db8::1]:80` one "
+                  "address.",
+              .example = "\":80\"",
+              .set = &set_listen},
+    ConfigKey{.path = "http.access_log",
+              .type = ConfigType::kBoolean,
+              .fallback = "`false`",
+              .description = "Log every request (`--access-log`).",
+              .example = "true",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.options.access_log = std::get<bool>(value);
+                return {};
+              }},
+    ConfigKey{.path = "store.kind",
+              .type = ConfigType::kText,
+              .fallback = "`s3` when there is a `[store.s3]`, else `directory`",
+              .description =
+                  "`directory`: files of this machine, or of a file system that nodes share. `s3`: "
+                  "a bucket of an S3 server.",
+              .example = "\"s3\"",
+              .set = &set_store_kind},
+    ConfigKey{.path = "store.path",
+              .type = ConfigType::kPath,
+              .fallback = "`store` in the data folder",
+              .description = "The folder of a directory store (`--store`).",
+              .example = "\"/mnt/shared/store\"",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.options.store_folder = std::get<Path>(value);
+                return {};
+              }},
+    ConfigKey{
+        .path = "store.s3.endpoint",
+        .type = ConfigType::kText,
+        .fallback = "required",
+        .description =
+            "URL of the server, without a path. Plain `http://` protects neither from reading "
+            "nor from changes on the way.",
+        .example = "\"https://s3.eu-central-1.amazonaws.com\"",
+        .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+          draft.s3.endpoint = std::get<std::string>(value);
+          return {};
+        }},
+    ConfigKey{.path = "store.s3.region",
+              .type = ConfigType::kText,
+              .fallback = "`us-east-1`",
+              .description = "The region that requests are signed for.",
+              .example = "\"eu-central-1\"",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.s3.region = std::get<std::string>(value);
+                return {};
+              }},
+    ConfigKey{.path = "store.s3.bucket",
+              .type = ConfigType::kText,
+              .fallback = "required",
+              .description = "An existing bucket, which holds nothing else.",
+              .example = "\"selvedge\"",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.s3.bucket = std::get<std::string>(value);
+                return {};
+              }},
+    ConfigKey{.path = "store.s3.addressing",
+              .type = ConfigType::kText,
+              .fallback = "`path`",
+              .description =
+                  "`path`: the bucket is the first part of the URL's path; `virtual-host`: of its "
+                  "host.",
+              .example = "\"virtual-host\"",
+              .set = &set_addressing},
+    ConfigKey{.path = "store.s3.access_key_file",
+              .type = ConfigType::kPath,
+              .fallback = "the variable `AWS_ACCESS_KEY_ID`",
+              .description = "A file with the access key and nothing else.",
+              .example = "\"/etc/selvedge/s3-access-key\"",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.s3.access_key_file = std::get<Path>(value);
+                return {};
+              }},
+    ConfigKey{.path = "store.s3.secret_key_file",
+              .type = ConfigType::kPath,
+              .fallback = "the variable `AWS_SECRET_ACCESS_KEY`",
+              .description =
+                  "A file with the secret key and nothing else. Both files are given, or none; "
+                  "`AWS_SESSION_TOKEN` counts only without them.",
+              .example = "\"/etc/selvedge/s3-secret-key\"",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.s3.secret_key_file = std::get<Path>(value);
+                return {};
+              }},
+    ConfigKey{.path = "store.s3.ca_file",
+              .type = ConfigType::kPath,
+              .fallback = "the system's certificates",
+              .description = "Certificates (PEM) that the server's must descend from.",
+              .example = "\"/etc/selvedge/s3-ca.pem\"",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.s3.ca_file = std::get<Path>(value).string();
+                return {};
+              }},
+    ConfigKey{.path = "limits.shards",
+              .type = ConfigType::kInteger,
+              .fallback = "one per core",
+              .description = "Threads that serve (`--shards`).",
+              .example = "4",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.options.shards = std::get<std::uint64_t>(value);
+                return {};
+              },
+              .min = 1,
+              .max = io::ShardGroup::kShardsMax},
+    ConfigKey{.path = "limits.instances",
+              .type = ConfigType::kInteger,
+              .fallback = "1024 for each shard",
+              .description = "Instances of programs that run at once in the node.",
+              .example = "4000",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.options.instances_max = std::get<std::uint64_t>(value);
+                return {};
+              },
+              .min = 16,
+              .max = engine::kInstancesMax},
+    ConfigKey{.path = "limits.drain_time",
+              .type = ConfigType::kDuration,
+              .fallback = "`30s`",
+              .description = "How long requests may go on after SIGTERM.",
+              .example = "\"60s\"",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.options.drain_time_max = std::get<base::Duration>(value);
+                return {};
+              }},
+    ConfigKey{.path = "limits.blob_cache_bytes",
+              .type = ConfigType::kBytes,
+              .fallback = "`10GiB`",
+              .description =
+                  "Modules and volumes that the node keeps copies of, when its store is not in the "
+                  "data folder; what was used longest ago goes first.",
+              .example = "\"50GiB\"",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.options.blob_cache_bytes_max = std::get<std::uint64_t>(value);
+                return {};
+              },
+              .min = kBlobCacheBytesMin,
+              .max = kBlobCacheBytesMax},
+};
+
+// Insertions, removals and replacements that make one of the other (Levenshtein).
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j < row.size(); ++j) {
+    row[j] = j;
+  }
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::span<const ConfigKey> config_keys() { return kKeys; }
+
+std::string_view type_name(ConfigType type) {
+  switch (type) {
+    case ConfigType::kText:
+      return "a string";
+    case ConfigType::kPath:
+      return "a path (a string)";
+    case ConfigType::kBoolean:
+      return "true or false";
+    case ConfigType::kInteger:
+      return "an integer";
+    case ConfigType::kBytes:
+      return "a size (a string as \"64MiB\", or an integer)";
+    case ConfigType::kDuration:
+      return "a duration (a string as \"30s\")";
+  }
+  return {};
+}
+
+std::optional<std::string_view> nearest_key(std::string_view path) {
+  constexpr std::size_t kNameBytesMax = 64;  // of what is compared
+  constexpr std::size_t kDistanceMin = 2;
+  if (path.size() > kNameBytesMax) {
+    return std::nullopt;
+  }
+  std::optional<std::string_view> nearest;
+  std::size_t nearest_distance = std::max(kDistanceMin, name_of(path).size() / 3) + 1;
+  for (const ConfigKey& key : kKeys) {
+    // The right name in the wrong table is nearly right.
+    const std::size_t elsewhere = distance(name_of(path), name_of(key.path)) + 1;
+    const std::size_t apart = std::min(distance(path, key.path), elsewhere);
+    if (apart < nearest_distance) {
+      nearest_distance = apart;
+      nearest = key.path;
+    }
+  }
+  return nearest;
+}
+
+}  // namespace selvedge::node::internal

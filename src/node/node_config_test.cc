@@ -1,0 +1,143 @@
+#include "node/node_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+namespace selvedge::node {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+std::string error_of(std::string_view text) {
+  NodeOptions options;
+  const auto read = read_node_config(text, "node.toml", "/etc", options);
+  return read.has_value() ? "no error" : read.error().message();
+}
+
+TEST(NodeConfigTest, EveryKey_IsTaken) {
+  NodeOptions options;
+  const auto read = read_node_config(R"(
+data = "/data"
+domain = "Apps.Example.com"
+[http]
+listen = ":80"
+access_log = true
+[store.s3]
+endpoint = "https://s3.example.com"
+region = "eu"
+bucket = "things"
+addressing = "virtual-host"
+access_key_file = "access"
+secret_key_file = "/run/secret"
+ca_file = "ca.pem"
+[limits]
+shards = 3
+instances = 77
+drain_time = "2m"
+blob_cache_bytes = "5MiB"
+)",
+                                     "node.toml", "/etc", options);
+  ASSERT_TRUE(read.has_value()) << read.error().message();
+  EXPECT_EQ(options.data_folder, "/data");
+  EXPECT_EQ(options.domain, "apps.example.com");
+  EXPECT_EQ(options.http.port(), 80);
+  EXPECT_TRUE(options.http_every_interface);
+  EXPECT_TRUE(options.access_log);
+  ASSERT_TRUE(options.s3.has_value());
+  EXPECT_EQ(options.s3->endpoint, "https://s3.example.com");
+  EXPECT_EQ(options.s3->region, "eu");
+  EXPECT_EQ(options.s3->bucket, "things");
+  EXPECT_EQ(options.s3->addressing, store::S3Addressing::kVirtualHost);
+  EXPECT_EQ(options.s3->access_key_file, "/etc/access");
+  EXPECT_EQ(options.s3->secret_key_file, "/run/secret");
+  EXPECT_EQ(options.s3->ca_file, "/etc/ca.pem");
+  EXPECT_EQ(options.shards, 3U);
+  EXPECT_EQ(options.instances_max, 77U);
+  EXPECT_EQ(options.drain_time_max, std::chrono::minutes(2));
+  EXPECT_EQ(options.blob_cache_bytes_max, std::uint64_t{5} << 20);
+}
+
+TEST(NodeConfigTest, EmptyFile_ChangesNothing) {
+  NodeOptions options;
+  options.domain = "before.example";
+  options.store_folder = "before";
+  ASSERT_TRUE(read_node_config("", "node.toml", "/etc", options).has_value());
+  EXPECT_EQ(options.domain, "before.example");
+  EXPECT_EQ(options.store_folder, "before");
+  EXPECT_FALSE(options.s3.has_value());
+}
+
+TEST(NodeConfigTest, RelativePath_IsTakenFromTheFilesFolder) {
+  NodeOptions options;
+  ASSERT_TRUE(read_node_config("data = \"d\"\nstore = { path = \"s\" }", "n", "/etc/x", options));
+  EXPECT_EQ(options.data_folder, "/etc/x/d");
+  EXPECT_EQ(options.store_folder, "/etc/x/s");
+}
+
+TEST(NodeConfigTest, UnknownKey_NamesItsPlaceAndTheNearestKey) {
+  EXPECT_EQ(error_of("\n[http]\nlisen = \":80\""),
+            "node.toml:3:1: unknown key http.lisen: did you mean http.listen?");
+  EXPECT_EQ(error_of("listen = \":80\""),
+            "node.toml:1:1: unknown key listen: did you mean http.listen?");
+  EXPECT_EQ(error_of("[store.s3]\nbuckets = \"b\""),
+            "node.toml:2:1: unknown key store.s3.buckets: did you mean store.s3.bucket?");
+  EXPECT_EQ(error_of("colour = \"red\""),
+            "node.toml:1:1: unknown key colour (docs/node-config.md has all)");
+  EXPECT_EQ(error_of("[htp]\nlisten = \":80\""),
+            "node.toml:1:2: unknown key htp (docs/node-config.md has all)");
+}
+
+TEST(NodeConfigTest, WrongTypeOrRange_NamesItsPlace) {
+  EXPECT_EQ(error_of("data = 5"), "node.toml:1:8: data must be a path (a string)");
+  EXPECT_EQ(error_of("http = 5"), "node.toml:1:8: http must be a table ([http])");
+  EXPECT_EQ(error_of("http.access_log = \"yes\""),
+            "node.toml:1:19: http.access_log must be true or false");
+  EXPECT_EQ(error_of("limits.shards = 0"), "node.toml:1:17: limits.shards must be 1 to 1024");
+  EXPECT_EQ(error_of("limits.shards = -1"), "node.toml:1:17: limits.shards must be 1 to 1024");
+  EXPECT_EQ(error_of("limits.shards = \"2\""), "node.toml:1:17: limits.shards must be an integer");
+  EXPECT_THAT(error_of("limits.drain_time = \"soon\""),
+              StartsWith("node.toml:1:21: limits.drain_time: \"soon\" is not a duration"));
+  EXPECT_THAT(error_of("limits.blob_cache_bytes = \"9000000GiB\""),
+              StartsWith("node.toml:1:27: limits.blob_cache_bytes must be "));
+  EXPECT_THAT(error_of("http.listen = \"x:y\""),
+              StartsWith("node.toml:1:15: http.listen: \"x:y\" is not an address"));
+  EXPECT_THAT(error_of("store.kind = \"disk\""), HasSubstr("is no kind of store"));
+  EXPECT_THAT(error_of("data = \"\""), HasSubstr("data must not be empty"));
+}
+
+TEST(NodeConfigTest, NotToml_NamesItsPlace) {
+  EXPECT_THAT(error_of("data = \"/x\"\nhttp ="), StartsWith("node.toml:2:"));
+}
+
+TEST(NodeConfigTest, StoreThatContradictsItself_IsRefused) {
+  EXPECT_THAT(error_of("[store]\nkind = \"directory\"\n[store.s3]\nbucket = \"b\""),
+              HasSubstr("node.toml:3:8: [store.s3] is for store.kind = \"s3\""));
+  EXPECT_THAT(error_of("store.kind = \"s3\"\nstore.path = \"x\""),
+              HasSubstr("store.path is for store.kind = \"directory\""));
+  EXPECT_EQ(error_of("[store.s3]\nendpoint = \"http://x\""),
+            "node.toml:1:8: store.s3.bucket is missing: add bucket = \"…\" to [store.s3]");
+  EXPECT_THAT(error_of("[store]\nkind = \"s3\""), HasSubstr("store.s3.endpoint is missing"));
+  EXPECT_THAT(error_of("[store.s3]\nendpoint = \"http://x\"\nbucket = \"b\"\n"
+                       "access_key_file = \"a\""),
+              HasSubstr("go together"));
+}
+
+// SELVEDGE_WRITE_REFERENCE=1 in the environment of this program writes the file anew.
+TEST(NodeConfigTest, CommittedReference_IsWhatTheTableSays) {
+  const std::string path = std::string(SELVEDGE_SOURCE_FOLDER) + "/docs/node-config.md";
+  if (std::getenv("SELVEDGE_WRITE_REFERENCE") != nullptr) {
+    std::ofstream(path) << node_config_reference();
+  }
+  std::stringstream committed;
+  committed << std::ifstream(path).rdbuf();
+  EXPECT_EQ(committed.str(), node_config_reference())
+      << "run this test with SELVEDGE_WRITE_REFERENCE=1 and commit " << path;
+}
+
+}  // namespace
+}  // namespace selvedge::node
