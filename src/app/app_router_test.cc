@@ -108,7 +108,7 @@ class AppRouterTest : public ::testing::Test {
   testing::AppWorld world_{simulation_.clock()};
   GuestShard shard_{host_.reactor(), world_.engine(), simulation_.clock(), random_, nullptr};
   ScriptedDirectory directory_{host_.reactor()};
-  AppRouter router_{shard_, directory_, random_, {.domain = "apps.example.com"}};
+  AppRouter router_{shard_, directory_, nullptr, random_, {.domain = "apps.example.com"}};
   io::TaskScope beside_{host_.reactor()};
 };
 
@@ -308,7 +308,7 @@ TEST_F(AppRouterTest, AStopDuringAStart_AnswersUnavailable) {
   add("site", "one");
   // At every moment of a start, a different one each time.
   for (int i = 0; i < 5; ++i) {
-    AppRouter router(shard_, directory_, random_, {.domain = "apps.example.com"});
+    AppRouter router(shard_, directory_, nullptr, random_, {.domain = "apps.example.com"});
     testing::RecordingExchange exchange("GET", "site.apps.example.com", "/");
     io::TaskScope scope(host_.reactor());
     scope.spawn(router.handle(exchange));

@@ -71,13 +71,12 @@ std::string listening_program() {
 }
 
 AppWorld::AppWorld(const base::Clock& clock)
-    : apps_(*store_, clock),
+    : store_(must(store::DirectoryStore::open(
+          {.root = folder_.path(), .random = random_, .pause = pause_}))),
+      apps_(*store_, clock),
       engine_(engine::testing::make_engine()),
       functions_(functions_of(*engine_)),
-      loader_({.engine = *engine_,
-               .functions = *functions_,
-               .apps = apps_,
-               .blob_folder = folder_.path()}) {}
+      loader_({.engine = *engine_, .functions = *functions_, .apps = apps_, .blobs = *store_}) {}
 
 BlobReference AppWorld::put_blob(base::ByteSpan bytes) {
   return {.hash = must(store_->put_blob(bytes)), .bytes = bytes.size()};

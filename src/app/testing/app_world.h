@@ -3,7 +3,6 @@
 // Apps in a store on this disk, and what can run them, for tests of this module and of higher ones.
 // Aborts the test when something of it cannot be made.
 
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,9 +13,12 @@
 #include "app/http_exchange.h"
 #include "app/package_image.h"
 #include "base/clock.h"
+#include "base/random.h"
 #include "engine/engine.h"
 #include "engine/host_functions.h"
 #include "io/helper_pool.h"
+#include "store/directory_store.h"
+#include "store/pause.h"
 #include "store/testing/store_world.h"
 #include "wire/http_message.h"
 
@@ -35,7 +37,6 @@ class AppWorld {
   store::Store& blobs() noexcept { return *store_; }
   const VersionLoader& loader() const noexcept { return loader_; }
   engine::Engine& engine() noexcept { return *engine_; }
-  const std::filesystem::path& blob_folder() const noexcept { return folder_.path(); }
 
   BlobReference put_blob(base::ByteSpan bytes);
   // A package of one command, whose module (a text) is in the store.
@@ -47,12 +48,13 @@ class AppWorld {
   void activate(const std::string& app, const std::vector<VersionWeight>& versions);
 
  private:
-  std::unique_ptr<store::testing::StoreWorld> world_ = store::testing::make_directory_world();
-  std::unique_ptr<store::Store> store_ = world_->open();
+  store::testing::TemporaryFolder folder_;
+  base::SeededRandom random_{1};
+  store::ThreadPause pause_;
+  std::unique_ptr<store::DirectoryStore> store_;
   AppStore apps_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<engine::HostFunctions> functions_;
-  store::testing::TemporaryFolder folder_;
   VersionLoader loader_;
 };
 
