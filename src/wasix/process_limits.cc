@@ -60,7 +60,8 @@ std::optional<std::uint32_t> Process::grow_shared_memory(Thread& thread, std::ui
 }
 
 bool Process::account_output(Thread& thread, std::size_t bytes) {
-  if (thread.is_child()) {
+  // What a thread writes as a child passes the limit of whose it is: that one ends.
+  if (this != &thread.owner()) {
     return thread.owner().account_output(thread, bytes);
   }
   const auto& limit = options_.limits.output_bytes_max;
