@@ -58,7 +58,8 @@ io::Task<AppCatalog::VersionPointer> AppCatalog::load(std::string app, VersionNu
   std::erase_if(versions_, [](const auto& entry) { return entry.second.version.expired(); });
   Known& known = versions_[{std::move(app), number}];
   // The same version goes on, with what runs of it.
-  if (auto before = known.version.lock(); before != nullptr && before->record == version->record) {
+  if (auto before = known.version.lock(); before != nullptr && before->record == version->record &&
+                                          before->secrets_revision == version->secrets_revision) {
     version = std::move(before);
   }
   known = {.version = version, .verified = generation == generation_};

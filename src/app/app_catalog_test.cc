@@ -31,11 +31,17 @@ class SwitchedStore final : public store::Store {
 
   Result<store::Object> get(const store::Key& key, std::size_t bytes_max) override {
     SELVEDGE_TRY_VOID(check());
-    return inner_.get(key, bytes_max);
+    SELVEDGE_TRY(auto object, inner_.get(key, bytes_max));
+    object.stale = stale;
+    return object;
   }
   Result<std::optional<store::Object>> get_if_changed(const store::Key& key,
                                                       const store::Revision& known,
                                                       std::size_t bytes_max) override {
+    if (stale) {
+      SELVEDGE_TRY(auto object, get(key, bytes_max));
+      return std::optional(std::move(object));
+    }
     SELVEDGE_TRY_VOID(check());
     return inner_.get_if_changed(key, known, bytes_max);
   }
@@ -67,6 +73,7 @@ class SwitchedStore final : public store::Store {
   }
 
   bool answers = true;
+  bool stale = false;  // answers as a cache does whose store is gone
   int asked = 0;
 
  private:
@@ -121,6 +128,40 @@ class AppCatalogTest : public ::testing::Test {
                        .poll_interval = kPollInterval}};
   io::TaskScope scope_{host_.reactor()};
 };
+
+TEST_F(AppCatalogTest, WhatWasStale_IsReadAnewOnceTheStoreAnswers) {
+  world_.deploy("site", testing::cgi_program("one"));
+  activate(1);
+  follow();
+  heard_.clear();
+  store_.stale = true;
+  simulation_.run_for(kNoticeTime);
+  EXPECT_EQ(active(), only(1));
+  EXPECT_THAT(heard_, IsEmpty());
+  const int asked = store_.asked;
+  store_.stale = false;
+  simulation_.run_for(kNoticeTime);
+  EXPECT_THAT(heard_, ElementsAre("everything"));
+  EXPECT_EQ(active(), only(1));
+  EXPECT_GT(store_.asked, asked);
+  simulation_.run_for(kNoticeTime);
+  EXPECT_THAT(heard_, ElementsAre("everything"));
+}
+
+TEST_F(AppCatalogTest, ChangedSecrets_MakeTheSameVersionAnother) {
+  world_.deploy("site", testing::cgi_program("one"));
+  activate(1);
+  follow();
+  const auto before = version(1);
+  ASSERT_TRUE(before.has_value());
+  ASSERT_TRUE(world_.secrets().set("site", {{"KEY", "value"}}).has_value());
+  ASSERT_TRUE(world_.apps().announce("site").has_value());
+  simulation_.run_for(kNoticeTime);
+  const auto after = version(1);
+  ASSERT_TRUE(after.has_value());
+  EXPECT_NE(*before, *after);
+  EXPECT_EQ((*after)->program->options().environment, (Environment{{"KEY", "value"}}));
+}
 
 TEST_F(AppCatalogTest, WhatWasRead_IsKeptUntilAnotherNodeChangesIt) {
   world_.deploy("site", testing::cgi_program("one"));

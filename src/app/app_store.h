@@ -74,12 +74,12 @@ class AppStore {
   // How many answers so far were what this node had seen, because the store did not answer. Any of
   // them may be out of date.
   std::uint64_t stale_reads() const noexcept { return stale_reads_; }
+  // Tells all nodes that something of the app is new.
+  Result<> announce(const std::string& app);
 
  private:
   // The document, or nullopt when there is none.
   Result<std::optional<store::Object>> find(const store::Key& key);
-  // Tells all nodes that something of the app is new.
-  Result<> announce(const std::string& app);
   Result<> remove_domains(const std::string& app);
 
   store::Store& store_;

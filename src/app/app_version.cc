@@ -64,11 +64,9 @@ Result<> VersionLoader::prepare(const PackageImage& image,
   return {};
 }
 
-Result<ProgramOptions> VersionLoader::program_options(const std::string& app,
-                                                      const VersionRecord& record,
-                                                      const AppConfig& config,
-                                                      const PackageImage& image,
-                                                      const ImageCommand& command) const {
+Result<ProgramOptions> VersionLoader::program_options(
+    const std::string& app, const VersionRecord& record, const AppConfig& config,
+    const PackageImage& image, const ImageCommand& command, const Environment& secrets) const {
   ProgramOptions made;
   made.name = app;
   made.runner = command.runner;
@@ -76,7 +74,8 @@ Result<ProgramOptions> VersionLoader::program_options(const std::string& app,
   made.arguments = {command.program_name};
   made.arguments.insert(made.arguments.end(), command.main_args.begin(), command.main_args.end());
   made.arguments.insert(made.arguments.end(), config.arguments.begin(), config.arguments.end());
-  made.environment = merge_environments(command.environment, config.environment);
+  made.environment =
+      merge_environments(merge_environments(command.environment, config.environment), secrets);
   // The same on every node.
   const auto time = static_cast<wasix::Timestamp>(record.created) * kNanosecondsPerSecond;
   for (const ImageVolume& volume : image.volumes) {
@@ -117,7 +116,9 @@ Result<std::shared_ptr<const AppVersion>> VersionLoader::load(const std::string&
   SELVEDGE_TRY(auto config, parse_app_config(record.config, "app.yaml"));
   SELVEDGE_TRY(const PackageImage image, options_.apps.image(record.package));
   SELVEDGE_TRY(const ImageCommand* const command, main_command(image));
-  SELVEDGE_TRY(auto options, program_options(app, record, config, image, *command));
+  SELVEDGE_TRY(const auto secrets, options_.secrets.get(app));
+  SELVEDGE_TRY(auto options,
+               program_options(app, record, config, image, *command, secrets.environment));
   const ImageModule& module = module_of(image, *command);
   SELVEDGE_TRY(const auto file, map(module.blob));
   auto linked = link_program(options_.engine, options_.functions, file.bytes());
@@ -128,6 +129,7 @@ Result<std::shared_ptr<const AppVersion>> VersionLoader::load(const std::string&
       .app = app,
       .record = std::move(record),
       .config = std::move(config),
+      .secrets_revision = secrets.revision,
       .program = Program::create(*std::move(linked), options_.functions, std::move(options))});
 }
 

@@ -7,6 +7,7 @@
 
 #include "app/app_config.h"
 #include "app/app_records.h"
+#include "app/app_secrets.h"
 #include "app/app_store.h"
 #include "app/package_image.h"
 #include "app/program.h"
@@ -23,6 +24,7 @@ struct AppVersion {
   std::string app;
   VersionRecord record;
   AppConfig config;
+  std::string secrets_revision;            // of the secrets that its program has; empty: none
   std::shared_ptr<const Program> program;  // its main command
 };
 
@@ -35,6 +37,7 @@ class VersionLoader {
     AppStore& apps;
     // What is mapped: modules and volumes.
     store::BlobFiles& blobs;
+    AppSecrets& secrets;
   };
   // Everything that `options` refers to outlives this.
   explicit VersionLoader(Options options) noexcept : options_(std::move(options)) {}
@@ -51,7 +54,8 @@ class VersionLoader {
   Result<base::MappedFile> map(const BlobReference& blob) const;
   Result<ProgramOptions> program_options(const std::string& app, const VersionRecord& record,
                                          const AppConfig& config, const PackageImage& image,
-                                         const ImageCommand& command) const;
+                                         const ImageCommand& command,
+                                         const Environment& secrets) const;
 
   Options options_;
 };

@@ -294,8 +294,8 @@ Result<Invocation> parse_command_line(std::span<const std::string> arguments,
   const auto count = static_cast<std::size_t>(dashes - arguments.begin());
   const auto after_dashes =
       dashes == arguments.end() ? std::span<const std::string>() : arguments.subspan(count + 1);
-  static constexpr std::array<std::string_view, 5> kCommands{"run", "node", "deploy", "app",
-                                                             "version"};
+  static constexpr std::array<std::string_view, 6> kCommands{"run", "node",    "deploy",
+                                                             "app", "cluster", "version"};
   if (count > 0 && !arguments.front().starts_with('-') &&
       std::ranges::find(kCommands, arguments.front()) == kCommands.end()) {
     return fail_format(ErrorKind::kInvalid, "there is no command \"{}\": this version has {}",

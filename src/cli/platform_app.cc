@@ -1,6 +1,13 @@
-#include <algorithm>
-#include <ctime>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <ctime>
+#include <system_error>
+
+#include "app/app_secrets.h"
+#include "app/package.h"
 #include "base/format.h"
 #include "cli/admin_client.h"
 #include "cli/messages.h"
@@ -89,6 +96,60 @@ Result<nlohmann::json> roll_back(AdminClient& client, const AppCommand& command)
                     {{"versions", {{{"version", before}, {"weight", 1}}}}, {"seen", active}});
 }
 
+// Never in an argument: those are seen by every user of the machine.
+Result<std::string> read_value() {
+  std::string value;
+  std::array<char, 4096> piece{};
+  for (;;) {
+    const ssize_t count = ::read(STDIN_FILENO, piece.data(), piece.size());
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count < 0) {
+      return fail_format(ErrorKind::kInternal, "standard input cannot be read: {}",
+                         std::generic_category().message(errno));
+    }
+    if (count == 0) {
+      break;
+    }
+    value.append(piece.data(), static_cast<std::size_t>(count));
+    if (value.size() > app::kSecretValueBytesMax + 1) {
+      return fail_format(ErrorKind::kInvalid, "the value is longer than {} KiB",
+                         app::kSecretValueBytesMax / 1024);
+    }
+  }
+  if (value.ends_with('\n')) {
+    value.pop_back();
+  }
+  return value;
+}
+
+Result<app::Environment> read_secrets(const AppCommand& command) {
+  if (command.secrets_file.empty()) {
+    SELVEDGE_TRY(auto value, read_value());
+    return app::Environment{{command.secret, std::move(value)}};
+  }
+  SELVEDGE_TRY(const std::string text,
+               app::read_text_file(command.secrets_file, app::kSecretsBytesMax));
+  auto entries = parse_environment_file(text, command.secrets_file);
+  if (!entries.has_value()) {
+    // Its own message may quote the line.
+    return fail_format(ErrorKind::kInvalid, "{} has a line that is not NAME=VALUE",
+                       command.secrets_file);
+  }
+  return *std::move(entries);
+}
+
+Result<nlohmann::json> set_secrets(AdminClient& client, const AppCommand& command) {
+  SELVEDGE_TRY(const auto secrets, read_secrets(command));
+  nlohmann::json entries = nlohmann::json::array();
+  for (const auto& [name, value] : secrets) {
+    SELVEDGE_TRY_VOID(app::check_secret(name, value));
+    entries.push_back({name, value});
+  }
+  return client.put(path_of(command, "/secrets"), {{"set", std::move(entries)}});
+}
+
 Result<nlohmann::json> perform(AdminClient& client, const AppCommand& command) {
   switch (command.verb) {
     case AppCommand::Verb::kList:
@@ -103,6 +164,13 @@ Result<nlohmann::json> perform(AdminClient& client, const AppCommand& command) {
     case AppCommand::Verb::kDelete:
       SELVEDGE_TRY_VOID(client.remove(path_of(command)));
       return nlohmann::json{{"name", command.app}, {"deleted", true}};
+    case AppCommand::Verb::kSecretSet:
+      return set_secrets(client, command);
+    case AppCommand::Verb::kSecretList:
+      return client.get(path_of(command, "/secrets"));
+    case AppCommand::Verb::kSecretDelete:
+      SELVEDGE_TRY_VOID(client.remove(path_of(command, "/secrets/" + command.secret)));
+      return nlohmann::json{{"name", command.app}, {"deleted", command.secret}};
   }
   return fail(ErrorKind::kInternal, "no such command");
 }
@@ -121,6 +189,17 @@ void print_answer(const nlohmann::json& answer, const AppCommand& command) {
       return;
     case AppCommand::Verb::kDelete:
       fmt::print("Deleted {}\n", command.app);
+      return;
+    case AppCommand::Verb::kSecretSet:
+      fmt::print("{} has the new values from its next instance on\n", command.app);
+      return;
+    case AppCommand::Verb::kSecretList:
+      for (const nlohmann::json& name : answer.at("secrets")) {
+        fmt::print("{}\n", name.get<std::string>());
+      }
+      return;
+    case AppCommand::Verb::kSecretDelete:
+      fmt::print("Deleted the secret {} of {}\n", command.secret, command.app);
       return;
     default:
       fmt::print("{} now serves version {}\n  {}\n", command.app, describe_active(answer["active"]),

@@ -3,10 +3,12 @@
 
 #include "base/format.h"
 #include "base/log.h"
+#include "base/system.h"
 #include "cli/messages.h"
 #include "cli/options.h"
 #include "cli/platform.h"
 #include "io/signal_source.h"
+#include "node/cluster_secret.h"
 #include "node/node.h"
 
 namespace selvedge::cli {
@@ -37,6 +39,26 @@ int run_node_command(const NodeCommand& command) {
   if (!ran.has_value()) {
     print_error(ran.error(), {.json = command.output.json, .quiet = command.output.quiet});
     return static_cast<int>(ExitCode::kFailure);
+  }
+  return static_cast<int>(ExitCode::kSuccess);
+}
+
+int run_cluster_command(const ClusterCommand& command) {
+  base::SystemRandom random;
+  std::error_code error;
+  std::filesystem::create_directories(command.secret_file.parent_path(), error);
+  const auto made = node::create_cluster_secret(command.secret_file, random);
+  if (!made.has_value()) {
+    print_error(made.error(), {.json = command.output.json, .quiet = command.output.quiet});
+    return static_cast<int>(ExitCode::kFailure);
+  }
+  if (command.output.json) {
+    fmt::print("{{\"cluster_secret\":{}}}\n", json_string(command.secret_file.string()));
+  } else if (!command.output.quiet) {
+    fmt::print(
+        "Made {}\nGive a copy of it, readable by the node alone, to every node that shares "
+        "the store.\n",
+        command.secret_file.string());
   }
   return static_cast<int>(ExitCode::kSuccess);
 }

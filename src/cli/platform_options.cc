@@ -4,9 +4,11 @@
 
 #include <charconv>
 
+#include "app/app_secrets.h"
 #include "app/package.h"
 #include "base/format.h"
 #include "cli/options.h"
+#include "node/cluster_secret.h"
 #include "node/node_config.h"
 
 namespace selvedge::cli {
@@ -33,6 +35,14 @@ constexpr const char* kActivateFooter = R"(Examples:
   selvedge app activate my-site 3            all requests
   selvedge app activate my-site 2=90 3=10    one of ten goes to version 3)";
 
+constexpr const char* kSecretFooter = R"(Examples:
+  selvedge app secret set my-site API_KEY < key.txt
+  pass show api-key | selvedge app secret set my-site API_KEY
+  selvedge app secret set my-site --from-file secrets.env
+
+One line feed at the end of standard input is not part of the value. Secrets win over env of
+app.yaml; instances that start from now on have them.)";
+
 }  // namespace
 
 struct PlatformParser::Raw {
@@ -44,6 +54,13 @@ struct PlatformParser::Raw {
   CLI::App* app_activate = nullptr;
   CLI::App* app_rollback = nullptr;
   CLI::App* app_delete = nullptr;
+  CLI::App* secret_set = nullptr;
+  CLI::App* secret_list = nullptr;
+  CLI::App* secret_delete = nullptr;
+  CLI::App* cluster_init = nullptr;
+  std::string cluster_secret;
+  std::string secret_name;
+  std::string secrets_file;
   bool dev = false;
   std::string data;
   std::string store;
@@ -74,6 +91,10 @@ struct PlatformParser::Raw {
   void declare_node(CLI::App& top);
   void declare_deploy(CLI::App& top);
   void declare_app(CLI::App& top);
+  void declare_secret();
+  void declare_cluster(CLI::App& top);
+  std::filesystem::path cluster_secret_file() const;
+  Result<> secret_command(AppCommand& made) const;
   std::filesystem::path socket_of(const std::optional<std::string>& default_socket) const {
     if (!socket.empty()) {
       return socket;
@@ -95,6 +116,8 @@ void PlatformParser::Raw::declare_node(CLI::App& top) {
   node->add_option("--data", data, "what the node keeps")->option_text("DIR");
   node->add_option("--store", store, "the store, if not in the data folder; nodes may share it")
       ->option_text("DIR");
+  node->add_option("--cluster-secret", cluster_secret, "the file that nodes of a store share")
+      ->option_text("FILE");
   node->add_option("--http", http, "where to listen (default 8080): 8080, :80, 192.0.2.1:80")
       ->option_text("ADDR");
   node->add_option("--domain", domain, "apps are at NAME.DOMAIN (default localhost)")
@@ -140,6 +163,60 @@ void PlatformParser::Raw::declare_app(CLI::App& top) {
   }
 }
 
+void PlatformParser::Raw::declare_secret() {
+  CLI::App* const secret =
+      app->add_subcommand("secret", "Variables of an app that lie sealed in the store");
+  secret->require_subcommand(1);
+  secret_set = secret->add_subcommand("set", "Set one, with its value on standard input, or many");
+  secret_list = secret->add_subcommand("list", "Their names");
+  secret_delete = secret->add_subcommand("delete", "Remove one");
+  for (CLI::App* const command : {secret_set, secret_list, secret_delete}) {
+    command->add_option("APP", app_name, "the app")->option_text("APP")->required();
+    add_client(*command);
+  }
+  secret_set->add_option("NAME", secret_name, "of the variable")->option_text("NAME");
+  secret_set->add_option("--from-file", secrets_file, "NAME=VALUE lines")->option_text("FILE");
+  secret_set->footer(kSecretFooter);
+  secret_delete->add_option("NAME", secret_name, "of the variable")
+      ->option_text("NAME")
+      ->required();
+}
+
+void PlatformParser::Raw::declare_cluster(CLI::App& top) {
+  CLI::App* const cluster = top.add_subcommand("cluster", "What the nodes of a cluster share");
+  cluster->require_subcommand(1);
+  cluster_init = cluster->add_subcommand(
+      "init", "Make the cluster's secret, a file that every node gets a copy of");
+  cluster_init->add_option("--data", data, "of the node (default ./.selvedge)")->option_text("DIR");
+  cluster_init
+      ->add_option("--cluster-secret", cluster_secret, "the file, if not in the data folder")
+      ->option_text("FILE");
+  add_output(*cluster_init);
+}
+
+std::filesystem::path PlatformParser::Raw::cluster_secret_file() const {
+  return !cluster_secret.empty()
+             ? std::filesystem::path(cluster_secret)
+             : node::cluster_secret_of(data.empty() ? std::filesystem::path(kDataFolder)
+                                                    : std::filesystem::path(data));
+}
+
+Result<> PlatformParser::Raw::secret_command(AppCommand& made) const {
+  made.secret = secret_name;
+  made.secrets_file = secrets_file;
+  if (secret_list->parsed()) {
+    made.verb = AppCommand::Verb::kSecretList;
+    return {};
+  }
+  made.verb = secret_set->parsed() ? AppCommand::Verb::kSecretSet : AppCommand::Verb::kSecretDelete;
+  if (secret_set->parsed() && secret_name.empty() == secrets_file.empty()) {
+    return fail(ErrorKind::kInvalid,
+                "app secret set takes a NAME, with the value on standard input, or --from-file "
+                "FILE");
+  }
+  return secret_name.empty() ? Result<>() : app::check_secret(secret_name, {});
+}
+
 Result<PlatformCommand> PlatformParser::Raw::node_command() const {
   NodeCommand made;
   SELVEDGE_TRY(const node::ListenAddress standard, parse_listen_address(kHttpDefault));
@@ -165,6 +242,10 @@ Result<> PlatformParser::Raw::override_options(node::NodeOptions& options) const
     options.data_folder = data;
   } else if (dev && options.data_folder.empty()) {
     options.data_folder = kDataFolder;
+  }
+  options.make_cluster_secret = dev;
+  if (!cluster_secret.empty()) {
+    options.cluster_secret_file = cluster_secret;
   }
   if (!store.empty()) {
     options.store_folder = store;
@@ -195,6 +276,8 @@ Result<PlatformCommand> PlatformParser::Raw::app_command(std::filesystem::path s
   AppCommand made{.verb = AppCommand::Verb::kList,
                   .app = app_name,
                   .active = {},
+                  .secret = {},
+                  .secrets_file = {},
                   .socket = std::move(socket_path),
                   .output = output};
   if (app_list->parsed()) {
@@ -202,6 +285,10 @@ Result<PlatformCommand> PlatformParser::Raw::app_command(std::filesystem::path s
   }
   if (!app::is_app_name(app_name)) {
     return fail_format(ErrorKind::kInvalid, "\"{}\" is not the name of an app", app_name);
+  }
+  if (secret_set->parsed() || secret_list->parsed() || secret_delete->parsed()) {
+    SELVEDGE_TRY_VOID(secret_command(made));
+    return made;
   }
   if (app_info->parsed()) {
     made.verb = AppCommand::Verb::kInfo;
@@ -246,6 +333,8 @@ PlatformParser::PlatformParser(CLI::App& top) : raw_(std::make_unique<Raw>()) {
   raw_->declare_node(top);
   raw_->declare_deploy(top);
   raw_->declare_app(top);
+  raw_->declare_secret();
+  raw_->declare_cluster(top);
 }
 
 PlatformParser::~PlatformParser() = default;
@@ -263,6 +352,10 @@ Result<std::optional<PlatformCommand>> PlatformParser::command(
                       .activate = !raw_->no_activate,
                       .socket = raw_->socket_of(default_socket),
                       .output = raw_->output});
+  }
+  if (raw_->cluster_init->parsed()) {
+    return std::optional<PlatformCommand>(
+        ClusterCommand{.secret_file = raw_->cluster_secret_file(), .output = raw_->output});
   }
   if (raw_->app->parsed()) {
     SELVEDGE_TRY(auto command, raw_->app_command(raw_->socket_of(default_socket)));

@@ -40,15 +40,32 @@ struct DeployCommand {
 };
 
 struct AppCommand {
-  enum class Verb : unsigned char { kList, kInfo, kActivate, kRollBack, kDelete };
+  enum class Verb : unsigned char {
+    kList,
+    kInfo,
+    kActivate,
+    kRollBack,
+    kDelete,
+    kSecretSet,
+    kSecretList,
+    kSecretDelete,
+  };
   Verb verb = Verb::kList;
   std::string app;
   app::ActiveRecord active;  // of kActivate
+  std::string secret;        // its name: of kSecretSet without a file, and kSecretDelete
+  std::string secrets_file;  // of kSecretSet: NAME=VALUE lines
   std::filesystem::path socket;
   OutputOptions output;
 };
 
-using PlatformCommand = std::variant<NodeCommand, DeployCommand, AppCommand>;
+// `cluster init`: makes the cluster's secret.
+struct ClusterCommand {
+  std::filesystem::path secret_file;
+  OutputOptions output;
+};
+
+using PlatformCommand = std::variant<NodeCommand, DeployCommand, AppCommand, ClusterCommand>;
 
 // "3" or "3=10": a version and its weight. Invalid.
 Result<app::VersionWeight> parse_version_weight(std::string_view text);

@@ -123,6 +123,9 @@ int run_platform(const PlatformCommand& command) {
   if (const auto* deploy = std::get_if<DeployCommand>(&command)) {
     return run_deploy(*deploy);
   }
+  if (const auto* cluster = std::get_if<ClusterCommand>(&command)) {
+    return run_cluster_command(*cluster);
+  }
   return run_app_command(std::get<AppCommand>(command));
 }
 

@@ -55,6 +55,11 @@ io::Task<> AdminApi::dispatch(app::HttpExchange& exchange) {
   if (is("blobs", "") && method == Kind::kPut) {
     co_return co_await put_blob(exchange, std::string(path[2]));
   }
+  if (path[1] == "apps" && (path.size() == 4 || path.size() == 5) && path[3] == "secrets" &&
+      app::is_app_name(path[2])) {
+    co_return co_await dispatch_secrets(exchange, std::string(path[2]),
+                                        std::string(path.size() == 5 ? path[4] : ""));
+  }
   if (path[1] == "apps" && (path.size() == 3 || path.size() == 4)) {
     co_return co_await dispatch_app(exchange, std::string(path[2]),
                                     path.size() == 4 ? path[3] : std::string_view());

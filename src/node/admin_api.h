@@ -9,6 +9,9 @@
 //   GET    /v1/apps/APP                      one, with its versions
 //   POST   /v1/apps/APP/versions             deploys: answers one JSON value a line, as it goes on
 //   PUT    /v1/apps/APP/active               which versions requests go to
+//   GET    /v1/apps/APP/secrets              names of its secrets
+//   PUT    /v1/apps/APP/secrets              sets some
+//   DELETE /v1/apps/APP/secrets/NAME         removes one
 //   DELETE /v1/apps/APP                      takes the app offline and removes it
 //
 // Who can connect may administer: the listener decides who can.
@@ -22,6 +25,7 @@
 #include <vector>
 
 #include "app/app_catalog.h"
+#include "app/app_secrets.h"
 #include "app/app_store.h"
 #include "app/app_version.h"
 #include "app/http_exchange.h"
@@ -43,6 +47,7 @@ class AdminApi final : public app::HttpHandler {
   struct Options {
     io::Reactor& reactor;
     app::AppStore& store;
+    app::AppSecrets& secrets;
     const app::VersionLoader& loader;
     app::AppCatalog& catalog;
     io::HelperPool& store_helpers;
@@ -70,6 +75,10 @@ class AdminApi final : public app::HttpHandler {
   io::Task<> describe_app(app::HttpExchange& exchange, std::string app);
   io::Task<> remove_app(app::HttpExchange& exchange, std::string app);
   io::Task<> activate(app::HttpExchange& exchange, std::string app);
+  io::Task<> dispatch_secrets(app::HttpExchange& exchange, std::string app, std::string name);
+  io::Task<> list_secrets(app::HttpExchange& exchange, std::string app);
+  io::Task<> set_secrets(app::HttpExchange& exchange, std::string app);
+  io::Task<> remove_secret(app::HttpExchange& exchange, std::string app, std::string name);
   io::Task<> deploy(app::HttpExchange& exchange, std::string app);
   io::Task<app::VersionRecord> publish(app::HttpExchange& exchange, std::string app,
                                        std::string content);

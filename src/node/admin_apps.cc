@@ -88,8 +88,11 @@ io::Task<> AdminApi::describe_app(app::HttpExchange& exchange, std::string app) 
 }
 
 io::Task<> AdminApi::remove_app(app::HttpExchange& exchange, std::string app) {
-  SELVEDGE_CO_TRY_VOID(
-      co_await in_store([&store = options_.store, app] { return store.remove_app(app); }));
+  SELVEDGE_CO_TRY_VOID(co_await in_store([&options = options_, app]() -> Result<> {
+    // First: who takes the name next must not find them.
+    SELVEDGE_TRY_VOID(options.secrets.remove_all(app));
+    return options.store.remove_app(app);
+  }));
   options_.catalog.changed(app);
   log::info("app={} removed", app);
   co_return co_await answer_empty(exchange);

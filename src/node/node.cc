@@ -8,6 +8,7 @@
 
 #include "app/app_catalog.h"
 #include "app/app_router.h"
+#include "app/app_secrets.h"
 #include "app/app_store.h"
 #include "app/app_version.h"
 #include "app/guest_shard.h"
@@ -26,6 +27,7 @@
 #include "io/shard.h"
 #include "io/signal_source.h"
 #include "io/task_scope.h"
+#include "node/cluster_secret.h"
 #include "node/data_folder.h"
 #include "node/listen_address.h"
 #include "node/node_store.h"
@@ -53,6 +55,7 @@ class Node {
 
  private:
   Result<> open_engine();
+  Result<std::optional<crypto::SecretKey>> open_cluster_secret();
   io::Task<> supervise(const std::function<void(const PublicAddress&)>& listening);
   io::Task<> serve_admin(io::Event& stop);
   io::Task<> run_admin(io::Event& stop);
@@ -74,6 +77,7 @@ class Node {
   store::ThreadPause pause_;
   std::optional<NodeStore> store_;
   std::optional<app::AppStore> apps_;
+  std::optional<app::AppSecrets> secrets_;
   std::optional<app::VersionLoader> loader_;
   // The threads end before what they use.
   io::ThreadHelperPool store_helpers_;
@@ -110,6 +114,27 @@ Result<> Node::open_engine() {
   return {};
 }
 
+Result<std::optional<crypto::SecretKey>> Node::open_cluster_secret() {
+  if (options_.cluster_secret_file.has_value()) {
+    SELVEDGE_TRY(auto secret, read_cluster_secret(*options_.cluster_secret_file));
+    if (!secret.has_value()) {
+      return fail_format(ErrorKind::kNotFound,
+                         "there is no file {}: copy it from another node of the cluster, or make "
+                         "the first one with `selvedge cluster init --cluster-secret {}`",
+                         options_.cluster_secret_file->string(),
+                         options_.cluster_secret_file->string());
+    }
+    return secret;
+  }
+  const std::filesystem::path path = cluster_secret_of(options_.data_folder);
+  SELVEDGE_TRY(auto secret, read_cluster_secret(path));
+  if (!secret.has_value() && options_.make_cluster_secret) {
+    SELVEDGE_TRY_VOID(create_cluster_secret(path, random_));
+    return read_cluster_secret(path);
+  }
+  return secret;
+}
+
 Result<> Node::open() {
   io::raise_descriptor_limit();
   SELVEDGE_TRY(http_, check_address({.address = options_.http,
@@ -123,8 +148,13 @@ Result<> Node::open() {
                    options_, folder_,
                    {.clock = clock_, .random = random_, .pause = pause_, .registry = registry_}));
   apps_.emplace(store_->store(), clock_);
-  loader_.emplace(app::VersionLoader::Options{
-      .engine = *engine_, .functions = *functions_, .apps = *apps_, .blobs = store_->blobs()});
+  SELVEDGE_TRY(auto cluster_secret, open_cluster_secret());
+  secrets_.emplace(store_->store(), random_, std::move(cluster_secret));
+  loader_.emplace(app::VersionLoader::Options{.engine = *engine_,
+                                              .functions = *functions_,
+                                              .apps = *apps_,
+                                              .blobs = store_->blobs(),
+                                              .secrets = *secrets_});
   catalog_.emplace(*reactor_, app::AppCatalogOptions{.store = *apps_,
                                                      .loader = *loader_,
                                                      .store_helpers = store_helpers_,
@@ -204,6 +234,7 @@ io::Task<> Node::serve_admin(io::Event& stop) {
   SELVEDGE_CO_TRY(const auto listener, network.listen(address));
   AdminApi api({.reactor = *reactor_,
                 .store = *apps_,
+                .secrets = *secrets_,
                 .loader = *loader_,
                 .catalog = *catalog_,
                 .store_helpers = store_helpers_,

@@ -38,6 +38,11 @@ struct NodeOptions {
   std::optional<std::filesystem::path> store_folder;
   // The store is there instead.
   std::optional<S3Location> s3;
+  // The secret that nodes which share a store have in common; nullopt: in the data folder, if it is
+  // there.
+  std::optional<std::filesystem::path> cluster_secret_file;
+  // Makes it, in the data folder, when it is missing.
+  bool make_cluster_secret = false;
   // Of copies that the node keeps of blobs from a store outside the data folder.
   std::uint64_t blob_cache_bytes_max = std::uint64_t{10} << 30;
   io::SocketAddress http;

@@ -40,7 +40,8 @@ class AdminTest(unittest.TestCase):
         # What a client needs and python does not have, BLAKE3: another node's name for the module's bytes.
         with harness.Node(cls.folder / "other") as other:
             other.json("deploy", ECHO, "--app", "echo")
-            names = [path.name for path in (cls.folder / "other/blobs").iterdir()]
+            names = [path.name for path in (cls.folder / "other/store/blobs").rglob("*")
+                     if path.is_file() and path.read_bytes() == ECHO.read_bytes()]
         if len(names) != 1:
             raise AssertionError(names)
         cls.hash = names[0]
@@ -124,9 +125,27 @@ class AdminTest(unittest.TestCase):
         self.ask("putBlob", b"other bytes", expect=400, hash=self.hash)
         self.ask("removeApp", expect=204, app="site")
         self.assertEqual(self.node.get("site.localhost")[0], 404)
+        self.ask_for_secrets()
         documented = {(identity, status) for identity, (_, _, responses) in self.operations.items()
                       for status in responses}
         self.assertEqual(documented - self.seen, set())
+
+    def ask_for_secrets(self):
+        """Of a node that has a cluster's secret, and of one that has not."""
+        without, folder = self.node, pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        secrets = {"set": [["KEY", "value"], ["OTHER", "value"]]}
+        self.ask("setSecrets", secrets, expect=403, app="site")
+        self.ask("removeSecret", expect=403, app="site", secret="KEY")
+        self.assertEqual(self.ask("listSecrets", app="site"), {"name": "site", "secrets": []})
+        self.node = self.enterContext(harness.Node(folder, "--dev", "--store", without.data / "store"))
+        names = {"name": "site", "secrets": ["KEY", "OTHER"]}
+        self.assertEqual(self.ask("setSecrets", secrets, app="site"), names)
+        self.assertEqual(self.ask("listSecrets", app="site"), names)
+        self.ask("setSecrets", {"set": [["A-B", "value"]]}, expect=400, app="site")
+        self.ask("removeSecret", expect=204, app="site", secret="KEY")
+        self.ask("removeSecret", expect=404, app="site", secret="KEY")
+        self.node = without
+        self.ask("listSecrets", expect=403, app="site")
 
     def test_a_deploy_that_fails_ends_with_an_error_and_changes_nothing(self):
         self.ask("putBlob", ECHO.read_bytes(), expect=204, hash=self.hash)
@@ -156,7 +175,7 @@ class AdminTest(unittest.TestCase):
                 # The hash of a blob may be any text for the router: "missing" is one.
                 same = {(method, path), (method, "/v1/blobs/{hash}" if path.startswith("/v1/blobs/") else path)}
                 if not same & known:
-                    status, _, content = self.request(method, path.format(app="site", hash=self.hash))
+                    status, _, content = self.request(method, path.format(app="site", hash=self.hash, secret="KEY"))
                     self.assertEqual(status, 404, (method, path))
                     self.assertEqual(self.document.problems(json.loads(content), schema), [])
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Nodes that share a store in S3, configured by a file: deploys reach all of them, and they go on without the server."""
+"""Nodes that share a store in S3, configured by a file: deploys reach all, and they go on without the server."""
 
 import os
 import pathlib

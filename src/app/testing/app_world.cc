@@ -1,6 +1,7 @@
 #include "app/testing/app_world.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "app/app_config.h"
@@ -46,6 +47,11 @@ std::unique_ptr<engine::HostFunctions> functions_of(engine::Engine& engine) {
   return functions;
 }
 
+crypto::SecretKey cluster_secret() {
+  constexpr std::array<std::byte, crypto::SecretKey::kSize> kBytes{};
+  return crypto::SecretKey(kBytes);
+}
+
 }  // namespace
 
 std::string cgi_program(std::string_view content) {
@@ -74,9 +80,14 @@ AppWorld::AppWorld(const base::Clock& clock)
     : store_(must(store::DirectoryStore::open(
           {.root = folder_.path(), .random = random_, .pause = pause_}))),
       apps_(*store_, clock),
+      secrets_(*store_, random_, cluster_secret()),
       engine_(engine::testing::make_engine()),
       functions_(functions_of(*engine_)),
-      loader_({.engine = *engine_, .functions = *functions_, .apps = apps_, .blobs = *store_}) {}
+      loader_({.engine = *engine_,
+               .functions = *functions_,
+               .apps = apps_,
+               .blobs = *store_,
+               .secrets = secrets_}) {}
 
 BlobReference AppWorld::put_blob(base::ByteSpan bytes) {
   return {.hash = must(store_->put_blob(bytes)), .bytes = bytes.size()};

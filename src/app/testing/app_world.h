@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/app_secrets.h"
 #include "app/app_store.h"
 #include "app/app_version.h"
 #include "app/http_exchange.h"
@@ -37,6 +38,7 @@ class AppWorld {
   store::Store& blobs() noexcept { return *store_; }
   const VersionLoader& loader() const noexcept { return loader_; }
   engine::Engine& engine() noexcept { return *engine_; }
+  AppSecrets& secrets() noexcept { return secrets_; }
 
   BlobReference put_blob(base::ByteSpan bytes);
   // A package of one command, whose module (a text) is in the store.
@@ -53,6 +55,7 @@ class AppWorld {
   store::ThreadPause pause_;
   std::unique_ptr<store::DirectoryStore> store_;
   AppStore apps_;
+  AppSecrets secrets_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<engine::HostFunctions> functions_;
   VersionLoader loader_;

@@ -74,6 +74,16 @@ constexpr std::array kKeys{
               .description = "Apps are at `NAME.DOMAIN` (`--domain`).",
               .example = "\"apps.example.com\"",
               .set = &set_domain},
+    ConfigKey{.path = "cluster_secret",
+              .type = ConfigType::kPath,
+              .fallback = "`cluster-secret` in the data folder, if it is there",
+              .description = "The file with the cluster's secret (`--cluster-secret`), made by "
+                             "`selvedge cluster init`; nodes that share a store have the same.",
+              .example = "\"/etc/selvedge/cluster-secret\"",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.options.cluster_secret_file = std::get<Path>(value);
+                return {};
+              }},
     ConfigKey{.path = "http.listen",
               .type = ConfigType::kText,
               .fallback = "`127.0.0.1:8080`",

@@ -1,0 +1,84 @@
+#include "node/cluster_secret.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include "base/format.h"
+#include "base/unique_fd.h"
+
+namespace selvedge::node {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr mode_t kOthers = S_IRWXG | S_IRWXO;
+
+std::unexpected<Error> fail_errno(int error, const fs::path& path) {
+  return fail_format(error == EACCES || error == EPERM || error == EROFS ? ErrorKind::kDenied
+                                                                         : ErrorKind::kInternal,
+                     "{}: {}", path.string(), std::generic_category().message(error));
+}
+
+}  // namespace
+
+fs::path cluster_secret_of(const fs::path& data_folder) { return data_folder / "cluster-secret"; }
+
+Result<std::optional<crypto::SecretKey>> read_cluster_secret(const fs::path& path) {
+  const base::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file && errno == ENOENT) {
+    return std::optional<crypto::SecretKey>();
+  }
+  struct stat status{};
+  if (!file || ::fstat(file.get(), &status) != 0) {
+    return fail_errno(errno, path);
+  }
+  if (S_ISREG(status.st_mode) && (status.st_mode & kOthers) != 0) {
+    return fail_format(ErrorKind::kDenied,
+                       "{}: others than its owner may use this file, which holds the cluster's "
+                       "secret: chmod 600 it",
+                       path.string());
+  }
+  // One byte more than there may be.
+  std::array<std::byte, crypto::SecretKey::kSize + 1> bytes{};
+  const ssize_t count = ::read(file.get(), bytes.data(), bytes.size());
+  if (!S_ISREG(status.st_mode) || count != crypto::SecretKey::kSize) {
+    return fail_format(ErrorKind::kInvalid, "{}: not a cluster's secret of {} bytes", path.string(),
+                       crypto::SecretKey::kSize);
+  }
+  std::optional<crypto::SecretKey> made(
+      crypto::SecretKey(std::span(bytes).first<crypto::SecretKey::kSize>()));
+  ::explicit_bzero(bytes.data(), bytes.size());
+  return made;
+}
+
+Result<> create_cluster_secret(const fs::path& path, base::Random& random) {
+  // Under another name first: the file is whole, or not there.
+  const fs::path fresh = path.string() + ".new";
+  ::unlink(fresh.c_str());
+  const base::UniqueFd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file) {
+    return fail_errno(errno, fresh);
+  }
+  std::array<std::byte, crypto::SecretKey::kSize> bytes{};
+  random.fill(bytes);
+  const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
+  ::explicit_bzero(bytes.data(), bytes.size());
+  int error = written == crypto::SecretKey::kSize && ::fsync(file.get()) == 0 ? 0 : errno;
+  if (error == 0 && ::link(fresh.c_str(), path.c_str()) != 0) {
+    error = errno;
+  }
+  ::unlink(fresh.c_str());
+  if (error == EEXIST) {
+    return fail_format(ErrorKind::kConflict,
+                       "{} exists already: give a copy of it to every node of the cluster",
+                       path.string());
+  }
+  return error == 0 ? Result<>() : fail_errno(error, path);
+}
+
+}  // namespace selvedge::node
