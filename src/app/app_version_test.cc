@@ -74,20 +74,19 @@ TEST_F(VersionLoaderTest, ABlobThatIsMissing_IsNotFound) {
   EXPECT_EQ(prepared.error().kind(), ErrorKind::kNotFound);
 }
 
-TEST_F(VersionLoaderTest, ADamagedFileOfTheCache_IsFetchedAgain) {
+TEST_F(VersionLoaderTest, ADamagedBlob_IsNeverRun) {
   const PackageImage image = world_.image_of(testing::cgi_program("x"));
   world_.deploy_image("site", image);
   ASSERT_TRUE(world_.loader().load("site", 1).has_value());
-  const fs::path file = world_.blob_folder() / image.modules[0].blob.hash.hex();
+  const BlobReference& blob = image.modules[0].blob;
+  const fs::path file = world_.store_folder() / store::blob_key(blob.hash).text();
   ASSERT_TRUE(fs::exists(file));
-  for (const auto* damage : {"", "short", "same size"}) {
-    std::string bytes(damage);
-    bytes.resize(std::string_view(damage) == "same size" ? image.modules[0].blob.bytes
-                                                         : bytes.size());
-    std::ofstream(file, std::ios::binary | std::ios::trunc) << bytes;
+  for (const std::size_t bytes : {std::size_t{0}, std::size_t{5}, std::size_t{blob.bytes}}) {
+    fs::remove(file);
+    std::ofstream(file, std::ios::binary) << std::string(bytes, 'x');
     const auto loaded = world_.loader().load("site", 1);
-    ASSERT_TRUE(loaded.has_value()) << loaded.error().message();
-    EXPECT_EQ(fs::file_size(file), image.modules[0].blob.bytes);
+    ASSERT_FALSE(loaded.has_value());
+    EXPECT_EQ(loaded.error().kind(), ErrorKind::kInternal) << loaded.error().message();
   }
 }
 

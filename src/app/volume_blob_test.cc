@@ -10,6 +10,7 @@
 
 #include "app/volume_file_system.h"
 #include "base/bytes.h"
+#include "base/mapped_file.h"
 #include "wasix/testing/file_systems.h"
 #include "wire/webc_reader.h"
 
@@ -40,7 +41,8 @@ class VolumeTest : public ::testing::Test {
   Result<std::shared_ptr<wasix::FileSystem>> open(base::ByteSpan bytes) const {
     const fs::path path = blobs_.path() / "volume";
     std::ofstream(path, std::ios::binary) << base::as_text(bytes);
-    return open_volume(path.string(), 7);
+    SELVEDGE_TRY(auto file, base::MappedFile::open(path.string()));
+    return open_volume(std::move(file), "the volume", 7);
   }
 
   wasix::testing::TemporaryDirectory folder_;

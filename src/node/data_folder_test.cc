@@ -19,7 +19,6 @@ TEST(DataFolder, IsMadeForThisUserAlone) {
   const auto folder = DataFolder::open(parent.path() / "node");
   ASSERT_TRUE(folder.has_value()) << folder.error().message();
   EXPECT_EQ(fs::status(parent.path() / "node").permissions(), fs::perms::owner_all);
-  EXPECT_TRUE(fs::is_directory(folder->blobs()));
   EXPECT_TRUE(fs::is_directory(folder->artifacts()));
   EXPECT_TRUE(fs::is_directory(folder->uploads()));
 }
@@ -41,21 +40,21 @@ TEST(DataFolder, WhatAnEarlierNodeLeft_IsRemovedOrKept) {
   const store::testing::TemporaryFolder parent;
   const auto write = [](const fs::path& path) { std::ofstream(path) << "x"; };
   fs::path upload;
-  fs::path blob;
+  fs::path artifact;
   fs::path socket;
   {
     const auto first = DataFolder::open(parent.path()).value();
     upload = first.uploads() / "upload-1";
-    blob = first.blobs() / "b";
+    artifact = first.artifacts() / "a";
     socket = first.admin_socket();
   }
   write(upload);
-  write(blob);
+  write(artifact);
   write(socket);
   ASSERT_TRUE(DataFolder::open(parent.path()).has_value());
   EXPECT_FALSE(fs::exists(upload));
   EXPECT_FALSE(fs::exists(socket));
-  EXPECT_TRUE(fs::exists(blob));
+  EXPECT_TRUE(fs::exists(artifact));
 }
 
 TEST(DataFolder, WhatCannotBeAFolder_IsNamed) {

@@ -3,6 +3,7 @@
 // Apps in a store on this disk, and what can run them, for tests of this module and of higher ones.
 // Aborts the test when something of it cannot be made.
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -37,6 +38,7 @@ class AppWorld {
   store::Store& blobs() noexcept { return *store_; }
   const VersionLoader& loader() const noexcept { return loader_; }
   engine::Engine& engine() noexcept { return *engine_; }
+  const std::filesystem::path& store_folder() const noexcept { return folder_.path(); }
 
   BlobReference put_blob(base::ByteSpan bytes);
   // A package of one command, whose module (a text) is in the store.
