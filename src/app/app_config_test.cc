@@ -128,7 +128,7 @@ TEST(AppConfig, SaysWhatIsWrongAndWhere) {
            Case{"network: {egress: [':']}", "network.egress: "},
            Case{"a: [", "app.yaml:2:1: end of sequence"},
            Case{"? {a: b}\n: c", "every key of the document must be a text, not a mapping"},
-           Case{"---\n", "must hold one YAML document, not 2"},
+           Case{"---\n", "must hold one YAML document, not several"},
        }) {
     EXPECT_THAT(error_of(c.text), HasSubstr(c.message)) << c.text;
     EXPECT_THAT(error_of(c.text), StartsWith("app.yaml:")) << c.text;
@@ -163,6 +163,14 @@ TEST(AppName, Table) {
        {std::string(), std::string("-a"), std::string("a-"), std::string("a--v1"), std::string("A"),
         std::string("a.b"), std::string("a/b"), std::string(49, 'a')}) {
     EXPECT_FALSE(is_app_name(name)) << name;
+  }
+}
+
+TEST(AppConfigText, WhatIsNotOneDocument_IsRefused) {
+  for (const auto* text : {"", "# nothing\n", ", a: b\n", ",", "]\n", "--- {}\n--- {}\n"}) {
+    const auto parsed = parse_app_config(text, "app.yaml");
+    ASSERT_FALSE(parsed.has_value()) << text;
+    EXPECT_TRUE(parsed.error().message().starts_with("app.yaml:")) << parsed.error().message();
   }
 }
 

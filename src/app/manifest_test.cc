@@ -75,6 +75,12 @@ TEST(Manifest, Empty_IsAnUnnamedPackageWithoutCommands) {
   EXPECT_THAT(parsed->commands, IsEmpty());
 }
 
+TEST(Manifest, BrokenTableHeaders_AreReported) {
+  for (const auto* text : {"[!]\n", "[a.!]\n", "[[!]]\n", "[", "!\n", "a.! = 1\n"}) {
+    EXPECT_THAT(message(text), StartsWith("wasmer.toml:")) << text;
+  }
+}
+
 TEST(Manifest, Mounts_KeepTheOrderOfTheFile) {
   const auto parsed = parse_manifest("[fs]\n\"/z\" = \"a\"\n\"/a\" = \"b\"\nm = 'c'\n", "w");
   ASSERT_TRUE(parsed.has_value()) << parsed.error().message();

@@ -17,9 +17,9 @@ namespace selvedge::app {
 inline constexpr const char* kVolumeName = "volume";
 
 // The folder with all that is in it. Symbolic links are kept when they are relative and stay
-// inside. Invalid, with the path: a link that does not, a device, socket or FIFO, a name that is
-// not UTF-8, names that differ only in case, more than kVolumeBytesMax; errors of the disk. Blocks,
-// and holds the contents in memory.
+// inside. Invalid, with the path: a link that does not, a device, socket or FIFO, a name or link
+// that is not UTF-8, names that differ only in case, more than kVolumeBytesMax; errors of the disk.
+// Blocks, and holds the contents in memory.
 Result<std::vector<std::byte>> pack_folder(const std::string& folder);
 
 // The same for a folder of a webc package, whose contents stay where they are.

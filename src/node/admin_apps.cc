@@ -104,7 +104,7 @@ io::Task<> AdminApi::activate(app::HttpExchange& exchange, std::string app) {
   // Optional: the choice that the client has seen, so that it replaces no other.
   SELVEDGE_CO_TRY(const auto document, app::parse_json(content, "the request"));
   std::optional<app::ActiveRecord> seen;
-  if (const auto entry = document.find("seen"); entry != document.end()) {
+  if (const auto entry = document.find("seen"); entry != document.end() && !entry->is_null()) {
     if (entry->is_array() && entry->empty()) {
       seen.emplace();  // that none was active
     } else {

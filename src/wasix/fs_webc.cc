@@ -66,7 +66,8 @@ class NumberedTree {
 
   FileStat stat(std::uint32_t number) const noexcept {
     const WebcNode& node = this->node(number);
-    const Timestamp time = node.mtime ? *node.mtime * kNanosecondsPerSecond : options_.default_time;
+    const std::uint64_t seconds = node.mtime.value_or(0);
+    const Timestamp time = seconds != 0 ? seconds * kNanosecondsPerSecond : options_.default_time;
     return {.dev = options_.device,
             .ino = ino(number),
             .filetype = filetype_of(node.kind),

@@ -16,7 +16,8 @@ namespace selvedge::wasix {
 struct WebcFileSystemOptions {
   // FileStat::dev. To be unique among the file systems that one guest sees.
   std::uint64_t device = std::uint64_t{4} << 32;
-  // Of entries that have no time of their own, as in packages of version 2.
+  // Of entries that have no time of their own: in packages of version 2 none has, in version 3
+  // those with the time 0.
   Timestamp default_time = 0;
   // Contents lie in a mapping of a file: reading one that is not in memory would stop the shard, so
   // it waits on a helper thread as for a file of the host (File, "Waiting").

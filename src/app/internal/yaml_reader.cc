@@ -1,7 +1,11 @@
 #include "app/internal/yaml_reader.h"
 
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/parser.h>
+
 #include <algorithm>
 #include <charconv>
+#include <sstream>
 
 #include "base/quantity.h"
 
@@ -36,13 +40,34 @@ Result<std::string> to_text(const YamlFile& file, const YAML::Node& node, std::s
   return node.Scalar();
 }
 
+class IgnoreEvents final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& /*mark*/) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+  void OnAlias(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+  void OnScalar(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                const std::string& /*value*/) override {}
+  void OnSequenceStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/,
+                       YAML::anchor_t /*anchor*/, YAML::EmitterStyle::value /*style*/) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                  YAML::EmitterStyle::value /*style*/) override {}
+  void OnMapEnd() override {}
+};
+
+// Counts the documents up to two before any is built: where a document cannot begin (","),
+// yaml-cpp finds empty ones without end.
 Result<YAML::Node> only_document(const std::string& text, std::string_view file_name) {
-  std::vector<YAML::Node> documents = YAML::LoadAll(text);
-  if (documents.size() != 1) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  IgnoreEvents ignore;
+  const bool any = parser.HandleNextDocument(ignore);
+  if (!any || parser.HandleNextDocument(ignore)) {
     return fail_format(ErrorKind::kInvalid, "{}: must hold one YAML document, not {}", file_name,
-                       documents.size());
+                       any ? "several" : "none");
   }
-  return std::move(documents.front());
+  return YAML::Load(text);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 // Apps in a store on this disk, and what can run them, for tests of this module and of higher ones.
 // Aborts the test when something of it cannot be made.
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -39,6 +40,7 @@ class AppWorld {
   const VersionLoader& loader() const noexcept { return loader_; }
   engine::Engine& engine() noexcept { return *engine_; }
   AppSecrets& secrets() noexcept { return secrets_; }
+  const std::filesystem::path& store_folder() const noexcept { return folder_.path(); }
 
   BlobReference put_blob(base::ByteSpan bytes);
   // A package of one command, whose module (a text) is in the store.
