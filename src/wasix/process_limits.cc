@@ -60,8 +60,9 @@ std::optional<std::uint32_t> Process::grow_shared_memory(Thread& thread, std::ui
 }
 
 bool Process::account_output(Thread& thread, std::size_t bytes) {
-  if (thread.is_child()) {
-    return thread.owner().account_output(thread, bytes);
+  // A child that has its thread from its parent cannot outlive it.
+  if (Process& owner = thread.owner(); &owner != this) {
+    return owner.account_output(thread, bytes);
   }
   const auto& limit = options_.limits.output_bytes_max;
   const std::uint64_t written = workload_.add_output(bytes);
