@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "wasix/fs_memory.h"
+#include "wasix/pipe.h"
 #include "wasix/process.h"
 #include "wasix/testing/machine.h"
 #include "wasix/testing/process_programs.h"
@@ -55,6 +56,10 @@ class ForkEnvTest : public ::testing::Test {
     workload_ = std::make_shared<Workload>(
         machine_.reactor(), WorkloadOptions{.loader = &loader_, .processes_max = processes_max});
     options.workload = workload_;
+    const PipeEnds output = make_pipe(machine_.reactor(), {.counts_as_output = true});
+    output_ = output.reader;
+    options.standard_output = output.writer;
+    options.limits.output_bytes_max = 5;
     options.limits.instance.memory_bytes_max = std::size_t{8} << 20;
     options.limits.wall_time_max = std::chrono::seconds(60);
     auto linked = machine_.link_wat(wat);
@@ -72,6 +77,7 @@ class ForkEnvTest : public ::testing::Test {
   TextLoader loader_{machine_};
   std::shared_ptr<MemoryFileSystem> files_;
   std::shared_ptr<Workload> workload_;
+  std::shared_ptr<PipeReader> output_;
 };
 
 TEST_F(ForkEnvTest, Exit2_EndsTheChild_AndReturnsInTheParent) {
@@ -276,6 +282,19 @@ TEST_F(ForkEnvTest, SignalThatKillsTheChild_TakesEffectWhenItEndsOrExecutes) {
       expect_code(code(kill, end), 15);
     }
   }
+}
+
+TEST_F(ForkEnvTest, OutputOfTheChild_CountsForTheWorkload) {
+  constexpr std::string_view kWrite = R"(
+    (i32.store (i32.const 16) (i32.const 512))
+    (i32.store (i32.const 20) (i32.const 3))
+    (if (call $write (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 24))
+      (then unreachable)))";
+  const std::string once = "(func (export \"_start\") (call $child)" + std::string(kWrite);
+  expect_code(program("number", once + "(call $exit2 (i32.const 0)) (call $exit2 (i32.const 4)))"),
+              4);
+  const ExitStatus status = run(program("number", once + std::string(kWrite) + ")"));
+  EXPECT_EQ(status.kind, Kind::kLimit) << status.message;
 }
 
 TEST_F(ForkEnvTest, ProcExitInTheChild_EndsTheProcessToo) {

@@ -177,7 +177,7 @@ class BadInputTest(unittest.TestCase):
     def test_command_lines(self):
         self.assertIn("needs a target", self.sentence(code=2))
         self.assertIn("--frob", self.sentence("--frob", TERMINAL, code=2))
-        unknown = subprocess.run([harness.BINARY, "deploy"], capture_output=True, timeout=60)
+        unknown = subprocess.run([harness.BINARY, "dploy"], capture_output=True, timeout=60)
         self.assertEqual((unknown.returncode, unknown.stderr.count(b"\n")), (2, 1))
 
     def test_targets(self):
