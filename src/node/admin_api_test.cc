@@ -78,6 +78,7 @@ class AdminApiTest : public ::testing::Test {
                             .compile_helpers = helpers_}};
   AdminApi api_{{.reactor = host_.reactor(),
                  .store = world_.apps(),
+                 .secrets = world_.secrets(),
                  .loader = world_.loader(),
                  .catalog = catalog_,
                  .store_helpers = helpers_,

@@ -176,38 +176,6 @@ TEST_F(ForkEnvTest, Pipe_ToTheChildsProgram_EndsWithIt) {
               5);
 }
 
-TEST_F(ForkEnvTest, OutputOfTheChild_CountsForTheWorkload) {
-  class Counter final : public Handle {
-   public:
-    Filetype filetype() const noexcept override { return Filetype::kCharacterDevice; }
-    Rights rights_base() const noexcept override { return Rights::kFdWrite; }
-    bool counts_as_output() const noexcept override { return true; }
-    ErrnoResult<std::size_t> try_write(std::span<const ByteSpan> buffers) override {
-      written += buffers.front().size();
-      return buffers.front().size();
-    }
-    std::size_t written = 0;
-  };
-  constexpr std::string_view kWriter = R"(
-    (data (i32.const 200) "\00\01\00\00\40\00\00\00")
-    (func (export "_start")
-      (call $child)
-      (if (call $write (i32.const 1) (i32.const 200) (i32.const 1) (i32.const 0))
-        (then unreachable))
-      (call $exit2 (i32.const 0))
-      (if (call $write (i32.const 1) (i32.const 200) (i32.const 1) (i32.const 0))
-        (then unreachable))))";
-  for (const std::uint64_t limit : {std::uint64_t{200}, std::uint64_t{100}, std::uint64_t{50}}) {
-    const auto counter = std::make_shared<Counter>();
-    ProcessOptions options{.standard_output = counter, .limits = {.output_bytes_max = limit}};
-    options.workload = std::make_shared<Workload>(machine_.reactor(), WorkloadOptions{});
-    const ExitStatus status =
-        machine_.run(*machine_.link_wat(program("", kWriter)), std::move(options));
-    EXPECT_EQ(status.kind, limit == 200 ? Kind::kExited : Kind::kLimit) << status.message;
-    EXPECT_EQ(counter->written, limit == 50 ? 64U : 128U);
-  }
-}
-
 TEST_F(ForkEnvTest, Spawn_OfTheChild_IsItsChild) {
   expect_code(program("number", R"((func (export "_start")
     (call $child)
