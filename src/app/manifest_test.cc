@@ -76,7 +76,8 @@ TEST(Manifest, Empty_IsAnUnnamedPackageWithoutCommands) {
 }
 
 TEST(Manifest, BrokenTableHeaders_AreReported) {
-  for (const auto* text : {"[!]\n", "[a.!]\n", "[[!]]\n", "[", "!\n", "a.! = 1\n"}) {
+  for (const auto* text :
+       {"[!]\n", "[a.!]\n", "[[!]]\n", "[", "!\n", "a.! = 1\n", "\xef\xbb\xbd"}) {
     EXPECT_THAT(message(text), StartsWith("wasmer.toml:")) << text;
   }
 }
