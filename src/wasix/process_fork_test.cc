@@ -377,7 +377,10 @@ TEST_F(ForkTest, Unwind_DeepInsideADeepStack_Traps) {
                                           {.start_unwind = "(drop (call $endless (i64.const 1) "
                                                            "(i64.const 2) (i64.const 3)))"}));
     EXPECT_EQ(status.kind, Kind::kTrapped);
-    EXPECT_NE(status.message.find("call stack exhausted"), std::string::npos) << status.message;
+    // On a busy machine the time of what must not be interrupted is over before the stack is full.
+    EXPECT_TRUE(status.message.contains("call stack exhausted") ||
+                status.message.contains("must not be interrupted"))
+        << status.message;
   }
 }
 
