@@ -58,7 +58,7 @@ struct AppConfig {
   std::optional<base::Duration> cpu_time_max;
   // Ours (network.egress): rules as of --net; empty: connects to nothing.
   std::vector<std::string> egress;
-  std::vector<UnknownKey> unknown;
+  std::vector<std::string> unknown;  // dotted paths of keys that this version does not know
   std::vector<std::string> warnings;
 };
 

@@ -37,11 +37,10 @@ std::optional<VersionNumber> parse_version_label(std::string_view text) {
 }  // namespace
 
 std::string to_json(const VersionRecord& record) {
-  return nlohmann::json{{"version", record.number},
-                        {"package", record.package.hex()},
-                        {"config", record.config},
-                        {"created", record.created}}
-      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_text({{"version", record.number},
+                    {"package", record.package.hex()},
+                    {"config", record.config},
+                    {"created", record.created}});
 }
 
 Result<VersionRecord> parse_version_record(std::string_view json) {
@@ -83,7 +82,7 @@ std::string to_json(const ActiveRecord& record) {
   for (const VersionWeight& entry : record.versions) {
     versions.push_back({{"version", entry.version}, {"weight", entry.weight}});
   }
-  return nlohmann::json{{"versions", std::move(versions)}}.dump();
+  return json_text({{"versions", std::move(versions)}});
 }
 
 Result<ActiveRecord> parse_active_record(std::string_view json) {
@@ -119,9 +118,7 @@ VersionNumber choose_version(const ActiveRecord& record, base::Random& random) {
   return record.versions.back().version;
 }
 
-std::string to_json(const DomainRecord& record) {
-  return nlohmann::json{{"app", record.app}}.dump();
-}
+std::string to_json(const DomainRecord& record) { return json_text({{"app", record.app}}); }
 
 Result<DomainRecord> parse_domain_record(std::string_view json) {
   SELVEDGE_TRY(const auto document, parse_json(json, "the domain"));
@@ -151,7 +148,7 @@ std::optional<std::vector<std::string>> ChangeRecord::since(std::uint64_t known)
 }
 
 std::string to_json(const ChangeRecord& record) {
-  return nlohmann::json{{"sequence", record.sequence}, {"apps", record.apps}}.dump();
+  return json_text({{"sequence", record.sequence}, {"apps", record.apps}});
 }
 
 Result<ChangeRecord> parse_change_record(std::string_view json) {

@@ -49,6 +49,10 @@ Result<nlohmann::json> parse_json(std::string_view text, std::string_view what) 
   return value;
 }
 
+std::string json_text(const nlohmann::json& value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 Result<JsonObject> JsonObject::open(const nlohmann::json& value, std::string path) {
   if (!value.is_object() || value.size() > kJsonItemsMax) {
     return fail_format(ErrorKind::kInvalid, "{} must be an object", path);

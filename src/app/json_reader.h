@@ -25,6 +25,10 @@ inline constexpr std::size_t kJsonDepthMax = 64;
 // `what` names the document in messages. Invalid: not JSON, or nested deeper than kJsonDepthMax.
 Result<nlohmann::json> parse_json(std::string_view text, std::string_view what);
 
+// On one line, the members of objects in the order of their names: equal values make equal texts.
+// Never throws: bytes that are not UTF-8 become U+FFFD.
+std::string json_text(const nlohmann::json& value);
+
 // A view: the document outlives it.
 class JsonObject {
  public:

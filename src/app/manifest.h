@@ -5,7 +5,7 @@
 // question (app/package.h). Source of the schema: Wasmer's registry documentation, "manifest".
 //
 // Every error is one sentence that begins with file:line:column and says what to write instead.
-// Keys this version does not know are kept (Manifest::unknown) and warned about, so that a manifest
+// Keys this version does not know are told (Manifest::unknown) and warned about, so that a manifest
 // for a newer or another tool still runs.
 
 #include <cstddef>
@@ -65,12 +65,6 @@ struct ManifestDependency {
   std::uint32_t line = 0;
 };
 
-// A key that this version does not know: its dotted path and its value as TOML.
-struct UnknownKey {
-  std::string path;
-  std::string value;
-};
-
 struct Manifest {
   std::string name;  // empty for an unnamed package
   std::string version;
@@ -80,7 +74,7 @@ struct Manifest {
   std::vector<ManifestCommand> commands;
   std::vector<ManifestMount> mounts;  // in the order of the file
   std::vector<ManifestDependency> dependencies;
-  std::vector<UnknownKey> unknown;
+  std::vector<std::string> unknown;   // dotted paths of keys that this version does not know
   std::vector<std::string> warnings;  // sentences, each with file:line:column
 };
 

@@ -91,14 +91,11 @@ TEST(Manifest, Mounts_KeepTheOrderOfTheFile) {
   EXPECT_EQ(parsed->mounts[2].guest, "/m");
 }
 
-TEST(Manifest, UnknownKeys_AreKeptAndWarnedAbout) {
+TEST(Manifest, UnknownKeys_AreToldAndWarnedAbout) {
   const auto parsed = parse_manifest(
       "colour = \"red\"\n[package]\nname = \"a/b\"\nfancy = [1, 2]\n", "wasmer.toml");
   ASSERT_TRUE(parsed.has_value()) << parsed.error().message();
-  ASSERT_EQ(parsed->unknown.size(), 2U);
-  EXPECT_EQ(parsed->unknown[0].path, "package.fancy");
-  EXPECT_EQ(parsed->unknown[0].value, "[ 1, 2 ]");
-  EXPECT_EQ(parsed->unknown[1].path, "colour");
+  EXPECT_THAT(parsed->unknown, ElementsAre("package.fancy", "colour"));
   EXPECT_THAT(parsed->warnings,
               ElementsAre(StartsWith("wasmer.toml:4:1: unknown key package.fancy"),
                           StartsWith("wasmer.toml:1:1: unknown key colour")));

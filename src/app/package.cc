@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/errno_error.h"
 #include "base/format.h"
 #include "base/unique_fd.h"
 
@@ -17,20 +18,6 @@ namespace selvedge::app {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::unexpected<Error> fail_errno(int error, std::string_view path) {
-  switch (error) {
-    case ENOENT:
-    case ENOTDIR:
-      return fail_format(ErrorKind::kNotFound, "{}: no such file", path);
-    case EACCES:
-    case EPERM:
-      return fail_format(ErrorKind::kDenied, "{}: permission denied", path);
-    default:
-      return fail_format(ErrorKind::kInternal, "{}: {}", path,
-                         std::system_category().message(error));
-  }
-}
 
 struct OpenFile {
   base::UniqueFd fd;
@@ -41,11 +28,11 @@ Result<OpenFile> open_regular(const std::string& path, std::size_t bytes_max) {
   // O_NONBLOCK: opening a FIFO without a writer would otherwise wait for one.
   base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) {
-    return fail_errno(errno, path);
+    return fail(base::errno_error(errno, path));
   }
   struct stat status{};
   if (::fstat(fd.get(), &status) != 0) {
-    return fail_errno(errno, path);
+    return fail(base::errno_error(errno, path));
   }
   if (!S_ISREG(status.st_mode)) {
     return fail_format(ErrorKind::kInvalid, "{}: not a regular file", path);
@@ -68,7 +55,7 @@ Result<std::size_t> read_up_to(const base::UniqueFd& fd, char* data, std::size_t
       continue;
     }
     if (count < 0) {
-      return fail_errno(errno, path);
+      return fail(base::errno_error(errno, path));
     }
     if (count == 0) {
       break;
@@ -204,7 +191,7 @@ Result<Package> open_package(std::string_view target) {
                        "not supported yet; name a .wasm file or a folder with wasmer.toml",
                        target);
   }
-  return fail_errno(error ? error.value() : ENOENT, target);
+  return fail(base::errno_error(error ? error.value() : ENOENT, target));
 }
 
 Result<const PackageCommand*> select_command(const Package& package,

@@ -170,7 +170,7 @@ std::string to_json(const PackageImage& image) {
     made["commands"].push_back(to_json(command));
   }
   // Texts that are not UTF-8 (arguments may be any bytes but NUL) must not end in an exception.
-  return made.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_text(made);
 }
 
 Result<PackageImage> parse_package_image(std::string_view json) {

@@ -25,27 +25,6 @@ std::unexpected<Error> fail_disk(const fs::path& path, const std::error_code& er
       path.string(), error.message());
 }
 
-// A relative path that, followed from `depth` folders below the root, never leaves it.
-bool stays_inside(std::string_view link, std::size_t depth) {
-  if (link.empty() || link.front() == '/') {
-    return false;
-  }
-  while (!link.empty()) {
-    const std::size_t slash = link.find('/');
-    const std::string_view part = link.substr(0, slash);
-    if (part == "..") {
-      if (depth == 0) {
-        return false;
-      }
-      --depth;
-    } else if (!part.empty() && part != ".") {
-      ++depth;
-    }
-    link = slash == std::string_view::npos ? std::string_view() : link.substr(slash + 1);
-  }
-  return true;
-}
-
 // Reads a folder of the host into nodes; owns their contents.
 class FolderReader {
  public:
@@ -93,11 +72,6 @@ class FolderReader {
         std::string link = fs::read_symlink(path, error).string();
         if (error) {
           return fail_disk(path, error);
-        }
-        if (!stays_inside(link, depth)) {
-          return fail_format(ErrorKind::kInvalid,
-                             "{}: the link to {} leaves the folder; copy what it names",
-                             path.string(), link);
         }
         return wire::WebcNode{.kind = wire::WebcKind::kSymlink,
                               .name = std::move(name),

@@ -108,8 +108,8 @@ TEST_F(VolumeTest, LinksThatLeaveTheFolder_AreRefused) {
     const fs::path link = folder_.path() / "lib/link";
     fs::create_symlink(target, link);
     if (std::string_view(target) != "..") {
-      EXPECT_THAT(fault(), HasSubstr("leaves the folder")) << target;
-      EXPECT_THAT(fault(), HasSubstr(link.string()));
+      EXPECT_THAT(fault(), HasSubstr("lib/link: a symbolic link must")) << target;
+      EXPECT_THAT(fault(), HasSubstr(folder_.path().string()));
     } else {
       EXPECT_EQ(fault(), "no error");
     }

@@ -5,32 +5,21 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <system_error>
 
+#include "base/errno_error.h"
 #include "base/format.h"
 #include "base/unique_fd.h"
 
 namespace selvedge::base {
-namespace {
-
-std::unexpected<Error> fail_errno(int error, const std::string& path) {
-  const ErrorKind kind = error == ENOENT || error == ENOTDIR ? ErrorKind::kNotFound
-                         : error == EACCES || error == EPERM ? ErrorKind::kDenied
-                                                             : ErrorKind::kInternal;
-  return fail_format(kind, "{}: {}", path, std::generic_category().message(error));
-}
-
-}  // namespace
-
 Result<MappedFile> MappedFile::open(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  return fd ? map(fd.get(), path) : fail_errno(errno, path);
+  return fd ? map(fd.get(), path) : fail(errno_error(errno, path));
 }
 
 Result<MappedFile> MappedFile::map(int file, const std::string& path) {
   struct stat status{};
   if (::fstat(file, &status) != 0) {
-    return fail_errno(errno, path);
+    return fail(errno_error(errno, path));
   }
   if (!S_ISREG(status.st_mode)) {
     return fail_format(ErrorKind::kInvalid, "{}: not a regular file", path);
@@ -41,7 +30,7 @@ Result<MappedFile> MappedFile::map(int file, const std::string& path) {
   }
   void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
   if (address == MAP_FAILED) {
-    return fail_errno(errno, path);
+    return fail(errno_error(errno, path));
   }
   return MappedFile(MutableByteSpan(static_cast<std::byte*>(address), size));
 }

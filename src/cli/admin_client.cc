@@ -3,7 +3,9 @@
 #include <array>
 #include <utility>
 
+#include "app/json_reader.h"
 #include "base/format.h"
+#include "cli/options.h"
 
 namespace selvedge::cli {
 namespace {
@@ -64,10 +66,6 @@ struct Answer {
 std::size_t take_answer(const char* bytes, std::size_t size, std::size_t count, void* answer) {
   const std::size_t total = size * count;
   return static_cast<Answer*>(answer)->take({bytes, total}) ? total : 0;
-}
-
-std::string to_text(const nlohmann::json& value) {
-  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -144,12 +142,12 @@ Result<nlohmann::json> AdminClient::get(std::string_view path) {
 }
 
 Result<nlohmann::json> AdminClient::put(std::string_view path, const nlohmann::json& content) {
-  const std::string text = to_text(content);
+  const std::string text = app::json_text(content);
   return exchange({.method = "PUT", .path = path, .content = base::as_bytes(text)});
 }
 
 Result<nlohmann::json> AdminClient::post(std::string_view path, const nlohmann::json& content) {
-  const std::string text = to_text(content);
+  const std::string text = app::json_text(content);
   return exchange({.method = "POST", .path = path, .content = base::as_bytes(text)});
 }
 
@@ -167,7 +165,7 @@ Result<> AdminClient::put_blob(const crypto::Blake3Hash& hash, base::ByteSpan by
 Result<nlohmann::json> AdminClient::post_for_lines(
     std::string_view path, const nlohmann::json& content,
     const std::function<void(const nlohmann::json&)>& on_line) {
-  const std::string text = to_text(content);
+  const std::string text = app::json_text(content);
   return exchange({.method = "POST",
                    .path = path,
                    .content = base::as_bytes(text),
@@ -175,13 +173,20 @@ Result<nlohmann::json> AdminClient::post_for_lines(
                    .on_line = &on_line});
 }
 
-Result<> guard_answers(const std::function<Result<>()>& function) {
+int run_client(const std::function<Result<>()>& command, MessageStyle style) {
+  Result<> done;
+  // nlohmann::json reports a value of another type by exception.
   try {
-    return function();
+    done = command();
   } catch (const nlohmann::json::exception& error) {
-    return fail_format(ErrorKind::kInternal,
+    done = fail_format(ErrorKind::kInternal,
                        "the node's answer is not what this version expects: {}", error.what());
   }
+  if (!done.has_value()) {
+    print_error(done.error(), style);
+    return static_cast<int>(ExitCode::kFailure);
+  }
+  return static_cast<int>(ExitCode::kSuccess);
 }
 
 }  // namespace selvedge::cli

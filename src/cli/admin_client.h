@@ -14,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "cli/messages.h"
 #include "crypto/blake3.h"
 
 namespace selvedge::cli {
@@ -49,7 +50,8 @@ class AdminClient {
   std::unique_ptr<CURL, Close> handle_;
 };
 
-// Runs `function`, which takes answers apart: kInternal when one is not what this version expects.
-Result<> guard_answers(const std::function<Result<>()>& function);
+// Runs a command that asks a node and takes its answers apart. Prints its error, which is kInternal
+// when an answer is not what this version expects; returns the exit code.
+int run_client(const std::function<Result<>()>& command, MessageStyle style);
 
 }  // namespace selvedge::cli

@@ -1,17 +1,14 @@
 #include "cli/messages.h"
 
-#include <nlohmann/json.hpp>
-
 #include <cstdio>
 
+#include "app/json_reader.h"
 #include "base/format.h"
 #include "base/log.h"
 
 namespace selvedge::cli {
 
-std::string json_string(std::string_view text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
+std::string json_string(std::string_view text) { return app::json_text(text); }
 
 void print_error(const Error& error, MessageStyle style) {
   if (style.json) {

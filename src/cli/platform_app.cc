@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "app/app_secrets.h"
+#include "app/json_reader.h"
 #include "app/package.h"
 #include "base/format.h"
 #include "cli/admin_client.h"
@@ -177,7 +178,7 @@ Result<nlohmann::json> perform(AdminClient& client, const AppCommand& command) {
 
 void print_answer(const nlohmann::json& answer, const AppCommand& command) {
   if (command.output.json) {
-    fmt::print("{}\n", answer.dump());
+    fmt::print("{}\n", app::json_text(answer));
     return;
   }
   switch (command.verb) {
@@ -219,12 +220,7 @@ Result<> run(const AppCommand& command) {
 }  // namespace
 
 int run_app_command(const AppCommand& command) {
-  const auto done = guard_answers([&command] { return run(command); });
-  if (!done.has_value()) {
-    print_error(done.error(), {.json = command.output.json});
-    return static_cast<int>(ExitCode::kFailure);
-  }
-  return static_cast<int>(ExitCode::kSuccess);
+  return run_client([&command] { return run(command); }, {.json = command.output.json});
 }
 
 }  // namespace selvedge::cli

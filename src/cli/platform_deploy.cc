@@ -1,17 +1,16 @@
-#include <unistd.h>
-
 #include <cstdio>
 #include <filesystem>
 
 #include "app/app_config.h"
+#include "app/json_reader.h"
 #include "app/package.h"
 #include "app/package_source.h"
 #include "base/format.h"
-#include "base/log.h"
 #include "cli/admin_client.h"
 #include "cli/messages.h"
 #include "cli/options.h"
 #include "cli/platform.h"
+#include "cli/status_line.h"
 
 namespace selvedge::cli {
 namespace {
@@ -25,26 +24,6 @@ struct Deployment {
   std::string app;
   std::string config;  // the text of app.yaml
   app::PackageSource package;
-};
-
-// One line that is overwritten by the next, on a terminal only.
-class StatusLine {
- public:
-  explicit StatusLine(OutputOptions output)
-      : shown_(!output.json && !output.quiet && ::isatty(STDERR_FILENO) == 1) {}
-  StatusLine(const StatusLine&) = delete;
-  StatusLine& operator=(const StatusLine&) = delete;
-  ~StatusLine() { show(""); }
-
-  void show(std::string_view text) {
-    if (shown_) {
-      fmt::print(stderr, "\r\033[K{}", log::escape(text));
-      std::fflush(stderr);
-    }
-  }
-
- private:
-  bool shown_;
 };
 
 // "My Site.wasm" becomes "my-site": a name for what has none.
@@ -139,7 +118,7 @@ Result<> upload(AdminClient& client, const app::PackageSource& package, StatusLi
 
 Result<nlohmann::json> deploy(AdminClient& client, const DeployCommand& command,
                               const Deployment& deployment) {
-  StatusLine status(command.output);
+  StatusLine status(!command.output.json && !command.output.quiet);
   SELVEDGE_TRY_VOID(upload(client, deployment.package, status));
   const nlohmann::json request{
       {"package", nlohmann::json::parse(to_json(deployment.package.image), nullptr,
@@ -156,7 +135,7 @@ Result<nlohmann::json> deploy(AdminClient& client, const DeployCommand& command,
 
 void print_result(const nlohmann::json& result, const DeployCommand& command) {
   if (command.output.json) {
-    fmt::print("{}\n", result.dump());
+    fmt::print("{}\n", app::json_text(result));
   } else if (!command.output.quiet) {
     fmt::print("Deployed {} version {}{}\n  {}\n", result.value("app", ""),
                result.value("version", 0), command.activate ? "" : ", not active",
@@ -179,12 +158,7 @@ Result<> run(const DeployCommand& command) {
 }  // namespace
 
 int run_deploy(const DeployCommand& command) {
-  const auto done = guard_answers([&command] { return run(command); });
-  if (!done.has_value()) {
-    print_error(done.error(), {.json = command.output.json});
-    return static_cast<int>(ExitCode::kFailure);
-  }
-  return static_cast<int>(ExitCode::kSuccess);
+  return run_client([&command] { return run(command); }, {.json = command.output.json});
 }
 
 }  // namespace selvedge::cli

@@ -1,11 +1,8 @@
 #include "cli/progress_line.h"
 
-#include <unistd.h>
-
-#include <cstdio>
+#include <utility>
 
 #include "base/format.h"
-#include "base/log.h"
 
 namespace selvedge::cli {
 namespace {
@@ -27,12 +24,7 @@ std::string_view stage_name(engine::CompileProgress::Stage stage) {
 }  // namespace
 
 ProgressLine::ProgressLine(std::string name, bool enabled, const base::Clock& clock)
-    : name_(log::escape(name)),
-      enabled_(enabled && ::isatty(STDERR_FILENO) == 1),
-      clock_(clock),
-      begin_(clock.now()) {}
-
-ProgressLine::~ProgressLine() { erase(); }
+    : name_(std::move(name)), line_(enabled), clock_(clock), begin_(clock.now()) {}
 
 void ProgressLine::report(const engine::CompileProgress& progress) noexcept {
   module_bytes_.store(progress.module_bytes, std::memory_order_relaxed);
@@ -41,27 +33,16 @@ void ProgressLine::report(const engine::CompileProgress& progress) noexcept {
 
 void ProgressLine::draw() {
   const int stage = stage_.load(std::memory_order_relaxed);
-  if (!enabled_ || stage == kNothing) {
+  if (stage == kNothing) {
     return;
   }
   constexpr double kMebibyte = 1024.0 * 1024.0;
   const double megabytes =
       static_cast<double>(module_bytes_.load(std::memory_order_relaxed)) / kMebibyte;
   const double seconds = std::chrono::duration<double>(clock_.now() - begin_).count();
-  const std::string line = fmt::format(
-      "\r\x1b[K{} {} ({:.1f} MiB) {:.1f}s",
-      stage_name(static_cast<engine::CompileProgress::Stage>(stage)), name_, megabytes, seconds);
-  std::fputs(line.c_str(), stderr);
-  std::fflush(stderr);
-  drawn_ = true;
-}
-
-void ProgressLine::erase() {
-  if (drawn_) {
-    std::fputs("\r\x1b[K", stderr);
-    std::fflush(stderr);
-    drawn_ = false;
-  }
+  line_.show(fmt::format("{} {} ({:.1f} MiB) {:.1f}s",
+                         stage_name(static_cast<engine::CompileProgress::Stage>(stage)), name_,
+                         megabytes, seconds));
 }
 
 }  // namespace selvedge::cli

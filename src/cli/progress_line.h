@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "cli/status_line.h"
 #include "engine/engine.h"
 
 namespace selvedge::cli {
@@ -15,7 +16,7 @@ class ProgressLine {
  public:
   // `enabled`: false shows nothing anyway (--quiet, --json).
   ProgressLine(std::string name, bool enabled, const base::Clock& clock);
-  ~ProgressLine();
+  ~ProgressLine() = default;
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
 
@@ -23,13 +24,12 @@ class ProgressLine {
   void report(const engine::CompileProgress& progress) noexcept;
   // Redraws; nothing was reported: shows nothing. Main thread.
   void draw();
-  void erase();
+  void erase() { line_.erase(); }
 
  private:
   static constexpr int kNothing = -1;
   std::string name_;
-  bool enabled_;
-  bool drawn_ = false;
+  StatusLine line_;
   const base::Clock& clock_;
   base::MonotonicTime begin_;
   std::atomic<int> stage_{kNothing};

@@ -204,7 +204,10 @@ Result<> run_server(Runtime& runtime, std::shared_ptr<const app::Program> progra
   if (!supervised.has_value()) {
     group->request_stop();
   }
-  SELVEDGE_TRY_VOID(group->join());
+  auto joined = group->join();
+  // They answer to the shards' reactors, which go now.
+  runtime.end_helpers();
+  SELVEDGE_TRY_VOID(std::move(joined));
   return supervised;
 }
 

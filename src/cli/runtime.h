@@ -41,6 +41,8 @@ class Runtime {
   base::Random& random() noexcept [[clang::lifetimebound]] { return random_; }
   engine::Engine& engine() noexcept [[clang::lifetimebound]] { return *engine_; }
   io::HelperPool& helpers() noexcept [[clang::lifetimebound]] { return *helpers_; }
+  // Waits for what they are at; they do nothing more. Before any reactor that used them goes.
+  void end_helpers() noexcept { helpers_->shutdown(); }
   // The main thread's.
   io::KernelReactor& reactor() noexcept [[clang::lifetimebound]] { return *reactor_; }
 

@@ -22,6 +22,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "app/app_catalog.h"
@@ -86,10 +88,18 @@ class AdminApi final : public app::HttpHandler {
   io::Task<> prepare(app::HttpExchange& exchange, app::PackageImage image);
 
   std::string url_of(const std::string& app, std::optional<app::VersionNumber> version) const;
-  // Runs `function` on a helper thread for the store.
+  // Runs `function` on a helper thread for the store. A store that cannot be reached is an error
+  // that says what this means.
   template <class Function>
-  auto in_store(Function function) {
-    return options_.store_helpers.run(options_.reactor, std::move(function));
+  auto in_store(Function function)
+      -> io::Task<typename std::invoke_result_t<Function&>::value_type> {
+    auto done = co_await options_.store_helpers.run(options_.reactor, std::move(function));
+    if (!done.has_value() && (done.error().kind() == ErrorKind::kDisconnected ||
+                              done.error().kind() == ErrorKind::kTimeout)) {
+      co_return fail(std::move(done).error().with_context(
+          "apps are served on, but this has to wait until the store answers"));
+    }
+    co_return done;
   }
 
   Options options_;

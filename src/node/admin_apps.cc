@@ -108,13 +108,13 @@ io::Task<> AdminApi::activate(app::HttpExchange& exchange, std::string app) {
     if (entry->is_array() && entry->empty()) {
       seen.emplace();  // that none was active
     } else {
-      SELVEDGE_CO_TRY(seen, app::parse_active_record(to_text({{"versions", *entry}})));
+      SELVEDGE_CO_TRY(seen, app::parse_active_record(app::json_text({{"versions", *entry}})));
     }
   }
   SELVEDGE_CO_TRY_VOID(co_await in_store(
       [&store = options_.store, app, wanted, seen] { return store.activate(app, wanted, seen); }));
   options_.catalog.changed(app);
-  log::info("app={} active={}", app, to_text(active_json(wanted)));
+  log::info("app={} active={}", app, app::json_text(active_json(wanted)));
   co_return co_await answer_json(
       exchange, wire::StatusCode(200),
       {{"name", app}, {"url", url_of(app, std::nullopt)}, {"active", active_json(wanted)}});

@@ -5,11 +5,11 @@
 
 #include <cerrno>
 #include <memory>
-#include <system_error>
 
 #include "app/json_reader.h"
 #include "app/package.h"
 #include "app/package_image.h"
+#include "base/errno_error.h"
 #include "base/format.h"
 #include "base/unique_fd.h"
 #include "node/admin_api.h"
@@ -20,13 +20,6 @@ namespace {
 
 constexpr std::size_t kHashesBytesMax = std::size_t{1} << 20;
 constexpr std::size_t kUploadPieceBytes = std::size_t{256} << 10;
-
-std::unexpected<Error> fail_errno(const std::filesystem::path& path) {
-  const int error = errno;
-  return fail_format(
-      error == ENOSPC || error == EDQUOT ? ErrorKind::kOverloaded : ErrorKind::kInternal, "{}: {}",
-      path.string(), std::generic_category().message(error));
-}
 
 // A file of an upload that is going on; removed with this.
 class UploadFile {
@@ -42,14 +35,14 @@ class UploadFile {
 
   Result<> open() {
     fd_ = base::UniqueFd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    return fd_ ? Result<>() : fail_errno(path_);
+    return fd_ ? Result<>() : fail(base::errno_error(errno, path_.string()));
   }
   Result<> write(base::ByteSpan bytes) {
     hasher_.update(bytes);
     while (!bytes.empty()) {
       const ssize_t count = ::write(fd_.get(), bytes.data(), bytes.size());
       if (count < 0 && errno != EINTR) {
-        return fail_errno(path_);
+        return fail(base::errno_error(errno, path_.string()));
       }
       bytes = bytes.subspan(count < 0 ? 0 : static_cast<std::size_t>(count));
     }

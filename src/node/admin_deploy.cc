@@ -36,7 +36,7 @@ Result<DeployRequest> parse_request(std::string_view content) {
     return fail(ErrorKind::kInvalid, "request.package is missing");
   }
   DeployRequest request;
-  SELVEDGE_TRY(request.image, app::parse_package_image(to_text(*package)));
+  SELVEDGE_TRY(request.image, app::parse_package_image(app::json_text(*package)));
   SELVEDGE_TRY(request.config_text, root.text("config"));
   SELVEDGE_TRY(request.config, app::parse_app_config(request.config_text, "app.yaml"));
   SELVEDGE_TRY(const auto activate, root.optional_boolean("activate"));
@@ -65,7 +65,7 @@ std::string_view name_of(int stage) {
 }
 
 io::Task<> write_line(app::HttpExchange& exchange, nlohmann::json value) {
-  const std::string line = to_text(value) + "\n";
+  const std::string line = app::json_text(value) + "\n";
   co_return co_await exchange.write_body(base::as_bytes(line));
 }
 

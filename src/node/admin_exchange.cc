@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "app/json_reader.h"
 #include "base/bytes.h"
 #include "base/format.h"
 
@@ -60,12 +61,8 @@ io::Task<std::string> read_content(app::HttpExchange& exchange, std::size_t byte
   }
 }
 
-std::string to_text(const nlohmann::json& value) {
-  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 io::Task<> answer_json(app::HttpExchange& exchange, wire::StatusCode status, nlohmann::json value) {
-  const std::string text = to_text(value) + "\n";
+  const std::string text = app::json_text(value) + "\n";
   wire::ResponseHead head{.status = status, .headers = {}};
   head.headers.add("content-type", "application/json");
   head.headers.add_number("content-length", text.size());
@@ -81,12 +78,6 @@ io::Task<> answer_empty(app::HttpExchange& exchange) {
 }
 
 nlohmann::json error_json(const Error& error) {
-  if (error.kind() == ErrorKind::kDisconnected || error.kind() == ErrorKind::kTimeout) {
-    return {{"error", fmt::format("the store does not answer: apps are served on, but this has to "
-                                  "wait until it does ({})",
-                                  error.message())},
-            {"kind", to_string(error.kind())}};
-  }
   return {{"error", error.message()}, {"kind", to_string(error.kind())}};
 }
 

@@ -22,9 +22,6 @@ std::vector<std::string_view> path_segments(std::string_view path);
 // The whole content. Invalid: larger than `bytes_max`; errors of the connection.
 io::Task<std::string> read_content(app::HttpExchange& exchange, std::size_t bytes_max);
 
-// Never throws: bytes that are not UTF-8 become U+FFFD.
-std::string to_text(const nlohmann::json& value);
-
 io::Task<> answer_json(app::HttpExchange& exchange, wire::StatusCode status, nlohmann::json value);
 io::Task<> answer_empty(app::HttpExchange& exchange);  // 204
 // {"error": sentence, "kind": kind} with the status that fits the kind.

@@ -6,8 +6,8 @@
 
 #include <array>
 #include <cerrno>
-#include <system_error>
 
+#include "base/errno_error.h"
 #include "base/format.h"
 #include "base/unique_fd.h"
 
@@ -17,12 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr mode_t kOthers = S_IRWXG | S_IRWXO;
-
-std::unexpected<Error> fail_errno(int error, const fs::path& path) {
-  return fail_format(error == EACCES || error == EPERM || error == EROFS ? ErrorKind::kDenied
-                                                                         : ErrorKind::kInternal,
-                     "{}: {}", path.string(), std::generic_category().message(error));
-}
 
 }  // namespace
 
@@ -35,7 +29,7 @@ Result<std::optional<crypto::SecretKey>> read_cluster_secret(const fs::path& pat
   }
   struct stat status{};
   if (!file || ::fstat(file.get(), &status) != 0) {
-    return fail_errno(errno, path);
+    return fail(base::errno_error(errno, path.string()));
   }
   if (S_ISREG(status.st_mode) && (status.st_mode & kOthers) != 0) {
     return fail_format(ErrorKind::kDenied,
@@ -62,7 +56,7 @@ Result<> create_cluster_secret(const fs::path& path, base::Random& random) {
   ::unlink(fresh.c_str());
   const base::UniqueFd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!file) {
-    return fail_errno(errno, fresh);
+    return fail(base::errno_error(errno, fresh.string()));
   }
   std::array<std::byte, crypto::SecretKey::kSize> bytes{};
   random.fill(bytes);
@@ -78,7 +72,7 @@ Result<> create_cluster_secret(const fs::path& path, base::Random& random) {
                        "{} exists already: give a copy of it to every node of the cluster",
                        path.string());
   }
-  return error == 0 ? Result<>() : fail_errno(error, path);
+  return error == 0 ? Result<>() : fail(base::errno_error(error, path.string()));
 }
 
 }  // namespace selvedge::node

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/errno_error.h"
 #include "base/format.h"
 #include "node/node.h"
 
@@ -15,15 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::unexpected<Error> fail_errno(int error, const fs::path& path) {
-  return fail_format(error == EACCES || error == EPERM || error == EROFS ? ErrorKind::kDenied
-                                                                         : ErrorKind::kInternal,
-                     "{}: {}", path.string(), std::generic_category().message(error));
-}
-
 Result<> make_folder(const fs::path& path) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    return fail_errno(errno, path);
+    return fail(base::errno_error(errno, path.string()));
   }
   if (std::error_code error; !fs::is_directory(path, error)) {
     return fail_format(ErrorKind::kInvalid, "{}: not a folder", path.string());
@@ -42,7 +37,7 @@ Result<DataFolder> DataFolder::open(const fs::path& path) {
   const fs::path lock_path = path / "lock";
   base::UniqueFd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock) {
-    return fail_errno(errno, lock_path);
+    return fail(base::errno_error(errno, lock_path.string()));
   }
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     return fail_format(

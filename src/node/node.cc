@@ -79,7 +79,8 @@ class Node {
   std::optional<app::AppStore> apps_;
   std::optional<app::AppSecrets> secrets_;
   std::optional<app::VersionLoader> loader_;
-  // The threads end before what they use.
+  std::unique_ptr<io::ShardGroup> group_;
+  // The threads end before what they use, and before the reactors that they answer to.
   io::ThreadHelperPool store_helpers_;
   io::ThreadHelperPool compile_helpers_;
   PublicAddress address_;
@@ -89,7 +90,6 @@ class Node {
   std::optional<io::TaskScope> questions_;
   // Each set and read on its shard's thread only.
   std::vector<app::AppRouter*> routers_;
-  std::unique_ptr<io::ShardGroup> group_;
   // Of what other shards ask of each.
   std::vector<std::unique_ptr<io::TaskScope>> shard_questions_;
   // Counted on the main thread.
@@ -305,8 +305,9 @@ Result<> Node::run(const std::function<void(const PublicAddress&)>& listening) {
   });
   auto supervised = reactor_->run(supervise(listening));
   group_->request_stop();
-  SELVEDGE_TRY_VOID(group_->join());
+  auto joined = group_->join();
   pause_.stop();
+  SELVEDGE_TRY_VOID(std::move(joined));
   return supervised;
 }
 

@@ -1,7 +1,6 @@
 #include "app/internal/toml_reader.h"
 
 #include <algorithm>
-#include <sstream>
 
 namespace selvedge::app::internal {
 namespace {
@@ -115,15 +114,13 @@ Result<std::vector<const toml::table*>> TomlTable::tables(std::string_view key) 
 }
 
 void TomlTable::finish() {
-  for (const auto& [key, node] : table_) {
+  for (const auto& [key, value] : table_) {
     if (known_.contains(key.str())) {
       continue;
     }
     const std::string path = path_of(key.str());
-    std::ostringstream value;
-    node.visit([&](const auto& typed) { value << typed; });
-    file_.manifest.unknown.push_back({.path = path, .value = value.str()});
-    file_.manifest.warnings.push_back(fmt::format("{}:{}:{}: unknown key {} is kept but not used",
+    file_.manifest.unknown.push_back(path);
+    file_.manifest.warnings.push_back(fmt::format("{}:{}:{}: unknown key {} is not used",
                                                   file_.name, key.source().begin.line,
                                                   key.source().begin.column, path));
   }

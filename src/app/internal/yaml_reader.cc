@@ -264,8 +264,7 @@ void YamlMap::finish() {
       continue;
     }
     const std::string path = path_of(key);
-    file_->unknown.push_back(
-        {.path = path, .value = entry.second.IsScalar() ? entry.second.Scalar() : ""});
+    file_->unknown.push_back(path);
     file_->warnings.push_back(fmt::format("{}: unknown key {} is kept but not used",
                                           position(*file_, entry.first), path));
   }

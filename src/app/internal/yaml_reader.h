@@ -26,7 +26,7 @@ inline constexpr std::size_t kYamlItemsMax = 4096;  // of one mapping or list
 // What all readers of one file share; collects unknown keys and warnings.
 struct YamlFile {
   std::string_view name;
-  std::vector<UnknownKey>& unknown;
+  std::vector<std::string>& unknown;
   std::vector<std::string>& warnings;
 };
 
