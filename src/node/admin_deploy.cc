@@ -69,12 +69,11 @@ io::Task<> write_line(app::HttpExchange& exchange, nlohmann::json value) {
   co_return co_await exchange.write_body(base::as_bytes(line));
 }
 
-// One line for each new stage, until it is cancelled.
-io::Task<> report(io::Reactor& reactor, app::HttpExchange& exchange,
+// One line for each new stage until `done` is set. Never leaves half a line.
+io::Task<> report(io::Event& done, app::HttpExchange& exchange,
                   std::shared_ptr<const Progress> progress) {
   int told = Progress::kNothing;
-  for (;;) {
-    co_await reactor.sleep(kProgressInterval);
+  while (!(co_await done.wait(done.reactor().deadline_after(kProgressInterval))).has_value()) {
     const int stage = progress->stage.load();
     if (stage != told) {
       told = stage;
@@ -82,14 +81,16 @@ io::Task<> report(io::Reactor& reactor, app::HttpExchange& exchange,
           exchange, {{"step", name_of(stage)}, {"module_bytes", progress->module_bytes.load()}}));
     }
   }
+  co_return {};
 }
 
 }  // namespace
 
 io::Task<> AdminApi::prepare(app::HttpExchange& exchange, app::PackageImage image) {
   const auto progress = std::make_shared<Progress>();
+  io::Event done(options_.reactor);
   io::TaskScope beside(options_.reactor);
-  beside.spawn(report(options_.reactor, exchange, progress));
+  beside.spawn(report(done, exchange, progress));
   auto prepared = co_await options_.compile_helpers.run(
       options_.reactor,
       [&loader = options_.loader, image = std::move(image), progress]() -> Result<> {
@@ -98,8 +99,8 @@ io::Task<> AdminApi::prepare(app::HttpExchange& exchange, app::PackageImage imag
                                 progress->stage = static_cast<int>(step.stage);
                               }});
       });
-  beside.cancel();
-  [[maybe_unused]] const auto closed = co_await beside.close();
+  done.set();
+  SELVEDGE_CO_TRY_VOID(co_await beside.close());
   co_return prepared;
 }
 

@@ -6,6 +6,7 @@ import concurrent.futures
 import pathlib
 import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -213,7 +214,6 @@ class AppsTest(NodeTest):
             self.assertEqual(self.label(node), "good")
 
     def test_without_a_node_the_sentence_says_what_to_do(self):
-        import subprocess
         done = subprocess.run([harness.BINARY, "app", "list", "--node", str(self.folder / "none.sock")],
                               capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 1)
