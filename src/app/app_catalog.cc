@@ -18,14 +18,14 @@ AppCatalog::AppCatalog(io::Reactor& reactor, const AppCatalogOptions& options)
       domains_(reactor, options.refresh_time, options.names_max),
       loads_(reactor) {}
 
-io::Task<std::optional<ActiveRecord>> AppCatalog::find_app(std::string app) {
+io::Task<std::optional<ActiveRecord>> AppCatalog::find_app(const std::string& app) {
   return apps_.get(app, [this, app] {
     return options_.store_helpers.run(reactor_,
                                       [&store = options_.store, app] { return store.active(app); });
   });
 }
 
-io::Task<std::optional<std::string>> AppCatalog::find_domain(std::string domain) {
+io::Task<std::optional<std::string>> AppCatalog::find_domain(const std::string& domain) {
   return domains_.get(domain, [this, domain] {
     return options_.store_helpers.run(
         reactor_, [&store = options_.store, domain] { return store.app_of_domain(domain); });

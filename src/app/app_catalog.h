@@ -47,8 +47,8 @@ class AppCatalog {
   // Everything outlives this.
   AppCatalog(io::Reactor& reactor [[clang::lifetimebound]], const AppCatalogOptions& options);
 
-  io::Task<std::optional<ActiveRecord>> find_app(std::string app);
-  io::Task<std::optional<std::string>> find_domain(std::string domain);
+  io::Task<std::optional<ActiveRecord>> find_app(const std::string& app);
+  io::Task<std::optional<std::string>> find_domain(const std::string& domain);
   io::Task<std::shared_ptr<const AppVersion>> find_version(std::string app, VersionNumber number);
 
   // Called for each change, after it was forgotten here. Set before follow().

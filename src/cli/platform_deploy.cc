@@ -57,7 +57,7 @@ Result<std::string> read_config(const fs::path& target) {
 // Where the package is that app.yaml names.
 Result<fs::path> package_of(const fs::path& target, const app::AppConfig& config) {
   std::error_code ignored;
-  const fs::path beside = target / config.package;
+  fs::path beside = target / config.package;
   if (config.package == "." || config.package == "./") {
     return target;
   }

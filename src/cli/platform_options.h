@@ -13,7 +13,7 @@
 #include "base/result.h"
 #include "node/node.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): CLI11's own name
 class App;
 }
 

@@ -314,7 +314,7 @@ Result<> Node::run(const std::function<void(const PublicAddress&)>& listening) {
 }  // namespace
 
 Result<> run_node(const NodeOptions& options,
-                  std::function<void(const PublicAddress& address)> listening) {
+                  const std::function<void(const PublicAddress& address)>& listening) {
   SELVEDGE_TRY(auto folder, DataFolder::open(options.data_folder));
   Node node(options, std::move(folder));
   SELVEDGE_TRY_VOID(node.open());

@@ -61,6 +61,6 @@ std::filesystem::path admin_socket_of(const std::filesystem::path& data_folder);
 // process. `listening` is called once, when requests are taken. Errors: one sentence on why the
 // node cannot start; kOverloaded when another process uses the data folder or the port.
 Result<> run_node(const NodeOptions& options,
-                  std::function<void(const PublicAddress& address)> listening);
+                  const std::function<void(const PublicAddress& address)>& listening);
 
 }  // namespace selvedge::node

@@ -76,8 +76,8 @@ class YamlMap {
   }
 
  private:
-  YamlMap(YamlFile& file, YAML::Node node, std::string path)
-      : file_(&file), node_(std::move(node)), path_(std::move(path)) {}
+  YamlMap(YamlFile& file, const YAML::Node& node, std::string path)
+      : file_(&file), node_(node), path_(std::move(path)) {}
 
   YamlFile* file_;
   YAML::Node node_;
