@@ -178,11 +178,13 @@ def _latency_ms(output, percentile):
     return float(match.group(1)) * _UNITS_MS[match.group(2)]
 
 
-def load(server, connections, seconds, core=1):
-    """One round of wrk. Any answer that is not 2xx, and any socket error, stops the benchmark."""
+def load(server, connections, seconds, core=1, script=None):
+    """One round of wrk, with a script of it or without. Any answer that is not 2xx, and any socket error, stops the
+    benchmark."""
     before = server.cpu_seconds()
+    options = ["-s", script] if script else []
     output = subprocess.run(
-        pin(core, ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", server.url]),
+        pin(core, ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *options, server.url]),
         check=True, capture_output=True, text=True).stdout
     used = server.cpu_seconds() - before
     if "Non-2xx" in output or "Socket errors" in output:
@@ -190,6 +192,12 @@ def load(server, connections, seconds, core=1):
     requests = int(re.search(r"(\d+) requests in", output).group(1))
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", output).group(1))
     return Round(used / max(requests, 1) * 1e6, rate, _latency_ms(output, 50), _latency_ms(output, 99))
+
+
+def median(rounds):
+    """The Round of the medians."""
+    return Round(*(statistics.median(getattr(measured, field.name) for measured in rounds)
+                   for field in dataclasses.fields(Round)))
 
 
 def compare(servers, connections, seconds, rounds):
@@ -200,11 +208,7 @@ def compare(servers, connections, seconds, rounds):
             measured = load(server, connections, seconds)
             if number > 0:
                 results[server.name].append(measured)
-    return {
-        name: Round(*(statistics.median(getattr(measured, field.name) for measured in all_rounds)
-                      for field in dataclasses.fields(Round)))
-        for name, all_rounds in results.items()
-    }
+    return {name: median(all_rounds) for name, all_rounds in results.items()}
 
 
 def comparison_table(results, reference):

@@ -17,6 +17,8 @@ usage: ./dev bench NAME [--write] [OPTION...]
             (proxy and machine: --install-wasmer builds wasmer-cli with cargo, many minutes, once; it joins the table)
   start     php-cgi and CPython to their first byte, next to `wasmtime run` of their AOT files
             (--install-wasmtime builds wasmtime-cli with cargo: many minutes, once)
+  node      deploys, finding the app among 10,000, cold requests, switches under load, 10,000 instances
+            (node PART... for some: deploy routing cold activate instances)
   engine    host calls, instances, suspension; and every other src/MODULE/*_bench.cc by module name
             (--filter REGEX)
 
@@ -78,7 +80,7 @@ verb_bench() {
       [ -n "$name" ] || exit 2
       return
       ;;
-    gateway | wcgi | proxy | machine | neighbours | start) ;;
+    gateway | wcgi | proxy | machine | neighbours | start | node) ;;
     *) [ -n "$(git ls-files -co --exclude-standard -- "src/$name/*_bench.cc")" ] || die "bench: there is no '$name'" ;;
   esac
   verb_setup
@@ -101,6 +103,10 @@ verb_bench() {
     neighbours)
       build_preset release selvedge selvedge_guests
       python3 -B bench/neighbours_bench.py "$@"
+      ;;
+    node)
+      build_preset release selvedge selvedge_guests
+      SELVEDGE_CACHE_GUESTS=$cache/guests python3 -B bench/node_bench.py "$@"
       ;;
     start)
       build_preset release selvedge
