@@ -35,6 +35,27 @@ Result<base::MappedFile> VersionLoader::map(const BlobReference& blob) const {
   return base::MappedFile::map(file.get(), "blob " + blob.hash.hex());
 }
 
+Result<VersionLoader::Modules> VersionLoader::map_modules(const PackageImage& image) const {
+  Modules modules;
+  for (const ImageCommand& command : image.commands) {
+    if (!modules.contains(command.module)) {
+      SELVEDGE_TRY(auto file, map(module_of(image, command).blob));
+      modules.emplace(command.module, std::make_shared<const base::MappedFile>(std::move(file)));
+    }
+  }
+  return modules;
+}
+
+Result<std::shared_ptr<const engine::LinkedModule>> VersionLoader::link(
+    const ImageModule& module, base::ByteSpan bytes, engine::CompileOptions compile) const {
+  std::ranges::copy(module.blob.hash.bytes(), compile.content_hash.emplace().begin());
+  auto linked = link_program(options_.engine, options_.functions, bytes, compile);
+  if (!linked.has_value()) {
+    return fail(std::move(linked).error().with_context(fmt::format("module \"{}\"", module.name)));
+  }
+  return linked;
+}
+
 Result<> VersionLoader::prepare(const PackageImage& image,
                                 const engine::CompileOptions& compile) const {
   SELVEDGE_TRY(const ImageCommand* const main, main_command(image));
@@ -48,13 +69,9 @@ Result<> VersionLoader::prepare(const PackageImage& image,
       continue;  // a library of some kind
     }
     SELVEDGE_TRY(const auto file, map(module.blob));
-    auto linked = link_program(options_.engine, options_.functions, file.bytes(), compile);
-    if (!linked.has_value()) {
-      return fail(
-          std::move(linked).error().with_context(fmt::format("module \"{}\"", module.name)));
-    }
+    SELVEDGE_TRY(const auto linked, link(module, file.bytes(), compile));
     if (module.name == main->module && main->runner == RunnerKind::kWasi &&
-        !can_listen((*linked)->module())) {
+        !can_listen(linked->module())) {
       return fail_format(ErrorKind::kUnsupported,
                          "the command \"{}\" (runner wasi) cannot serve requests: it imports no "
                          "\"sock_listen\"; give it runner = \"wcgi\", or name another entrypoint",
@@ -66,7 +83,8 @@ Result<> VersionLoader::prepare(const PackageImage& image,
 
 Result<ProgramOptions> VersionLoader::program_options(
     const std::string& app, const VersionRecord& record, const AppConfig& config,
-    const PackageImage& image, const ImageCommand& command, const Environment& secrets) const {
+    const PackageImage& image, const ImageCommand& command, const Modules& modules,
+    const Environment& secrets) const {
   ProgramOptions made;
   made.name = app;
   made.runner = command.runner;
@@ -97,7 +115,6 @@ Result<ProgramOptions> VersionLoader::program_options(
     made.egress = std::make_shared<const wasix::EgressPolicy>(std::move(policy));
   }
   for (const ImageCommand& other : image.commands) {
-    SELVEDGE_TRY(auto file, map(module_of(image, other).blob));
     const bool renamed = other.program_name != other.name;
     made.commands.emplace(
         other.name,
@@ -105,7 +122,7 @@ Result<ProgramOptions> VersionLoader::program_options(
                      .program_name = renamed ? std::optional(other.program_name) : std::nullopt,
                      .main_args = other.main_args,
                      .environment = other.environment,
-                     .module = std::make_shared<const base::MappedFile>(std::move(file))});
+                     .module = modules.at(other.module)});
   }
   return made;
 }
@@ -117,20 +134,17 @@ Result<std::shared_ptr<const AppVersion>> VersionLoader::load(const std::string&
   SELVEDGE_TRY(const PackageImage image, options_.apps.image(record.package));
   SELVEDGE_TRY(const ImageCommand* const command, main_command(image));
   SELVEDGE_TRY(const auto secrets, options_.secrets.get(app));
+  SELVEDGE_TRY(const auto modules, map_modules(image));
   SELVEDGE_TRY(auto options,
-               program_options(app, record, config, image, *command, secrets.environment));
-  const ImageModule& module = module_of(image, *command);
-  SELVEDGE_TRY(const auto file, map(module.blob));
-  auto linked = link_program(options_.engine, options_.functions, file.bytes());
-  if (!linked.has_value()) {
-    return fail(std::move(linked).error().with_context(fmt::format("module \"{}\"", module.name)));
-  }
+               program_options(app, record, config, image, *command, modules, secrets.environment));
+  SELVEDGE_TRY(auto linked,
+               link(module_of(image, *command), modules.at(command->module)->bytes(), {}));
   return std::make_shared<const AppVersion>(AppVersion{
       .app = app,
       .record = std::move(record),
       .config = std::move(config),
       .secrets_revision = secrets.revision,
-      .program = Program::create(*std::move(linked), options_.functions, std::move(options))});
+      .program = Program::create(std::move(linked), options_.functions, std::move(options))});
 }
 
 }  // namespace selvedge::app

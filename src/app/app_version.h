@@ -2,6 +2,7 @@
 
 // A version of an app that this node can run: its package fetched, verified, compiled and linked.
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -52,9 +53,16 @@ class VersionLoader {
  private:
   // The verified bytes of a blob.
   Result<base::MappedFile> map(const BlobReference& blob) const;
+  // The modules that the image's commands run, by name.
+  using Modules = std::map<std::string, std::shared_ptr<const base::MappedFile>>;
+  Result<Modules> map_modules(const PackageImage& image) const;
+  // `bytes`: those of `module`, verified.
+  Result<std::shared_ptr<const engine::LinkedModule>> link(const ImageModule& module,
+                                                           base::ByteSpan bytes,
+                                                           engine::CompileOptions compile) const;
   Result<ProgramOptions> program_options(const std::string& app, const VersionRecord& record,
                                          const AppConfig& config, const PackageImage& image,
-                                         const ImageCommand& command,
+                                         const ImageCommand& command, const Modules& modules,
                                          const Environment& secrets) const;
 
   Options options_;

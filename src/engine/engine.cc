@@ -161,7 +161,7 @@ Result<std::shared_ptr<const Module>> Engine::load(base::ByteSpan wasm,
                 "not a WebAssembly module: at byte 0, the magic number \\0asm and version 1 are "
                 "missing");
   }
-  const ContentHash hash = hash_of(wasm);
+  const ContentHash hash = options.content_hash.has_value() ? *options.content_hash : hash_of(wasm);
   {
     // One thread makes a module; the others that want it wait for that.
     std::unique_lock lock(mutex_);

@@ -84,6 +84,9 @@ struct CompileOptions {
   // When given, a module with an import that these do not satisfy is refused before it is compiled,
   // with the import's byte offset; linking finds the same later.
   const HostFunctions* functions = nullptr;
+  // Of the module's bytes, from whoever has just verified them by it. Without it the bytes are
+  // hashed.
+  std::optional<ContentHash> content_hash = std::nullopt;
 };
 
 struct PoolMetrics {
