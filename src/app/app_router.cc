@@ -1,5 +1,7 @@
 #include "app/app_router.h"
 
+#include <algorithm>
+
 #include "app/internal/plain_answer.h"
 #include "app/remote_instance.h"
 #include "base/log.h"
@@ -79,6 +81,9 @@ io::Task<AppRouter::RunnerPointer> AppRouter::runner_of(SlotKey key) {
       co_return fail(failure->second.error.clone());
     }
     failures_.erase(failure);
+  }
+  if (!starts_allowed_ && !slots_.contains(key)) {
+    co_return fail(ErrorKind::kOverloaded, "all memory of the node is used: nothing is started");
   }
   co_return co_await starts_.run(key, [this, key] { return try_start(key); });
 }
@@ -187,13 +192,20 @@ void AppRouter::forget_everything() {
   }
 }
 
+void AppRouter::set_allowance(base::Duration idle_time_max, bool starts) noexcept {
+  idle_time_max_ = idle_time_max;
+  starts_allowed_ = starts;
+}
+
 io::Task<> AppRouter::reap() {
   for (;;) {
     co_await shard_.reactor().sleep(options_.reap_interval);
     std::erase_if(slots_, [this](const auto& entry) {
       const RunnerPointer& runner = entry.second.runner;
       const base::Duration unused = shard_.reactor().now() - runner->last_used();
-      if (runner->active() > 0 || unused < runner->version().config.scaling.idle_time_max) {
+      const base::Duration idle_time_max =
+          std::min(runner->version().config.scaling.idle_time_max, idle_time_max_);
+      if (runner->active() > 0 || unused < idle_time_max) {
         return false;
       }
       end(runner);

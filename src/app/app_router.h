@@ -75,6 +75,10 @@ class AppRouter final : public HttpHandler {
   void forget(std::string_view app);
   void forget_everything();
 
+  // When memory is scarce: what nobody has used for `idle_time_max` ends, whatever its own idle
+  // time; without `starts` a version that does not run is answered with 503. Until the next call.
+  void set_allowance(base::Duration idle_time_max, bool starts) noexcept;
+
   // Ends runners that nobody uses, until it is cancelled.
   io::Task<> reap();
   // Ends all runners; requests at work may go on until `grace`. New ones get 503.
@@ -117,6 +121,8 @@ class AppRouter final : public HttpHandler {
   AppRouterOptions options_;
   AppRouterMetrics metrics_;
   bool stopping_ = false;
+  base::Duration idle_time_max_ = base::Duration::max();
+  bool starts_allowed_ = true;
   std::uint64_t generation_ = 0;  // raised by whatever is forgotten
   std::map<SlotKey, Slot> slots_;
   std::map<SlotKey, Failure> failures_;  // at most names_max

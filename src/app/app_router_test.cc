@@ -296,6 +296,29 @@ TEST_F(AppRouterTest, AnIdleRunner_EndsAndStartsAgain) {
   EXPECT_EQ(router_.metrics().starts, 2U);
 }
 
+TEST_F(AppRouterTest, WhenMemoryIsScarce_IdleRunnersEndEarly) {
+  add("used", "one");
+  add("idle", "two");
+  EXPECT_EQ(text_of("idle.apps.example.com"), "two");
+  simulation_.run_for(seconds(8));
+  EXPECT_EQ(text_of("used.apps.example.com"), "one");
+  router_.set_allowance(seconds(6), true);
+  simulation_.run_for(seconds(2));
+  EXPECT_EQ(router_.runner_count(), 1U);
+  EXPECT_EQ(text_of("idle.apps.example.com"), "two");
+}
+
+TEST_F(AppRouterTest, WithoutMemoryForMore_OnlyWhatRunsIsServed) {
+  add("running", "one");
+  add("other", "two");
+  EXPECT_EQ(text_of("running.apps.example.com"), "one");
+  router_.set_allowance(minutes(10), false);
+  EXPECT_EQ(text_of("running.apps.example.com"), "one");
+  EXPECT_EQ(status_of("other.apps.example.com"), 503);
+  router_.set_allowance(minutes(10), true);
+  EXPECT_EQ(text_of("other.apps.example.com"), "two");
+}
+
 TEST_F(AppRouterTest, AfterTheStop_NothingIsServed) {
   add("site", "one");
   EXPECT_EQ(text_of("site.apps.example.com"), "one");

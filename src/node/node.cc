@@ -30,6 +30,7 @@
 #include "node/cluster_secret.h"
 #include "node/data_folder.h"
 #include "node/listen_address.h"
+#include "node/memory_watch.h"
 #include "node/node_store.h"
 #include "node/shard_directory.h"
 #include "node/shard_peers.h"
@@ -63,6 +64,7 @@ class Node {
   io::Task<> serve_shard(io::Shard& shard);
   io::Task<> serve_http(io::Shard& shard, app::AppRouter& router);
   void forget(const std::optional<std::string>& app);
+  void allow(const MemoryAllowance& allowance);
 
   const NodeOptions& options_;
   DataFolder folder_;
@@ -83,6 +85,7 @@ class Node {
   // The threads end before what they use, and before the reactors that they answer to.
   io::ThreadHelperPool store_helpers_;
   io::ThreadHelperPool compile_helpers_;
+  std::uint64_t memory_bytes_max_ = 0;
   PublicAddress address_;
   io::SocketAddress http_;
   std::optional<app::AppCatalog> catalog_;
@@ -140,6 +143,7 @@ Result<> Node::open() {
   SELVEDGE_TRY(http_, check_address({.address = options_.http,
                                      .every_interface = options_.http_every_interface}));
   address_ = {.domain = options_.domain, .port = http_.port()};
+  SELVEDGE_TRY(memory_bytes_max_, memory_limit(options_.memory_bytes_max));
   SELVEDGE_TRY(group_, io::ShardGroup::create(clock_, {.shards = options_.shards}));
   SELVEDGE_TRY_VOID(open_engine());
   SELVEDGE_TRY(reactor_, io::KernelReactor::create(clock_));
@@ -178,6 +182,16 @@ void Node::forget(const std::optional<std::string>& app) {
         router->forget(*app);
       } else {
         router->forget_everything();
+      }
+    });
+  }
+}
+
+void Node::allow(const MemoryAllowance& allowance) {
+  for (std::size_t i = 0; i < group_->size(); ++i) {
+    group_->shard(i).reactor().post([this, i, allowance] {
+      if (app::AppRouter* const router = routers_[i]; router != nullptr) {
+        router->set_allowance(allowance.idle_time_max, allowance.starts);
       }
     });
   }
@@ -275,6 +289,8 @@ io::Task<> Node::supervise(const std::function<void(const PublicAddress&)>& list
   admin.spawn(run_admin(stop_admin));
   beside.spawn(stop_on_signal(*signals));
   beside.spawn(catalog_->follow());
+  beside.spawn(watch_memory(*reactor_, memory_bytes_max_,
+                            [this](const MemoryAllowance& allowance) { allow(allowance); }));
   bool announced = false;
   while (ended_ < group_->size()) {
     if (!announced && listening_ == group_->size()) {

@@ -50,6 +50,8 @@ struct NodeOptions {
   std::string domain = "localhost";   // apps are at <name>.<domain>
   std::size_t shards = 0;             // 0: one per core
   std::size_t instances_max = 0;      // of programs, at once; 0: in proportion to the shards
+  // Bytes of memory that are not file pages; 0: 90 % of what the machine or its group has.
+  std::uint64_t memory_bytes_max = 0;
   bool access_log = false;
   base::Duration drain_time_max = std::chrono::seconds(30);
 };

@@ -38,6 +38,7 @@ ca_file = "ca.pem"
 [limits]
 shards = 3
 instances = 77
+memory = "3GiB"
 drain_time = "2m"
 blob_cache_bytes = "5MiB"
 )",
@@ -58,6 +59,7 @@ blob_cache_bytes = "5MiB"
   EXPECT_EQ(options.s3->ca_file, "/etc/ca.pem");
   EXPECT_EQ(options.shards, 3U);
   EXPECT_EQ(options.instances_max, 77U);
+  EXPECT_EQ(options.memory_bytes_max, std::uint64_t{3} << 30);
   EXPECT_EQ(options.drain_time_max, std::chrono::minutes(2));
   EXPECT_EQ(options.blob_cache_bytes_max, std::uint64_t{5} << 20);
 }

@@ -1,6 +1,6 @@
 // A server that answers one connection at a time, and misbehaves as the path says: /exit ends the
 // process before it answers, /half answers less than it announced, /garbage answers no HTTP, /spin
-// never answers.
+// never answers, /hold takes 48 MiB for as long as the process lives.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +39,13 @@ static void serve(int fd) {
   }
   if (strncmp(request, "GET /spin", 9) == 0) {
     for (volatile int forever = 1; forever;) {
+    }
+  }
+  if (strncmp(request, "GET /hold", 9) == 0) {
+    const size_t bytes = (size_t)48 << 20;
+    volatile char* held = malloc(bytes);
+    for (size_t i = 0; held != NULL && i < bytes; i += 4096) {
+      held[i] = 1;
     }
   }
   if (strncmp(request, "GET /half", 9) == 0) {

@@ -15,6 +15,8 @@ namespace {
 
 using Path = std::filesystem::path;
 
+constexpr std::uint64_t kMemoryBytesMin = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMemoryBytesMax = std::uint64_t{1} << 50;
 constexpr std::uint64_t kBlobCacheBytesMin = std::uint64_t{1} << 20;
 constexpr std::uint64_t kBlobCacheBytesMax = std::uint64_t{1} << 50;
 
@@ -208,6 +210,20 @@ constexpr std::array kKeys{
               },
               .min = 16,
               .max = engine::kInstancesMax},
+    ConfigKey{.path = "limits.memory",
+              .type = ConfigType::kBytes,
+              .fallback = "90 % of what the machine, or the process's control group, has",
+              .description =
+                  "Memory of the node with all its programs. Near it, apps that no request is in "
+                  "end, those first that were used longest ago; at it, no further app is started "
+                  "(503).",
+              .example = "\"6GiB\"",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.options.memory_bytes_max = std::get<std::uint64_t>(value);
+                return {};
+              },
+              .min = kMemoryBytesMin,
+              .max = kMemoryBytesMax},
     ConfigKey{.path = "limits.drain_time",
               .type = ConfigType::kDuration,
               .fallback = "`30s`",
