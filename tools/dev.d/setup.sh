@@ -7,9 +7,9 @@ setup_packages=(
   cmake ninja-build ccache pkg-config git ca-certificates curl python3 xz-utils
   libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libyaml-cpp-dev nlohmann-json3-dev
   libssl-dev zlib1g-dev libarchive-dev libc-ares-dev libmimalloc-dev libcurl4-openssl-dev libpugixml-dev
-  libgtest-dev libgmock-dev libbenchmark-dev
+  libgtest-dev libgmock-dev libbenchmark-dev dpkg-dev
 )
-setup_peer_packages=(nginx-light wrk nghttp2-client dnsmasq-base)
+setup_peer_packages=(nginx-light wrk nghttp2-client dnsmasq-base debootstrap lintian)
 
 # The newest Rust that Debian 12 carries is packaged under these names (for its browsers).
 setup_rust_packages=(cargo-web rustc-web rust-web-clippy rustfmt-web)
@@ -58,7 +58,7 @@ setup_apt() {
 # Installing a server package starts the server; these are only peers for tests, so dpkg is told to leave it stopped.
 setup_peers() {
   if [ -z "$(setup_missing "${setup_peer_packages[@]}")" ]; then
-    report present "nginx, wrk, h2load, dnsmasq (peers for tests and benchmarks)"
+    report present "nginx, wrk, h2load, dnsmasq, debootstrap, lintian (for tests and benchmarks)"
     return
   fi
   local policy=/usr/sbin/policy-rc.d ours=
@@ -69,7 +69,7 @@ setup_peers() {
     # shellcheck disable=SC2064
     trap "as_root rm -f $policy" EXIT
   fi
-  setup_apt "nginx, wrk, h2load, dnsmasq (peers for tests and benchmarks)" "${setup_peer_packages[@]}"
+  setup_apt "nginx, wrk, h2load, dnsmasq, debootstrap, lintian (for tests and benchmarks)" "${setup_peer_packages[@]}"
   if [ -n "$ours" ]; then
     as_root rm -f "$policy"
     trap - EXIT

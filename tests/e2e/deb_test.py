@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+"""The Debian package on a bare Debian 12: installed, started, used, upgraded, removed, purged; without systemd, and
+below systemd as a service with its sandbox."""
+
+import http.client
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import debian_root
+import harness
+
+BUILD = pathlib.Path(harness.BINARY).resolve().parent
+APP = harness.SOURCE / "examples/c-hello"
+harness.require(harness.BINARY, BUILD / "CPackConfig.cmake", BUILD / "package/selvedge.1.gz", APP / "hello.wasm")
+debian_root.run_in_own_namespaces()
+debian_root.make_archive()
+
+SOCKET = "/var/lib/selvedge/admin.sock"
+CONFIG = "etc/selvedge/selvedge.toml"
+UNIT = "lib/systemd/system/selvedge.service"
+
+
+def build_package(folder):
+    """As ./dev package does, but with a compression that takes less time."""
+    subprocess.run(["cpack", "--config", BUILD / "CPackConfig.cmake", "-B", folder, "-D",
+                    "CPACK_DEBIAN_COMPRESSION_TYPE=gzip"], check=True, capture_output=True,
+                   env={**os.environ, "SOURCE_DATE_EPOCH": "1795000000"})
+    return next(folder.glob("*.deb"))
+
+
+def with_version(package, version):
+    """The same package as a later one."""
+    folder = package.parent / "next"
+    subprocess.run(["dpkg-deb", "-R", package, folder], check=True)
+    control = folder / "DEBIAN/control"
+    control.write_text(re.sub(r"^Version: .*$", f"Version: {version}", control.read_text(), flags=re.MULTILINE))
+    made = package.parent / f"selvedge_{version}.deb"
+    subprocess.run(["dpkg-deb", "-Znone", "-b", folder, made], check=True, stdout=subprocess.DEVNULL)
+    shutil.rmtree(folder)
+    return made
+
+
+def get(port, host, path):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("GET", path, headers={"Host": host})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+class PackageTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        (cls.folder / "first").mkdir()
+        cls.package = build_package(cls.folder / "first")
+        cls.upgrade = with_version(cls.package, "0.1.0+upgrade")
+
+    def root(self):
+        folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
+        root = debian_root.DebianRoot(folder / "root")
+        self.addCleanup(root.close)
+        for package, name in ((self.package, "selvedge.deb"), (self.upgrade, "upgrade.deb")):
+            shutil.copy(package, root.path / "root" / name)
+        shutil.copytree(APP, root.path / "root/hello")
+        return root
+
+    def version(self, root):
+        return root.run("dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Version}", "selvedge", check=False).stdout
+
+    def deploy(self, root):
+        done = root.run("selvedge", "deploy", "--json", "--node", SOCKET, "/root/hello")
+        self.assertEqual(json.loads(done.stdout)["app"], "c-hello")
+
+    def configure(self, root, port):
+        """The one thing that an administrator changes; upgrades must leave it."""
+        text = (root.path / CONFIG).read_text()
+        self.assertIn('listen = "8080"', text)
+        (root.path / CONFIG).write_text(text.replace('listen = "8080"', f'listen = "{port}"'))
+
+    def check_gone(self, root):
+        """After remove, then purge."""
+        self.assertFalse((root.path / "usr/bin/selvedge").exists())
+        self.assertFalse((root.path / UNIT).exists())
+        self.assertTrue((root.path / CONFIG).exists())
+        self.assertTrue((root.path / "var/lib/selvedge/store").exists(), "removing keeps the apps")
+        root.run("apt-get", "purge", "-qy", "selvedge")
+        self.assertFalse((root.path / "etc/selvedge").exists())
+        self.assertFalse((root.path / "var/lib/selvedge").exists())
+
+    def test_the_same_sources_make_the_same_package(self):
+        (self.folder / "second").mkdir()
+        again = build_package(self.folder / "second")
+        self.assertEqual(again.read_bytes(), self.package.read_bytes())
+
+    def test_lintian_has_no_complaint(self):
+        if shutil.which("lintian") is None:
+            self.skipTest("lintian is not installed (./dev setup)")
+        done = subprocess.run(["lintian", "--allow-root", self.package], capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+
+    def start(self, root, port):
+        """The service's command, by hand, as its user."""
+        command = shlex.split(re.search(r"^ExecStart=(.*)$", (root.path / UNIT).read_text(), re.MULTILINE)[1])
+        log = open(root.path / "root/log", "wb")
+        self.addCleanup(log.close)
+        node = subprocess.Popen(root.command(*command, user="selvedge"), env=root.environment(),
+                                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.addCleanup(node.wait)
+        self.addCleanup(node.kill)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            self.assertIsNone(node.poll(), (root.path / "root/log").read_text())
+            try:
+                get(port, "localhost", "/")
+                return node
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError("the node did not listen in time")
+
+    def stop(self, node):
+        node.send_signal(signal.SIGTERM)
+        self.assertEqual(node.wait(timeout=60), 0)
+
+    def test_a_bare_root_without_systemd(self):
+        root = self.root()
+        root.fetch("/root/selvedge.deb")
+        root.install("/root/selvedge.deb")
+        self.assertTrue(self.version(root).startswith("ii "))
+        self.assertIn("selvedge node", root.run("selvedge", "--help").stdout)
+        state = (root.path / "var/lib/selvedge").stat()
+        self.assertEqual((state.st_mode & 0o777, state.st_uid != 0), (0o700, True))
+        port = harness.free_port()
+        self.configure(root, port)
+
+        node = self.start(root, port)
+        self.deploy(root)
+        self.assertIn("Hello, Ada!", get(port, "c-hello.localhost", "/?name=Ada")[1])
+        root.install("/root/upgrade.deb")
+        self.assertEqual(self.version(root), "ii 0.1.0+upgrade")
+        self.assertIn("Hello, Ada!", get(port, "c-hello.localhost", "/?name=Ada")[1], "the old node serves on")
+        self.stop(node)
+        node = self.start(root, port)
+        self.assertIn("Hello, Grace!", get(port, "c-hello.localhost", "/?name=Grace")[1], "the app is still there")
+        self.stop(node)
+
+        root.run("apt-get", "remove", "-qy", "selvedge")
+        self.check_gone(root)
+        self.assertEqual(self.version(root), "")
+
+    def get_inside(self, root, host, path):
+        """From the network of the booted root."""
+        done = subprocess.run(["nsenter", "--target", str(root.leader), "--net", "curl", "-s", "--max-time", "60", "-H",
+                               f"Host: {host}", f"http://127.0.0.1:8080{path}"], capture_output=True, text=True,
+                              check=False)
+        return done.stdout
+
+    def unit(self, root, name):
+        return root.run("systemctl", "show", "-P", name, "selvedge").stdout.strip()
+
+    def booted(self):
+        root = self.root()
+        systemd = ("systemd", "systemd-sysv")
+        root.fetch(*systemd)
+        root.fetch("/root/selvedge.deb")
+        root.install(*systemd)
+        root.boot()
+        return root
+
+    def test_a_service_of_systemd(self):
+        root = self.booted()
+        root.install("/root/selvedge.deb")
+        self.assertEqual((self.unit(root, "ActiveState"), self.unit(root, "UnitFileState")), ("active", "enabled"),
+                         root.run("journalctl", "-u", "selvedge", "--no-pager").stdout)
+        self.deploy(root)
+        self.assertIn("Hello, Ada!", self.get_inside(root, "c-hello.localhost", "/?name=Ada"))
+        # 0 is locked up, 10 is everything; what is left to it are the network, and code made at run time.
+        root.run("systemd-analyze", "security", "--threshold=20", "selvedge")
+        first = self.unit(root, "MainPID")
+        root.install("/root/upgrade.deb")
+        self.assertNotEqual(self.unit(root, "MainPID"), first)
+        self.assertIn("Hello, Grace!", self.get_inside(root, "c-hello.localhost", "/?name=Grace"))
+        root.run("apt-get", "remove", "-qy", "selvedge")
+        self.assertIn(self.unit(root, "ActiveState"), ("inactive", "failed"))
+        self.assertEqual(self.get_inside(root, "c-hello.localhost", "/"), "")
+        self.check_gone(root)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
