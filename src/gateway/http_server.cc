@@ -43,48 +43,82 @@ class HttpServer::Implementation {
   Implementation(io::Reactor& reactor, app::HttpHandler& handler, base::Random& random,
                  HttpMetrics& metrics, const HttpServerOptions& options)
       : context_(reactor, handler, random, metrics, options),
+        emptied_(reactor),
         scope_(reactor, options.connections_max + kEndingMax) {}
 
   io::Task<> serve(io::Listener& listener) {
     listeners_.push_back(&listener);
     for (;;) {
       Result<std::unique_ptr<io::Stream>> accepted = co_await listener.accept();
-      if (context_.draining) {
-        std::erase(listeners_, &listener);
-        co_return {};
-      }
       if (!accepted) {
         std::erase(listeners_, &listener);
-        co_return fail(std::move(accepted).error());
+        emptied_.notify();
+        co_return context_.draining ? Result<>() : fail(std::move(accepted).error());
       }
-      adopt(*std::move(accepted));
+      // While it drains these are the ones that had waited already.
+      take(*std::move(accepted));
     }
   }
 
   bool adopt(std::unique_ptr<io::Stream> stream) {
-    if (context_.draining || (full() && !evict_idle())) {
-      context_.metrics.connections_refused_total.add();
-      scope_.spawn(refuse(*this, std::move(stream)));
+    if (context_.draining) {
+      reject(std::move(stream));
+      return false;
+    }
+    return take(std::move(stream));
+  }
+
+  io::Task<> stop(io::Deadline deadline) {
+    begin_drain(context_.reactor.now());
+    drain_connections();
+    co_return co_await scope_.close(deadline);
+  }
+
+  io::Task<> hand_over(base::Duration idle_grace, base::Duration drain_time_max) {
+    begin_drain(context_.reactor.now() + idle_grace);
+    const io::Deadline grace_end = context_.reactor.deadline_after(idle_grace);
+    while (!connections_.empty() || !listeners_.empty()) {
+      if (!co_await emptied_.wait(grace_end)) {
+        break;
+      }
+    }
+    drain_connections();
+    co_return co_await scope_.close(context_.reactor.deadline_after(drain_time_max));
+  }
+
+  void set_access_log(bool access_log) noexcept { context_.options.access_log = access_log; }
+
+  std::size_t connection_count() const noexcept { return connections_.size(); }
+
+ private:
+  void begin_drain(base::MonotonicTime idle_until) {
+    context_.draining = true;
+    context_.idle_until = idle_until;
+    for (io::Listener* listener : listeners_) {
+      listener->finish();
+    }
+    log::info("http server drains connections={}", connections_.size());
+  }
+
+  void drain_connections() {
+    for (internal::Http1Connection* connection : connections_) {
+      connection->drain();
+    }
+  }
+
+  bool take(std::unique_ptr<io::Stream> stream) {
+    if (full() && !evict_idle()) {
+      reject(std::move(stream));
       return false;
     }
     return scope_.spawn(serve_connection(*this, std::move(stream)));
   }
 
-  io::Task<> stop(io::Deadline deadline) {
-    context_.draining = true;
-    for (io::Listener* listener : listeners_) {
-      listener->close();
-    }
-    for (internal::Http1Connection* connection : connections_) {
-      connection->drain();
-    }
-    log::info("http server drains connections={}", connections_.size());
-    co_return co_await scope_.close(deadline);
+  void reject(std::unique_ptr<io::Stream> stream) {
+    context_.metrics.connections_refused_total.add();
+    scope_.spawn(refuse(*this, std::move(stream)));
   }
 
-  std::size_t connection_count() const noexcept { return connections_.size(); }
-
- private:
   // Keeps a connection in the list while it is served.
   class Listed {
    public:
@@ -100,6 +134,9 @@ class HttpServer::Implementation {
       list[connection_.list_index()] = list.back();
       list.back()->set_list_index(connection_.list_index());
       list.pop_back();
+      if (list.empty()) {
+        server_.emptied_.notify();
+      }
       server_.context_.metrics.connections_active.add(-1);
     }
     Listed(const Listed&) = delete;
@@ -163,6 +200,7 @@ class HttpServer::Implementation {
   std::vector<io::Listener*> listeners_;
   std::vector<internal::Http1Connection*> connections_;
   std::size_t eviction_start_ = 0;
+  io::Event emptied_;    // told when the last connection or a listener has gone
   io::TaskScope scope_;  // last: its tasks use the rest
 };
 
@@ -177,6 +215,12 @@ bool HttpServer::adopt(std::unique_ptr<io::Stream> stream) {
   return implementation_->adopt(std::move(stream));
 }
 io::Task<> HttpServer::stop(io::Deadline deadline) { return implementation_->stop(deadline); }
+io::Task<> HttpServer::hand_over(base::Duration idle_grace, base::Duration drain_time_max) {
+  return implementation_->hand_over(idle_grace, drain_time_max);
+}
+void HttpServer::set_access_log(bool access_log) noexcept {
+  implementation_->set_access_log(access_log);
+}
 std::size_t HttpServer::connection_count() const noexcept {
   return implementation_->connection_count();
 }

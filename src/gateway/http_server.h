@@ -83,10 +83,17 @@ class HttpServer {
   // Serves one connection that came some other way. False: the server is full or stops.
   bool adopt(std::unique_ptr<io::Stream> stream);
 
-  // Drains: closes the listeners and the idle connections, lets requests that have begun finish
-  // (their responses say `connection: close`), ends tunnels at their next pause, and at `deadline`
-  // whatever still runs.
+  // Drains: takes the connections that wait and no others, closes the idle ones, lets requests that
+  // have begun finish (their responses say `connection: close`), ends tunnels at their next pause,
+  // and at `deadline` whatever still runs.
   io::Task<> stop(io::Deadline deadline);
+  // The same while another server takes what comes next, so that nobody waits for this one to end:
+  // for `idle_grace` no connection is closed that its client may be about to use; each brings one
+  // more request. Then it drains.
+  io::Task<> hand_over(base::Duration idle_grace, base::Duration drain_time_max);
+
+  // From the next request on.
+  void set_access_log(bool access_log) noexcept;
 
   std::size_t connection_count() const noexcept;
 

@@ -437,5 +437,29 @@ TEST_F(HttpServerTest, Stop_EndsTheRestAtTheDeadline) {
   EXPECT_EQ(server_.connection_count(), 0u);
 }
 
+TEST_F(HttpServerTest, HandOver_LetsAnIdleConnectionBringOneMoreRequest) {
+  std::unique_ptr<io::Stream> used;
+  std::unique_ptr<io::Stream> unused;
+  ASSERT_TRUE(client_host_.reactor().run(never_read(this, connect(), used, get(kHealthPath))));
+  ASSERT_TRUE(client_host_.reactor().run(never_read(this, connect(), unused, get(kHealthPath))));
+  simulation_.run_for(std::chrono::milliseconds(100));
+  io::TaskScope handing_over(server_host_.reactor());
+  handing_over.spawn(server_.hand_over(std::chrono::seconds(20), std::chrono::seconds(5)));
+  simulation_.run_for(std::chrono::seconds(10));
+  EXPECT_EQ(server_.connection_count(), 2u);
+  const std::string request = get("/slow");
+  ASSERT_TRUE(client_host_.reactor().run(used->write_all(base::as_bytes(request))));
+  const auto answer = client_host_.reactor().run(receive(*used, std::chrono::seconds(3)));
+  EXPECT_THAT(*answer, HasSubstr("connection: close"));
+  EXPECT_TRUE(answer->ends_with("0\r\n\r\n"));
+  EXPECT_TRUE(closed_);
+  simulation_.run_for(std::chrono::milliseconds(100));
+  EXPECT_EQ(server_.connection_count(), 1u);
+  EXPECT_THAT(converse(get("/echo")), StartsWith("error: "));  // nobody listens
+  simulation_.run_for(std::chrono::seconds(10));
+  EXPECT_EQ(server_.connection_count(), 0u);
+  EXPECT_TRUE(server_host_.reactor().run(handing_over.close()));
+}
+
 }  // namespace
 }  // namespace selvedge::gateway

@@ -1,5 +1,6 @@
 #include "io/kernel_network.h"
 
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -79,6 +80,28 @@ Result<SocketAddress> KernelNetwork::check_free(const SocketAddress& address,
   return internal::local_address_of(fd.get());
 }
 
+Result<base::UniqueFd> KernelNetwork::bind(const SocketAddress& address,
+                                           const ListenOptions& options) {
+  return open_listener(address, options);
+}
+
+SocketAddress KernelNetwork::address_of(const base::UniqueFd& fd) {
+  return internal::local_address_of(fd.get());
+}
+
+Result<std::unique_ptr<Listener>> KernelNetwork::adopt(base::UniqueFd fd, Sharing sharing,
+                                                       int backlog) {
+  const int flags = ::fcntl(fd.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
+    return fail(error_from_errno(errno, "use a socket that was passed"));
+  }
+  if (::listen(fd.get(), backlog) != 0) {
+    return fail(error_from_errno(errno, "listen on " + address_of(fd).to_string()));
+  }
+  return internal::KernelListener::create(
+      reactor_, std::move(fd), {.path_to_remove = {}, .shared = sharing == Sharing::kShared});
+}
+
 std::vector<IpAddress> KernelNetwork::own_addresses() {
   std::vector<IpAddress> addresses;
   ifaddrs* list = nullptr;
@@ -109,7 +132,7 @@ Result<std::unique_ptr<Listener>> KernelNetwork::listen(const SocketAddress& add
   }
   const bool has_file = address.is_unix() && !address.path().starts_with('@');
   return internal::KernelListener::create(reactor_, std::move(fd),
-                                          has_file ? address.path() : std::string());
+                                          {.path_to_remove = has_file ? address.path() : ""});
 }
 
 Task<std::unique_ptr<Stream>> KernelNetwork::connect(SocketAddress address, Deadline deadline) {

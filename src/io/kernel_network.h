@@ -20,6 +20,19 @@ class KernelNetwork final : public Network {
   static Result<SocketAddress> check_free(const SocketAddress& address,
                                           const ListenOptions& options = {});
 
+  // A TCP or unix socket that is bound and does not listen before adopt(): nobody connects to what
+  // is not served yet. Errors as of listen(). A unix socket's file stays until someone removes it.
+  static Result<base::UniqueFd> bind(const SocketAddress& address,
+                                     const ListenOptions& options = {});
+  // Where a socket is bound.
+  static SocketAddress address_of(const base::UniqueFd& fd);
+  enum class Sharing : unsigned char { kAlone, kShared };
+  // Takes connections from a socket that was made elsewhere. kShared: other listeners have copies
+  // of the descriptor, and one of them is woken for each connection. Its options and the file of a
+  // unix socket are left as they are. kInternal.
+  Result<std::unique_ptr<Listener>> adopt(base::UniqueFd fd, Sharing sharing,
+                                          int backlog = ListenOptions{}.backlog);
+
   // Those of this machine's interfaces that have one now, loopback with them; empty when the kernel
   // does not say.
   static std::vector<IpAddress> own_addresses();

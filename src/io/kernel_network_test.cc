@@ -56,5 +56,67 @@ TEST(KernelStream, Options_ReachTheSocket) {
   EXPECT_EQ(value(IPPROTO_IP, IP_TTL), 7);
 }
 
+// Sockets that were made elsewhere, on two reactors, as two shards or two processes have them.
+class AdoptedListeners : public ::testing::Test {
+ protected:
+  AdoptedListeners() {
+    SocketAddress address(IpAddress::loopback_v4(), 0);
+    socket_ = KernelNetwork::bind(address).value();
+    address_ = KernelNetwork::address_of(socket_);
+  }
+  base::UniqueFd copy() const { return base::UniqueFd(::dup(socket_.get())); }
+  // A blocking client, which the kernel connects as soon as someone listens.
+  base::UniqueFd connect() const {
+    base::UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const auto to = internal::KernelAddress::from(address_);
+    return ::connect(fd.get(), to.data(), to.length) == 0 ? std::move(fd) : base::UniqueFd();
+  }
+  // How many connections the listener has, without a wait for one that does not come.
+  static std::size_t take(KernelReactor& reactor, Listener& listener) {
+    std::size_t count = 0;
+    while (reactor.run(listener.accept(reactor.deadline_after(std::chrono::milliseconds(50))))) {
+      ++count;
+    }
+    return count;
+  }
+
+  base::SystemClock clock_;
+  std::unique_ptr<KernelReactor> first_reactor_ = KernelReactor::create(clock_).value();
+  std::unique_ptr<KernelReactor> second_reactor_ = KernelReactor::create(clock_).value();
+  KernelNetwork first_network_{*first_reactor_};
+  KernelNetwork second_network_{*second_reactor_};
+  base::UniqueFd socket_;
+  SocketAddress address_{IpAddress::loopback_v4(), 0};
+};
+
+TEST_F(AdoptedListeners, BeforeOneIsAdopted_NobodyConnects) {
+  EXPECT_FALSE(connect());
+  const auto listener = first_network_.adopt(copy(), KernelNetwork::Sharing::kAlone);
+  ASSERT_TRUE(listener.has_value());
+  EXPECT_TRUE(connect());
+}
+
+TEST_F(AdoptedListeners, Finish_TakesWhatWaitsAndLeavesTheRestToOthers) {
+  const auto first = first_network_.adopt(copy(), KernelNetwork::Sharing::kShared).value();
+  const auto second = second_network_.adopt(copy(), KernelNetwork::Sharing::kShared).value();
+  const base::UniqueFd before[] = {connect(), connect(), connect()};
+  first->finish();
+  const std::size_t taken = take(*first_reactor_, *first);
+  EXPECT_EQ(taken, 3u);
+  const auto after_end = first->try_accept();
+  ASSERT_FALSE(after_end.has_value());
+  EXPECT_EQ(after_end.error().kind(), ErrorKind::kDisconnected);
+  const base::UniqueFd after[] = {connect(), connect()};
+  EXPECT_EQ(take(*second_reactor_, *second), 2u);
+}
+
+TEST_F(AdoptedListeners, Close_LosesNothingThatWaits_WhileAnotherHasTheSocket) {
+  auto first = first_network_.adopt(copy(), KernelNetwork::Sharing::kAlone).value();
+  const base::UniqueFd waiting[] = {connect(), connect()};
+  first.reset();
+  const auto second = second_network_.adopt(copy(), KernelNetwork::Sharing::kAlone).value();
+  EXPECT_EQ(take(*second_reactor_, *second), 2u);
+}
+
 }  // namespace
 }  // namespace selvedge::io

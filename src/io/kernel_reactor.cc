@@ -70,7 +70,15 @@ void KernelReactor::signal_wake() noexcept {
 }
 
 Result<> KernelReactor::add(int fd, Source& source) {
-  epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.ptr = &source}};
+  return watch(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, source);
+}
+
+Result<> KernelReactor::add_shared(int fd, Source& source) {
+  return watch(fd, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, source);
+}
+
+Result<> KernelReactor::watch(int fd, std::uint32_t events, Source& source) {
+  epoll_event event{.events = events, .data = {.ptr = &source}};
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     if (errno == EPERM) {
       return fail(ErrorKind::kUnsupported, "this kind of file is always ready");

@@ -50,6 +50,9 @@ class KernelReactor final : public Reactor {
   // in the next turn. `source` must stay valid until remove(). kUnsupported: a kind of file that is
   // always ready (regular files); kOverloaded: out of kernel watches.
   Result<> add(int fd, Source& source);
+  // The same, for reading only, of a descriptor that other reactors watch too: what is ready wakes
+  // one of them, not all.
+  Result<> add_shared(int fd, Source& source);
   // Before `fd` is closed. `source` is not called any more.
   void remove(int fd) noexcept;
 
@@ -67,6 +70,7 @@ class KernelReactor final : public Reactor {
                 base::UniqueFd wake_event) noexcept;
 
  private:
+  Result<> watch(int fd, std::uint32_t events, Source& source);
   int timeout_ms() noexcept;
   void take_kernel_events() noexcept;
   void run_posted();

@@ -114,6 +114,9 @@ class Listener {
   // Stops listening: connections not accepted yet are refused; a waiting accept() ends with
   // kDisconnected. Idempotent.
   virtual void close() noexcept = 0;
+  // Looks for no new connections: accept() yields those that wait already and then ends with
+  // kDisconnected. Whoever else listens on the same socket gets the next ones.
+  virtual void finish() noexcept { close(); }
   // With the real port when port 0 was asked for.
   virtual SocketAddress local_address() const = 0;
   // Connections closed unserved for want of descriptors.

@@ -225,10 +225,14 @@ Http1Connection::Fill Http1Connection::try_fill() {
   return count > 0 ? Fill::kData : Fill::kEnd;
 }
 
+bool Http1Connection::idle_ends() const noexcept {
+  return context_.draining && context_.reactor.now() >= context_.idle_until;
+}
+
 // The same, for the main loop: an idle connection of a server that drains is at its end.
 Http1Connection::Fill Http1Connection::try_fill_now() {
   const Fill filled = try_fill();
-  return filled == Fill::kNothing && context_.draining && at_start() ? Fill::kEnd : filled;
+  return filled == Fill::kNothing && at_start() && idle_ends() ? Fill::kEnd : filled;
 }
 
 io::Task<Http1Connection::Fill> Http1Connection::fill(base::Duration allowance) {
@@ -361,7 +365,7 @@ bool Http1Connection::may_keep_alive() const noexcept {
 }
 
 void Http1Connection::drain() noexcept {
-  if (idle_) {
+  if (idle_ && idle_ends()) {
     close_idle();
   } else if (tunnel_ != nullptr) {
     tunnel_->drain();

@@ -46,7 +46,8 @@ class Http1Connection {
     idle_ = false;
     stream_->close();
   }
-  // The server drains: ends an idle connection at once, a tunnel at its next pause.
+  // The server drains: ends an idle connection at once, if it is its time, a tunnel at its next
+  // pause.
   void drain() noexcept;
   // Its place in the server's list.
   std::size_t list_index() const noexcept { return list_index_; }
@@ -74,6 +75,8 @@ class Http1Connection {
   io::Task<Fill> fill(base::Duration allowance);
   // Between requests, with nothing received of the next one.
   bool at_start() const noexcept { return input_.empty() && !in_content_; }
+  // The server drains, and does not wait for requests any more.
+  bool idle_ends() const noexcept;
   RateWatch& content_watch() noexcept;
 
   // For the exchange.

@@ -24,12 +24,13 @@ struct ShardContext {
   io::Reactor& reactor;
   app::HttpHandler& handler;
   HttpMetrics& metrics;
-  const HttpServerOptions options;
+  HttpServerOptions options;
   wire::CachedHttpDate date;
   HealthResponse health;
   RequestIds request_ids;
   BlockPool blocks;
   bool draining = false;
+  base::MonotonicTime idle_until{};  // while it drains: when idle connections are closed
 };
 
 }  // namespace selvedge::gateway::internal

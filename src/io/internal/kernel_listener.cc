@@ -57,10 +57,12 @@ AcceptFailure classify(int error_number) noexcept {
 }  // namespace
 
 Result<std::unique_ptr<Listener>> KernelListener::create(KernelReactor& reactor, base::UniqueFd fd,
-                                                         std::string path_to_remove) {
+                                                         Options options) {
   auto listener = std::make_unique<KernelListener>(Private(), reactor, std::move(fd),
-                                                   std::move(path_to_remove));
-  SELVEDGE_TRY_VOID(reactor.add(listener->fd_.get(), *listener));
+                                                   std::move(options.path_to_remove));
+  const int number = listener->fd_.get();
+  SELVEDGE_TRY_VOID(options.shared ? reactor.add_shared(number, *listener)
+                                   : reactor.add(number, *listener));
   return listener;
 }
 
@@ -108,6 +110,9 @@ Result<std::unique_ptr<Stream>> KernelListener::try_accept() {
   if (!acceptable_.is_set() || !reactor_.spend_inline_operation()) {
     return nullptr;
   }
+  if (finishing_ == 0) {
+    release_descriptor();
+  }
   if (!fd_) {
     return fail(ErrorKind::kDisconnected, "the listener is closed");
   }
@@ -119,6 +124,9 @@ Result<std::unique_ptr<Stream>> KernelListener::try_accept() {
     base::UniqueFd connection(
         ::accept4(fd_.get(), peer.data(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (connection) {
+      if (finishing_.has_value()) {
+        --*finishing_;
+      }
       return std::make_unique<KernelStream>(reactor_, std::move(connection),
                                             peer.to_socket_address(),
                                             KernelStream::State::kConnected);
@@ -126,6 +134,10 @@ Result<std::unique_ptr<Stream>> KernelListener::try_accept() {
     const int error_number = errno;
     switch (classify(error_number)) {
       case AcceptFailure::kNone:
+        if (finishing_.has_value()) {
+          release_descriptor();
+          return fail(ErrorKind::kDisconnected, "the listener is closed");
+        }
         acceptable_.reset();
         return nullptr;
       case AcceptFailure::kConnection:
@@ -154,6 +166,16 @@ void KernelListener::close() noexcept {
   release_descriptor();
   retry_timer_.cancel();
   acceptable_.set();
+}
+
+void KernelListener::finish() noexcept {
+  if (fd_ && !finishing_.has_value()) {
+    // From here on the kernel wakes the others that share the socket, so none of what comes waits
+    // for us.
+    reactor_.remove(fd_.get());
+    finishing_ = kFinishedMax;
+    acceptable_.set();
+  }
 }
 
 SocketAddress KernelListener::local_address() const { return local_address_of(fd_.get()); }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/unique_fd.h"
@@ -19,14 +20,22 @@ class KernelListener final : public Listener, private KernelReactor::Source {
   // The pause after an error that only time can heal (kernel memory).
   static constexpr base::Duration kRetryPause = std::chrono::milliseconds(20);
 
-  // `fd` listens and is non-blocking. `path_to_remove`: of a unix socket, else empty.
+  // Connections that are taken after finish(), at most: as many as may wait at once.
+  static constexpr int kFinishedMax = 4096;
+
+  struct Options {
+    std::string path_to_remove;  // of a unix socket, else empty
+    bool shared = false;         // with other reactors
+  };
+  // `fd` listens and is non-blocking.
   static Result<std::unique_ptr<Listener>> create(KernelReactor& reactor, base::UniqueFd fd,
-                                                  std::string path_to_remove);
+                                                  Options options);
   ~KernelListener() override;
 
   Result<std::unique_ptr<Stream>> try_accept() override;
   Event& acceptable() noexcept override { return acceptable_; }
   void close() noexcept override;
+  void finish() noexcept override;
   SocketAddress local_address() const override;
   std::uint64_t shed_count() const noexcept override { return shed_count_; }
 
@@ -60,6 +69,7 @@ class KernelListener final : public Listener, private KernelReactor::Source {
   base::UniqueFd reserve_;
   std::string path_to_remove_;
   std::uint64_t shed_count_ = 0;
+  std::optional<int> finishing_;  // how many more
   Event acceptable_;
   RetryTimer retry_timer_;
 };
