@@ -82,7 +82,11 @@ std::string to_json(const ActiveRecord& record) {
   for (const VersionWeight& entry : record.versions) {
     versions.push_back({{"version", entry.version}, {"weight", entry.weight}});
   }
-  return json_text({{"versions", std::move(versions)}});
+  nlohmann::json root{{"versions", std::move(versions)}};
+  if (!record.retiring.empty()) {
+    root["retiring"] = record.retiring;
+  }
+  return json_text(root);
 }
 
 Result<ActiveRecord> parse_active_record(std::string_view json) {
@@ -96,6 +100,10 @@ Result<ActiveRecord> parse_active_record(std::string_view json) {
     SELVEDGE_TRY(const auto weight, entry.optional_integer("weight", kWeightMax));
     made.weight = static_cast<std::uint32_t>(weight.value_or(1));
     record.versions.push_back(made);
+  }
+  SELVEDGE_TRY(record.retiring, root.integers("retiring", kVersionMax));
+  if (record.retiring.size() > kRetiringMax) {
+    return fail(ErrorKind::kInvalid, "active.retiring is too long");
   }
   SELVEDGE_TRY_VOID(validate(record));
   return record;

@@ -5,6 +5,7 @@
 //   apps/<app>/versions/<number>      a VersionRecord, written once
 //   apps/<app>/active                 an ActiveRecord, changed by compare-and-swap
 //   domains/<name>                    a DomainRecord
+//   uses, collection                  what deploys count on, and who collects (blob_uses.h)
 //   changes                           a ChangeRecord: what nodes ask for to learn of all others
 // The readers are strict, since anyone who can write to the store may have written them.
 
@@ -27,6 +28,7 @@ namespace selvedge::app {
 using VersionNumber = std::uint64_t;
 inline constexpr VersionNumber kVersionMax = 999'999'999;
 inline constexpr std::size_t kActiveVersionsMax = 16;
+inline constexpr std::size_t kRetiringMax = 256;
 inline constexpr std::uint32_t kWeightMax = 1'000'000;
 inline constexpr std::size_t kChangesMax = 256;
 inline constexpr std::size_t kRecordBytesMax = std::size_t{1} << 20;
@@ -51,6 +53,8 @@ struct VersionWeight {
 // Which versions requests go to. Each version once; at least one.
 struct ActiveRecord {
   std::vector<VersionWeight> versions;
+  // Old versions that are being removed: they cannot be chosen any more. Ascending.
+  std::vector<VersionNumber> retiring = {};
   friend bool operator==(const ActiveRecord&, const ActiveRecord&) = default;
 };
 // Invalid: a sentence, when `record` does not hold what it must.

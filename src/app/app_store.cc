@@ -4,12 +4,15 @@
 #include <charconv>
 #include <chrono>
 
+#include "app/blob_uses.h"
+#include "app/internal/store_listing.h"
 #include "base/bytes.h"
 #include "base/format.h"
 
 namespace selvedge::app {
 namespace {
 
+using internal::for_each_entry;
 using store::Key;
 using store::Precondition;
 
@@ -35,19 +38,6 @@ Result<Key> domain_key(std::string_view domain) {
 }
 Result<Key> changes_key() { return Key::parse("changes"); }
 
-// nullopt when the key is of another form.
-std::optional<VersionNumber> number_of(const Key& key) {
-  const std::string_view text = key.text();
-  const std::string_view digits = text.substr(text.rfind('/') + 1);
-  VersionNumber number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc() || end != digits.data() + digits.size() || number == 0 ||
-      number > kVersionMax) {
-    return std::nullopt;
-  }
-  return number;
-}
-
 // A malformed document is the store's fault, not the reader's.
 template <class T>
 Result<T> in_store(Result<T> parsed, const Key& key) {
@@ -69,23 +59,19 @@ Precondition unchanged(const std::optional<store::Object>& found) {
   return found.has_value() ? Precondition::matches(found->revision) : Precondition::absent();
 }
 
-// Calls `visit` with every key below `folder`.
-template <class Visit>
-Result<> for_each_key(store::Store& from, const Key& folder, Visit visit) {
-  store::ListOptions options{.folder = folder};
-  for (;;) {
-    SELVEDGE_TRY(store::ListPage page, from.list(options));
-    for (const store::ListEntry& entry : page.entries) {
-      SELVEDGE_TRY_VOID(visit(entry.key));
-    }
-    if (!page.more || page.entries.empty()) {
-      return {};
-    }
-    options.start_after = page.entries.back().key;
-  }
-}
-
 }  // namespace
+
+std::optional<VersionNumber> version_number_of(const Key& key) {
+  const std::string_view text = key.text();
+  const std::string_view digits = text.substr(text.rfind('/') + 1);
+  VersionNumber number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size() || number == 0 ||
+      number > kVersionMax) {
+    return std::nullopt;
+  }
+  return number;
+}
 
 Result<std::optional<store::Object>> AppStore::find(const Key& key) {
   auto object = store_.get(key, kRecordBytesMax);
@@ -99,7 +85,33 @@ Result<std::optional<store::Object>> AppStore::find(const Key& key) {
   return std::optional<store::Object>(*std::move(object));
 }
 
+Result<std::vector<crypto::Blake3Hash>> AppStore::missing_blobs(
+    const std::vector<crypto::Blake3Hash>& hashes) {
+  SELVEDGE_TRY_VOID(use_blobs(store_, pause_, hashes));
+  std::vector<crypto::Blake3Hash> missing;
+  for (const crypto::Blake3Hash& hash : hashes) {
+    SELVEDGE_TRY(const bool there, store_.has_blob(hash));
+    if (!there) {
+      missing.push_back(hash);
+    }
+  }
+  return missing;
+}
+
+Result<> AppStore::put_blob_file(const crypto::Blake3Hash& hash,
+                                 const std::filesystem::path& path) {
+  SELVEDGE_TRY_VOID(use_blobs(store_, pause_, {hash}));
+  SELVEDGE_TRY_VOID(store_.put_blob_file(path));
+  return {};
+}
+
 Result<crypto::Blake3Hash> AppStore::put_image(const PackageImage& image) {
+  const std::string json = to_json(image);
+  std::vector<crypto::Blake3Hash> used{crypto::blake3(base::as_bytes(json))};
+  for (const BlobReference& blob : blobs_of(image)) {
+    used.push_back(blob.hash);
+  }
+  SELVEDGE_TRY_VOID(use_blobs(store_, pause_, std::move(used)));
   for (const BlobReference& blob : blobs_of(image)) {
     SELVEDGE_TRY(const auto bytes, store_.find_blob(blob.hash));
     if (bytes != blob.bytes) {
@@ -107,7 +119,7 @@ Result<crypto::Blake3Hash> AppStore::put_image(const PackageImage& image) {
                          blob.hash.hex());
     }
   }
-  return store_.put_blob(base::as_bytes(to_json(image)));
+  return store_.put_blob(base::as_bytes(json));
 }
 
 Result<PackageImage> AppStore::image(const crypto::Blake3Hash& identity) {
@@ -161,8 +173,8 @@ Result<VersionRecord> AppStore::version(const std::string& app, VersionNumber nu
 Result<std::vector<VersionNumber>> AppStore::versions(const std::string& app) {
   SELVEDGE_TRY(const Key folder, versions_key(app));
   std::vector<VersionNumber> numbers;
-  SELVEDGE_TRY_VOID(for_each_key(store_, folder, [&numbers](const Key& key) -> Result<> {
-    if (const auto number = number_of(key)) {
+  SELVEDGE_TRY_VOID(for_each_entry(store_, folder, [&numbers](const store::ListEntry& entry) -> Result<> {
+    if (const auto number = version_number_of(entry.key)) {
       numbers.push_back(*number);
     }
     return {};
@@ -183,18 +195,29 @@ Result<std::optional<ActiveRecord>> AppStore::active(const std::string& app) {
 Result<> AppStore::activate(const std::string& app, const ActiveRecord& record,
                             const std::optional<ActiveRecord>& seen) {
   SELVEDGE_TRY_VOID(validate(record));
-  for (const VersionWeight& entry : record.versions) {
-    SELVEDGE_TRY_VOID(version(app, entry.version));
-  }
   SELVEDGE_TRY(const Key key, active_key(app));
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    const std::uint64_t stale_reads = stale_reads_;
     SELVEDGE_TRY(const auto found, find(key));
-    if (seen.has_value() && current_choice(found) != *seen) {
+    const ActiveRecord current = current_choice(found);
+    // After `found` was read: what is written down as going is still there then.
+    for (const VersionWeight& entry : record.versions) {
+      SELVEDGE_TRY_VOID(version(app, entry.version));
+      if (std::ranges::find(current.retiring, entry.version) != current.retiring.end()) {
+        return fail_format(ErrorKind::kNotFound, "{} has no version {}: it is old and being removed",
+                           app, entry.version);
+      }
+    }
+    if (seen.has_value() && current.versions != seen->versions) {
       return fail_format(ErrorKind::kConflict,
                          "somebody else changed the active versions of {} meanwhile; look again",
                          app);
     }
-    const auto written = store_.put(key, base::as_bytes(to_json(record)), unchanged(found));
+    if (stale_reads != stale_reads_) {
+      return fail(ErrorKind::kDisconnected, "the store does not answer");
+    }
+    const ActiveRecord wanted{.versions = record.versions, .retiring = current.retiring};
+    const auto written = store_.put(key, base::as_bytes(to_json(wanted)), unchanged(found));
     if (written.has_value()) {
       return announce(app);
     }
@@ -209,8 +232,8 @@ Result<> AppStore::activate(const std::string& app, const ActiveRecord& record,
 Result<std::vector<std::string>> AppStore::apps() {
   SELVEDGE_TRY(const Key folder, Key::parse(kApps));
   std::vector<std::string> names;
-  SELVEDGE_TRY_VOID(for_each_key(store_, folder, [&names](const Key& key) -> Result<> {
-    std::string_view rest(key.text());
+  SELVEDGE_TRY_VOID(for_each_entry(store_, folder, [&names](const store::ListEntry& entry) -> Result<> {
+    std::string_view rest(entry.key.text());
     rest.remove_prefix(kApps.size() + 1);
     const std::string_view name = rest.substr(0, rest.find('/'));
     if (rest.substr(name.size()).starts_with("/versions/") && is_app_name(name) &&
@@ -243,8 +266,8 @@ Result<> AppStore::remove_app(const std::string& app) {
 
 Result<> AppStore::remove_domains(const std::string& app) {
   SELVEDGE_TRY(const Key folder, Key::parse(kDomains));
-  return for_each_key(store_, folder, [this, &app](const Key& key) -> Result<> {
-    SELVEDGE_TRY(const auto found, find(key));
+  return for_each_entry(store_, folder, [this, &app](const store::ListEntry& entry) -> Result<> {
+    SELVEDGE_TRY(const auto found, find(entry.key));
     if (!found.has_value()) {
       return {};
     }
@@ -252,7 +275,7 @@ Result<> AppStore::remove_domains(const std::string& app) {
     if (!record.has_value() || record->app != app) {
       return {};
     }
-    return store_.remove(key, Precondition::matches(found->revision));
+    return store_.remove(entry.key, Precondition::matches(found->revision));
   });
 }
 

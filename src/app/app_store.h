@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,20 +20,35 @@
 #include "app/package_image.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "store/pause.h"
 #include "store/store.h"
 
 namespace selvedge::app {
 
+// The version that this key is of; nullopt when its last segment is no number.
+std::optional<VersionNumber> version_number_of(const store::Key& key);
+
 class AppStore {
  public:
-  // Both outlive this.
+  // All outlive this. `pause`: for waiting while a collection removes what a deploy needs; without
+  // it that is an error.
   AppStore(store::Store& store [[clang::lifetimebound]],
-           const base::Clock& clock [[clang::lifetimebound]]) noexcept
-      : store_(store), clock_(clock) {}
+           const base::Clock& clock [[clang::lifetimebound]],
+           store::Pause* pause = nullptr) noexcept
+      : store_(store), clock_(clock), pause_(pause) {}
 
   store::Store& blobs() noexcept [[clang::lifetimebound]] { return store_; }
 
+  // Which of these blobs the store does not have. The others stay for a day: no collection removes
+  // what a deploy has asked for.
+  Result<std::vector<crypto::Blake3Hash>> missing_blobs(
+      const std::vector<crypto::Blake3Hash>& hashes);
+  // Adds a blob; it stays for a day, or as long as a version needs it.
+  Result<> put_blob_file(const crypto::Blake3Hash& hash, const std::filesystem::path& path);
+
   // Publishes the description of a package whose blobs are there; kNotFound names one that is not.
+  // Whoever makes a version of it calls this right before: from here on, for a while, no collection
+  // removes what it needs.
   Result<crypto::Blake3Hash> put_image(const PackageImage& image);
   Result<PackageImage> image(const crypto::Blake3Hash& identity);
 
@@ -46,7 +62,8 @@ class AppStore {
 
   // Which versions requests go to; nullopt: none, or no such app.
   Result<std::optional<ActiveRecord>> active(const std::string& app);
-  // Replaces the choice. kNotFound when one of the versions does not exist; kConflict when somebody
+  // Replaces the choice. kNotFound when one of the versions does not exist, or is being removed
+  // because it is old; kConflict when somebody
   // else changed it since `seen` (nullopt: whatever it is; no versions: none was active).
   Result<> activate(const std::string& app, const ActiveRecord& record,
                     const std::optional<ActiveRecord>& seen = std::nullopt);
@@ -84,6 +101,7 @@ class AppStore {
 
   store::Store& store_;
   const base::Clock& clock_;
+  store::Pause* pause_;
   std::atomic<std::uint64_t> stale_reads_ = 0;
 };
 

@@ -150,6 +150,23 @@ Result<std::vector<std::string>> JsonObject::texts(std::string_view key) const {
   return values;
 }
 
+Result<std::vector<std::uint64_t>> JsonObject::integers(std::string_view key,
+                                                        std::uint64_t max) const {
+  SELVEDGE_TRY(const nlohmann::json* const items, array(key));
+  std::vector<std::uint64_t> values;
+  if (items != nullptr) {
+    for (const nlohmann::json& item : *items) {
+      const auto* const number = item.get_ptr<const nlohmann::json::number_unsigned_t*>();
+      if (number == nullptr || *number > max) {
+        return fail_format(ErrorKind::kInvalid, "every item of {} must be an integer up to {}",
+                           path_of(key), max);
+      }
+      values.push_back(*number);
+    }
+  }
+  return values;
+}
+
 Result<std::vector<JsonObject>> JsonObject::objects(std::string_view key) const {
   SELVEDGE_TRY(const nlohmann::json* const items, array(key));
   std::vector<JsonObject> values;

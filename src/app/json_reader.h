@@ -48,6 +48,8 @@ class JsonObject {
   Result<crypto::Blake3Hash> hash(std::string_view key) const;
   // Absent: empty.
   Result<std::vector<std::string>> texts(std::string_view key) const;
+  // Absent: empty.
+  Result<std::vector<std::uint64_t>> integers(std::string_view key, std::uint64_t max) const;
   Result<std::vector<JsonObject>> objects(std::string_view key) const;
   // Pairs of name and value, as arrays of two texts: their order counts.
   Result<Environment> environment(std::string_view key) const;

@@ -67,13 +67,15 @@ io::Task<> AdminApi::missing_blobs(app::HttpExchange& exchange) {
   SELVEDGE_CO_TRY(auto missing,
                   co_await in_store([&store = options_.store,
                                      hashes = std::move(hashes)]() -> Result<nlohmann::json> {
-                    nlohmann::json list = nlohmann::json::array();
+                    std::vector<crypto::Blake3Hash> wanted;
                     for (const std::string& hex : hashes) {
                       SELVEDGE_TRY(const auto hash, crypto::Blake3Hash::from_hex(hex));
-                      SELVEDGE_TRY(const bool there, store.blobs().has_blob(hash));
-                      if (!there) {
-                        list.push_back(hex);
-                      }
+                      wanted.push_back(hash);
+                    }
+                    SELVEDGE_TRY(const auto absent, store.missing_blobs(wanted));
+                    nlohmann::json list = nlohmann::json::array();
+                    for (const crypto::Blake3Hash& hash : absent) {
+                      list.push_back(hash.hex());
                     }
                     return list;
                   }));
@@ -110,8 +112,7 @@ io::Task<> AdminApi::put_blob(app::HttpExchange& exchange, std::string hex) {
     if (file->hash() != hash) {
       return fail_format(ErrorKind::kInvalid, "what was sent is not the blob {}", hash.hex());
     }
-    SELVEDGE_TRY_VOID(store.blobs().put_blob_file(file->path()));
-    return {};
+    return store.put_blob_file(hash, file->path());
   }));
   co_return co_await answer_empty(exchange);
 }

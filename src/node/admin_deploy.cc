@@ -111,17 +111,20 @@ io::Task<app::VersionRecord> AdminApi::publish(app::HttpExchange& exchange, std:
                   co_await in_store([&store = options_.store, image = request.image] {
                     return store.put_image(image);
                   }));
+  const app::PackageImage image = request.image;
   for (const std::string& warning : request.config.warnings) {
     SELVEDGE_CO_TRY_VOID(co_await write_line(exchange, {{"warning", warning}}));
   }
   SELVEDGE_CO_TRY_VOID(co_await prepare(exchange, std::move(request.image)));
   SELVEDGE_CO_TRY(
       auto record,
-      co_await in_store([&store = options_.store, app, package,
+      co_await in_store([&store = options_.store, app, package, image,
                          config = std::move(request.config_text),
                          domains = std::move(request.config.domains),
                          activate = request.activate]() mutable -> Result<app::VersionRecord> {
         SELVEDGE_TRY_VOID(store.claim_domains(app, domains));
+        // Once more: compiling may have taken long, and what is used is kept for a while only.
+        SELVEDGE_TRY_VOID(store.put_image(image));
         SELVEDGE_TRY(auto made, store.create_version(app, package, std::move(config)));
         if (activate) {
           SELVEDGE_TRY_VOID(

@@ -229,10 +229,11 @@ Result<ListPage> CachedStore::list(const ListOptions& options) {
   return *std::move(page);
 }
 
+Result<std::size_t> CachedStore::remove_unfinished(std::int64_t before) {
+  return backend_.remove_unfinished(before);
+}
+
 Result<std::optional<std::uint64_t>> CachedStore::find_blob(const BlobHash& hash) {
-  if (const auto opened = find_verified(hash)) {
-    return opened->size;
-  }
   if (!should_ask()) {
     return fail(unreachable(fmt::format("the blob {}", hash.hex())));
   }

@@ -55,7 +55,10 @@ class CachedStore final : public Store, public BlobFiles {
   Result<> remove(const Key& key, const Precondition& precondition) override;
   // The page that this node saw last for the same options, while the store is not reachable.
   Result<ListPage> list(const ListOptions& options) override;
+  Result<std::size_t> remove_unfinished(std::int64_t before) override;
 
+  // Whether the store has it: a copy here says nothing about that, since a collection may have
+  // removed it there.
   Result<std::optional<std::uint64_t>> find_blob(const BlobHash& hash) override;
   Result<> write_blob(BlobSource& source) override;
   Result<> read_blob(const BlobHash& hash, std::uint64_t bytes_max, BlobSink& sink) override;

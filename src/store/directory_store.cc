@@ -191,6 +191,10 @@ Result<ListPage> DirectoryStore::list(const ListOptions& options) {
   return internal::list_directory(options_.root, options, kFolderEntriesMax);
 }
 
+Result<std::size_t> DirectoryStore::remove_unfinished(std::int64_t /*before*/) {
+  return internal::TemporaryFile::remove_abandoned(options_.root / kNewFolder);
+}
+
 Result<std::optional<std::uint64_t>> DirectoryStore::find_blob(const BlobHash& hash) {
   SELVEDGE_TRY(const auto opened, internal::open_file(path_of(blob_key(hash))));
   if (!opened) {

@@ -53,6 +53,8 @@ class DirectoryStore final : public Store, public BlobFiles {
                        const Precondition& precondition) override;
   Result<> remove(const Key& key, const Precondition& precondition) override;
   Result<ListPage> list(const ListOptions& options) override;
+  // Their writers' locks tell what is abandoned, whatever its age.
+  Result<std::size_t> remove_unfinished(std::int64_t before) override;
 
   Result<std::optional<std::uint64_t>> find_blob(const BlobHash& hash) override;
   Result<> write_blob(BlobSource& source) override;

@@ -287,8 +287,10 @@ Result<ListPage> S3Store::list(const ListOptions& options) {
       auto key = Key::parse(entry.key);
       if (key && key->is_below(options.folder.text())) {
         const bool is_blob = key->is_below(kBlobFolder);
-        page.entries.push_back(
-            {.key = *std::move(key), .revision = Revision(is_blob ? std::string() : entry.etag)});
+        page.entries.push_back({.key = *std::move(key),
+                                .revision = Revision(is_blob ? std::string() : entry.etag),
+                                .bytes = entry.bytes,
+                                .written = entry.written});
       }
     }
     page.more = listed.truncated;
@@ -298,6 +300,10 @@ Result<ListPage> S3Store::list(const ListOptions& options) {
   }
   return fail_format(ErrorKind::kOverloaded, "{} is full of foreign objects below `{}`",
                      impl_->client().name_of(""), options.folder.text());
+}
+
+Result<std::size_t> S3Store::remove_unfinished(std::int64_t before) {
+  return internal::abort_uploads(impl_->client(), before);
 }
 
 Result<std::optional<std::uint64_t>> S3Store::find_blob(const BlobHash& hash) {

@@ -83,6 +83,8 @@ class S3Store final : public Store {
                        const Precondition& precondition) override;
   Result<> remove(const Key& key, const Precondition& precondition) override;
   Result<ListPage> list(const ListOptions& options) override;
+  // Uploads in parts, of blobs: up to a page of them.
+  Result<std::size_t> remove_unfinished(std::int64_t before) override;
 
   Result<std::optional<std::uint64_t>> find_blob(const BlobHash& hash) override;
   Result<> write_blob(BlobSource& source) override;

@@ -92,6 +92,12 @@ struct ListEntry {
   Key key;
   // Empty for blobs, which have only one.
   Revision revision;
+  // What it takes in the store.
+  std::uint64_t bytes = 0;
+  // When it was written last, in seconds since 1970, by the clock of the store and not of a node:
+  // two times of one store can be compared. nullopt where the store does not say, and in a page
+  // that a node has seen before.
+  std::optional<std::int64_t> written = std::nullopt;
 };
 
 struct ListPage {
@@ -122,6 +128,9 @@ class Store {
   // With any(): also succeeds when there was none, and removes blobs too. Not with absent().
   virtual Result<> remove(const Key& key, const Precondition& precondition) = 0;
   virtual Result<ListPage> list(const ListOptions& options) = 0;
+  // Removes what writers left unfinished when they died: never what is being written. Where only
+  // time can tell the two apart, what was begun before `before` (as ListEntry::written). How many.
+  virtual Result<std::size_t> remove_unfinished(std::int64_t /*before*/) { return 0; }
 
   // Blobs.
 

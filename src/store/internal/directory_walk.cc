@@ -52,16 +52,25 @@ Result<std::vector<std::string>> read_names(const std::filesystem::path& folder,
   return names;
 }
 
-// The first bytes of the file `path`, kFrameHeadBytes when it is a document; nullopt when there is
-// no such file.
-Result<std::optional<std::vector<std::byte>>> read_head(const std::filesystem::path& path) {
+struct FileHead {
+  // kFrameHeadBytes of them when it is a document.
+  std::vector<std::byte> bytes;
+  struct stat status;
+};
+
+// The first `bytes_max` bytes of the file `path`; nullopt when there is no such file.
+Result<std::optional<FileHead>> read_head(const std::filesystem::path& path,
+                                          std::size_t bytes_max) {
   SELVEDGE_TRY(const auto opened, open_file(path));
   if (!opened) {
     return std::nullopt;
   }
-  std::vector<std::byte> head(kFrameHeadBytes);
-  SELVEDGE_TRY(const std::size_t count, read_full(opened->file.get(), head, path.native()));
-  head.resize(count);
+  FileHead head{.bytes = std::vector<std::byte>(bytes_max), .status = {}};
+  if (::fstat(opened->file.get(), &head.status) != 0) {
+    return fail(system_error(errno, path.native()));
+  }
+  SELVEDGE_TRY(const std::size_t count, read_full(opened->file.get(), head.bytes, path.native()));
+  head.bytes.resize(count);
   return head;
 }
 
@@ -104,20 +113,23 @@ class Walk {
     if (!key) {
       return {};  // deeper than keys are
     }
-    Revision revision{{}};
-    if (!key->is_below(kBlobFolder)) {
-      SELVEDGE_TRY(const auto head, read_head(root_ / path));
-      auto write_id = head ? parse_write_id(*head) : Result<std::string>();
-      if (!head || !write_id) {
-        return {};  // removed meanwhile, or a foreign file
-      }
-      revision = Revision(*std::move(write_id));
+    const bool is_blob = key->is_below(kBlobFolder);
+    SELVEDGE_TRY(const auto head, read_head(root_ / path, is_blob ? 0 : kFrameHeadBytes));
+    if (!head) {
+      return {};  // removed meanwhile
+    }
+    auto write_id = is_blob ? std::string() : parse_write_id(head->bytes);
+    if (!write_id) {
+      return {};  // a foreign file
     }
     if (page_.entries.size() == options_.limit) {
       page_.more = true;
       return {};
     }
-    page_.entries.push_back({.key = *std::move(key), .revision = std::move(revision)});
+    page_.entries.push_back({.key = *std::move(key),
+                             .revision = Revision(*std::move(write_id)),
+                             .bytes = static_cast<std::uint64_t>(head->status.st_size),
+                             .written = head->status.st_mtim.tv_sec});
     return {};
   }
 
@@ -130,11 +142,11 @@ class Walk {
 }  // namespace
 
 Result<std::optional<Revision>> read_revision(const std::filesystem::path& path) {
-  SELVEDGE_TRY(const auto head, read_head(path));
+  SELVEDGE_TRY(const auto head, read_head(path, kFrameHeadBytes));
   if (!head) {
     return std::nullopt;
   }
-  auto write_id = parse_write_id(*head);
+  auto write_id = parse_write_id(head->bytes);
   if (!write_id) {
     return fail(std::move(write_id).error().with_context(path.native()));
   }

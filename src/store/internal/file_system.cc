@@ -164,20 +164,22 @@ Result<TemporaryFile> TemporaryFile::create(std::string pattern) {
   return fail_format(ErrorKind::kInternal, "{}: no temporary file can be kept there", pattern);
 }
 
-void TemporaryFile::remove_abandoned(const std::filesystem::path& folder) {
+std::size_t TemporaryFile::remove_abandoned(const std::filesystem::path& folder) {
+  std::size_t removed = 0;
   const std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(folder.c_str()), &::closedir);
   while (entries != nullptr) {
     // readdir(3) is safe while each stream has one thread.
     const dirent* entry = ::readdir(entries.get());
     if (entry == nullptr) {
-      return;
+      break;
     }
     const std::filesystem::path path = folder / static_cast<const char*>(entry->d_name);
     const base::UniqueFd file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (file && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) {
-      ::unlink(path.c_str());
+      removed += ::unlink(path.c_str()) == 0 ? 1 : 0;
     }
   }
+  return removed;
 }
 
 TemporaryFile::TemporaryFile(TemporaryFile&& other) noexcept

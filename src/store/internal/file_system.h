@@ -47,8 +47,8 @@ class TemporaryFile final : public BlobSink {
  public:
   // `pattern`: a path that ends with XXXXXX.
   static Result<TemporaryFile> create(std::string pattern);
-  // Removes the temporary files in `folder` whose processes have ended.
-  static void remove_abandoned(const std::filesystem::path& folder);
+  // Removes the temporary files in `folder` whose processes have ended; how many.
+  static std::size_t remove_abandoned(const std::filesystem::path& folder);
 
   TemporaryFile(TemporaryFile&& other) noexcept;
   TemporaryFile& operator=(TemporaryFile&&) = delete;

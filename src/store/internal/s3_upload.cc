@@ -13,6 +13,8 @@ namespace selvedge::store::internal {
 namespace {
 
 constexpr std::uint64_t kAnswerBytesMax = std::uint64_t{64} << 10;
+// A page of 1,000 uploads with their names and numbers.
+constexpr std::uint64_t kUploadsBytesMax = std::uint64_t{8} << 20;
 
 // One blob on its way, in parts.
 class MultipartUpload {
@@ -127,6 +129,32 @@ Result<> upload_blob(S3Client& client, BlobSource& source, std::size_t part_byte
     upload.abort();
   }
   return done;
+}
+
+Result<std::size_t> abort_uploads(S3Client& client, std::int64_t before) {
+  const std::string prefix(fmt::format("{}/", kBlobFolder));
+  const S3Request request{
+      .method = "GET",
+      .query = {{"encoding-type", "url"}, {"prefix", prefix}, {"uploads", ""}},
+      .answer_bytes_max = kUploadsBytesMax};
+  SELVEDGE_TRY(const S3Answer answer, client.perform(request));
+  if (!answer.is_success()) {
+    return fail(client.error_of(request, answer));
+  }
+  SELVEDGE_TRY(const auto uploads, parse_uploads_answer(answer.content));
+  std::size_t aborted = 0;
+  for (const S3Upload& upload : uploads) {
+    if (upload.begun < before && upload.key.starts_with(prefix)) {
+      const S3Request removal{
+          .method = "DELETE", .key = upload.key, .query = {{"uploadId", upload.id}}};
+      SELVEDGE_TRY(const S3Answer removed, client.perform(removal));
+      if (!removed.is_success() && removed.status != 404) {
+        return fail(client.error_of(removal, removed));
+      }
+      ++aborted;
+    }
+  }
+  return aborted;
 }
 
 }  // namespace selvedge::store::internal

@@ -62,6 +62,9 @@ class OwningCachedStore final : public Store {
     return cached_->remove(name, precondition);
   }
   Result<ListPage> list(const ListOptions& options) override { return cached_->list(options); }
+  Result<std::size_t> remove_unfinished(std::int64_t before) override {
+    return cached_->remove_unfinished(before);
+  }
   Result<std::optional<std::uint64_t>> find_blob(const BlobHash& hash) override {
     return cached_->find_blob(hash);
   }
