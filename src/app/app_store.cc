@@ -4,6 +4,7 @@
 #include <charconv>
 #include <chrono>
 
+#include "app/job_store.h"
 #include "base/bytes.h"
 #include "base/format.h"
 
@@ -186,6 +187,7 @@ Result<> AppStore::activate(const std::string& app, const ActiveRecord& record,
   for (const VersionWeight& entry : record.versions) {
     SELVEDGE_TRY_VOID(version(app, entry.version));
   }
+  SELVEDGE_TRY_VOID(JobStore(*this).prepare(app, record));
   SELVEDGE_TRY(const Key key, active_key(app));
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     SELVEDGE_TRY(const auto found, find(key));
@@ -196,6 +198,7 @@ Result<> AppStore::activate(const std::string& app, const ActiveRecord& record,
     }
     const auto written = store_.put(key, base::as_bytes(to_json(record)), unchanged(found));
     if (written.has_value()) {
+      SELVEDGE_TRY_VOID(JobStore(*this).settle(app));
       return announce(app);
     }
     if (written.error().kind() != ErrorKind::kConflict) {
@@ -233,6 +236,7 @@ Result<> AppStore::remove_app(const std::string& app) {
     }
   }
   SELVEDGE_TRY_VOID(store_.remove(active, Precondition::any()));
+  SELVEDGE_TRY_VOID(JobStore(*this).remove_app(app));
   SELVEDGE_TRY_VOID(remove_domains(app));
   for (const VersionNumber number : numbers) {
     SELVEDGE_TRY(const Key key, version_key(app, number));
