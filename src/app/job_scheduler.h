@@ -106,6 +106,9 @@ class JobScheduler {
                          std::string& attempted);
   io::Task<> wait(EntryPointer entry, std::uint64_t wakes, base::WallTime at,
                   base::MonotonicTime lease_end);
+  // nullopt: others changed it meanwhile.
+  io::Task<std::optional<JobStore::Stored>> claim_now(std::string app, VersionNumber version,
+                                                      const JobConfig& job);
   io::Task<> carry_out(ScheduledJob job, JobStore::Stored stored);
   io::Task<JobOutcome> attempt(const ScheduledJob& job);
   // Writes how it ended, for as long as the claim is this node's.
@@ -129,7 +132,7 @@ class JobScheduler {
   std::optional<store::Revision> index_revision_;
   std::set<std::string> index_;
   std::map<std::string, EntryPointer> entries_;
-  io::Event work_;      // notified
+  io::Event work_;       // notified
   io::TaskScope scope_;  // last: its tasks use the rest
 };
 

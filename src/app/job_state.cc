@@ -67,15 +67,10 @@ Result<JobRun> read_run(const JsonObject& object) {
 }
 
 nlohmann::json json_of(const JobClaim& claim) {
-  return {{"id", claim.id},
-          {"node", claim.node},
-          {"cause", to_string(claim.cause)},
-          {"version", claim.version},
-          {"due_ms", claim.due_ms},
-          {"started_ms", claim.started_ms},
-          {"attempt", claim.attempt},
-          {"takeovers", claim.takeovers},
-          {"lease_ms", claim.lease_ms}};
+  return {
+      {"id", claim.id},           {"node", claim.node},           {"cause", to_string(claim.cause)},
+      {"version", claim.version}, {"due_ms", claim.due_ms},       {"started_ms", claim.started_ms},
+      {"attempt", claim.attempt}, {"takeovers", claim.takeovers}, {"lease_ms", claim.lease_ms}};
 }
 
 nlohmann::json json_of(const JobRun& run) {
@@ -229,9 +224,9 @@ Result<JobState> parse_job_state(std::string_view json) {
 }
 
 std::uint64_t lease_of(const JobConfig& job, base::Duration pause) noexcept {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
-                                        pause + job.timeout + kJobLeaseMargin)
-                                        .count());
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(pause + job.timeout + kJobLeaseMargin)
+          .count());
 }
 
 JobStep next_step(JobState& state, const ScheduledJob& job, base::WallTime now, bool claim_ended,

@@ -1,8 +1,8 @@
 #pragma once
 
-// What the store holds about one job of one app: up to which time its runs are dealt with, who is at
-// one now, and how the last ones went. One document, changed by compare-and-swap only: of all nodes
-// that want to do the same run, one succeeds in writing its claim.
+// What the store holds about one job of one app: up to which time its runs are dealt with, who is
+// at one now, and how the last ones went. One document, changed by compare-and-swap only: of all
+// nodes that want to do the same run, one succeeds in writing its claim.
 //
 // A claim lasts for its lease, which others measure on their own monotonic clock from when they saw
 // it: neither a clock that steps nor one that is wrong ends a claim early. A run's time is never

@@ -3,8 +3,8 @@
 // The documents of jobs in the store:
 //   jobs                       the names of the apps whose active versions have jobs
 //   apps/<app>/jobs/<job>      a JobState
-// The first one spares nodes a look at every app. It may name an app that has none, for as long as a
-// change of it is under way; who reads it looks at the app.
+// The first one spares nodes a look at every app. It may name an app that has none, for as long as
+// a change of it is under way; who reads it looks at the app.
 //
 // All functions block; any thread. Errors are those of AppStore.
 

@@ -27,7 +27,8 @@ JobTimes::JobTimes(std::string_view app, const JobConfig& job)
       jitter_percent_min_(job.jitter_percent_min),
       jitter_percent_max_(job.jitter_percent_max) {
   if (const auto* const interval = std::get_if<JobInterval>(&trigger_.when)) {
-    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(interval->length);
+    const auto milliseconds =
+        std::chrono::duration_cast<std::chrono::milliseconds>(interval->length);
     phase_ = std::chrono::milliseconds(static_cast<std::int64_t>(
         hash_of(name_) % static_cast<std::uint64_t>(milliseconds.count())));
   }
@@ -39,7 +40,8 @@ std::optional<base::WallTime> JobTimes::next(base::WallTime after) const {
   }
   if (const auto* const interval = std::get_if<JobInterval>(&trigger_.when)) {
     const base::Duration since = after.time_since_epoch() - phase_;
-    const auto periods = since / interval->length - (since % interval->length < since.zero() ? 1 : 0);
+    const auto periods =
+        since / interval->length - (since % interval->length < since.zero() ? 1 : 0);
     return base::WallTime(phase_ + (periods + 1) * interval->length);
   }
   return std::nullopt;
@@ -54,9 +56,8 @@ base::WallTime JobTimes::start_of(base::WallTime due) const {
   constexpr std::int64_t kPartsPerPercent = kParts / 100;
   const std::int64_t least = jitter_percent_min_ * kPartsPerPercent;
   const std::int64_t range = jitter_percent_max_ * kPartsPerPercent - least;
-  const std::uint64_t point =
-      hash_of(fmt::format("{}/{}", name_, due.time_since_epoch().count())) %
-      static_cast<std::uint64_t>(range + 1);
+  const std::uint64_t point = hash_of(fmt::format("{}/{}", name_, due.time_since_epoch().count())) %
+                              static_cast<std::uint64_t>(range + 1);
   const std::int64_t parts = least + static_cast<std::int64_t>(point);
   // In milliseconds, so that years of nanoseconds do not overflow.
   const auto gap = std::chrono::duration_cast<std::chrono::milliseconds>(*following - due);

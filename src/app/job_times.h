@@ -1,7 +1,7 @@
 #pragma once
 
-// When one job of one app runs. Pure, and the same on every node: what looks random (the phase of an
-// interval, jitter) is a hash of names and times.
+// When one job of one app runs. Pure, and the same on every node: what looks random (the phase of
+// an interval, jitter) is a hash of names and times.
 
 #include <cstddef>
 #include <optional>
