@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/internal/check_reader.h"
 #include "app/internal/yaml_reader.h"
 #include "wasix/egress_policy.h"
 
@@ -15,8 +16,6 @@ using internal::YamlMap;
 constexpr std::size_t kDomainBytesMax = 253;
 constexpr std::size_t kLabelBytesMax = 63;
 constexpr std::size_t kConcurrencyMax = 10'000;
-constexpr std::uint64_t kMemoryBytesMin = std::uint64_t{64} << 10;
-constexpr std::uint64_t kMemoryBytesMax = std::uint64_t{4} << 30;
 
 bool is_label(std::string_view text) noexcept {
   const auto ordinary = [](char c) {
@@ -43,6 +42,8 @@ class AppConfigParser {
     SELVEDGE_TRY_VOID(capabilities(root));
     SELVEDGE_TRY_VOID(limits(root));
     SELVEDGE_TRY_VOID(network(root));
+    SELVEDGE_TRY(config_.health_checks, internal::read_health_checks(file_, root));
+    SELVEDGE_TRY(config_.jobs, internal::read_jobs(file_, root, config_.package));
     others(root);
     root.finish();
     return std::move(config_);
@@ -160,8 +161,8 @@ Result<> AppConfigParser::memory(YamlMap& capabilities) {
     return {};
   }
   SELVEDGE_TRY(config_.memory_bytes_max, memory->bytes("limit"));
-  if (config_.memory_bytes_max.has_value() && (*config_.memory_bytes_max < kMemoryBytesMin ||
-                                               *config_.memory_bytes_max > kMemoryBytesMax)) {
+  if (config_.memory_bytes_max.has_value() && (*config_.memory_bytes_max < kAppMemoryBytesMin ||
+                                               *config_.memory_bytes_max > kAppMemoryBytesMax)) {
     return fail_at(file_, *memory->find("limit"), ErrorKind::kInvalid,
                    "capabilities.memory.limit must be from 64KiB to 4GiB");
   }
@@ -217,8 +218,6 @@ void AppConfigParser::others(YamlMap& root) {
   root.without_effect("redirect", "the node does not serve HTTPS yet");
   root.without_effect("volumes", "there are no lasting volumes yet; what is written is lost");
   root.without_effect("scheduled_tasks", "write jobs instead");
-  root.without_effect("jobs", "jobs are not run yet");
-  root.without_effect("health_checks", "instances are restarted when they end, not probed yet");
 }
 
 }  // namespace

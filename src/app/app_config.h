@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "app/environment.h"
+#include "app/health_check_config.h"
+#include "app/job_config.h"
 #include "app/manifest.h"
 #include "base/clock.h"
 #include "base/result.h"
@@ -24,6 +26,8 @@ namespace selvedge::app {
 inline constexpr std::string_view kAppKind = "wasmer.io/App.v0";
 inline constexpr std::size_t kAppConfigBytesMax = std::size_t{256} * 1024;
 inline constexpr std::size_t kAppDomainsMax = 64;
+inline constexpr std::uint64_t kAppMemoryBytesMin = std::uint64_t{64} << 10;
+inline constexpr std::uint64_t kAppMemoryBytesMax = std::uint64_t{4} << 30;
 // A name is part of a host name's first label, with room for a version.
 inline constexpr std::size_t kAppNameBytesMax = 48;
 
@@ -58,6 +62,8 @@ struct AppConfig {
   std::optional<base::Duration> cpu_time_max;
   // Ours (network.egress): rules as of --net; empty: connects to nothing.
   std::vector<std::string> egress;
+  std::vector<HealthCheckConfig> health_checks;
+  std::vector<JobConfig> jobs;
   std::vector<std::string> unknown;  // dotted paths of keys that this version does not know
   std::vector<std::string> warnings;
 };

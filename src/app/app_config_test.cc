@@ -89,10 +89,9 @@ TEST(AppConfig, KeepsUnknownKeysAndNamesTheirLine) {
 TEST(AppConfig, WarnsOfWhatHasNoEffectHere) {
   for (const char* text :
        {"debug: true", "enable_email: true", "vault: v", "redirect: {force_https: true}",
-        "volumes: [{name: a, mount: /a}]", "jobs: []", "health_checks: []",
-        "capabilities: {runtime: {async_threads: true}}", "capabilities: {instaboot: {}}",
-        "capabilities: {database: {engine: mysql}}", "capabilities: {cdn_cache: {enabled: true}}",
-        "capabilities: {ssh: {enabled: true}}"}) {
+        "volumes: [{name: a, mount: /a}]", "capabilities: {runtime: {async_threads: true}}",
+        "capabilities: {instaboot: {}}", "capabilities: {database: {engine: mysql}}",
+        "capabilities: {cdn_cache: {enabled: true}}", "capabilities: {ssh: {enabled: true}}"}) {
     const AppConfig config = config_of(text);
     EXPECT_THAT(config.warnings, ElementsAre(HasSubstr("has no effect here"))) << text;
     EXPECT_THAT(config.unknown, IsEmpty()) << text;

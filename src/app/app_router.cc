@@ -35,6 +35,20 @@ io::Task<> AppRouter::handle(HttpExchange& exchange) {
   co_return co_await (*runner)->handle(exchange);
 }
 
+io::Task<> AppRouter::handle_version(HttpExchange& exchange, std::string app,
+                                     VersionNumber version) {
+  if (stopping_) {
+    co_return fail(ErrorKind::kDisconnected, "the node is shutting down");
+  }
+  SELVEDGE_CO_TRY(const RunnerPointer runner, co_await runner_of({std::move(app), version}));
+  co_return co_await runner->handle(exchange);
+}
+
+io::Task<> AppRouter::check_health(std::string app, VersionNumber version) {
+  SELVEDGE_CO_TRY(const RunnerPointer runner, co_await runner_of({std::move(app), version}));
+  co_return co_await runner->check_health();
+}
+
 io::Task<> AppRouter::answer_failure(HttpExchange& exchange, Error error) {
   const std::string_view host = exchange.request().host();
   switch (error.kind()) {

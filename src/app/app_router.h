@@ -66,6 +66,15 @@ class AppRouter final : public HttpHandler {
 
   io::Task<> handle(HttpExchange& exchange) override;
 
+  // The same for one version, whatever the host is; what a start fails with is an error.
+  io::Task<> handle_version(HttpExchange& exchange, std::string app, VersionNumber version);
+
+  // Starts the version, which is home here if its program listens, and waits until its health
+  // checks have passed. kInvalid: what did not pass; what a start fails with.
+  io::Task<> check_health(std::string app, VersionNumber version);
+
+  GuestShard& shard() noexcept [[clang::lifetimebound]] { return shard_; }
+
   // For another shard: a connection to the instance of a version that listens, which this shard is
   // home of. The stream is that of `peer`'s shard.
   io::Task<std::unique_ptr<io::Stream>> connect_for(io::Reactor& peer, std::string app,

@@ -6,6 +6,7 @@
 
 #include "app/blob_uses.h"
 #include "app/internal/store_listing.h"
+#include "app/job_store.h"
 #include "base/bytes.h"
 #include "base/format.h"
 
@@ -195,6 +196,7 @@ Result<std::optional<ActiveRecord>> AppStore::active(const std::string& app) {
 Result<> AppStore::activate(const std::string& app, const ActiveRecord& record,
                             const std::optional<ActiveRecord>& seen) {
   SELVEDGE_TRY_VOID(validate(record));
+  SELVEDGE_TRY_VOID(JobStore(*this).prepare(app, record));
   SELVEDGE_TRY(const Key key, active_key(app));
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     const std::uint64_t stale_reads = stale_reads_;
@@ -219,6 +221,7 @@ Result<> AppStore::activate(const std::string& app, const ActiveRecord& record,
     const ActiveRecord wanted{.versions = record.versions, .retiring = current.retiring};
     const auto written = store_.put(key, base::as_bytes(to_json(wanted)), unchanged(found));
     if (written.has_value()) {
+      SELVEDGE_TRY_VOID(JobStore(*this).settle(app));
       return announce(app);
     }
     if (written.error().kind() != ErrorKind::kConflict) {
@@ -256,6 +259,7 @@ Result<> AppStore::remove_app(const std::string& app) {
     }
   }
   SELVEDGE_TRY_VOID(store_.remove(active, Precondition::any()));
+  SELVEDGE_TRY_VOID(JobStore(*this).remove_app(app));
   SELVEDGE_TRY_VOID(remove_domains(app));
   for (const VersionNumber number : numbers) {
     SELVEDGE_TRY(const Key key, version_key(app, number));

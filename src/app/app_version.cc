@@ -127,6 +127,35 @@ Result<ProgramOptions> VersionLoader::program_options(
   return made;
 }
 
+Result<std::shared_ptr<const Program>> VersionLoader::load_job(const std::string& app,
+                                                               VersionNumber number,
+                                                               const JobExecute& job) const {
+  SELVEDGE_TRY(const auto record, options_.apps.version(app, number));
+  SELVEDGE_TRY(auto config, parse_app_config(record.config, "app.yaml"));
+  SELVEDGE_TRY(const PackageImage image, options_.apps.image(record.package));
+  const ImageCommand* command = nullptr;
+  if (job.command.has_value()) {
+    const auto found = std::ranges::find(image.commands, *job.command, &ImageCommand::name);
+    command = found == image.commands.end() ? nullptr : &*found;
+  } else {
+    SELVEDGE_TRY(command, main_command(image));
+  }
+  if (command == nullptr) {
+    return fail_format(ErrorKind::kNotFound, "the package has no command \"{}\"", *job.command);
+  }
+  // cli_args and the memory limit of the document are those of the program that serves.
+  config.arguments = job.arguments;
+  config.environment = merge_environments(config.environment, job.environment);
+  config.memory_bytes_max = job.memory_bytes_max;
+  SELVEDGE_TRY(const auto secrets, options_.secrets.get(app));
+  SELVEDGE_TRY(const auto modules, map_modules(image));
+  SELVEDGE_TRY(auto options,
+               program_options(app, record, config, image, *command, modules, secrets.environment));
+  SELVEDGE_TRY(auto linked,
+               link(module_of(image, *command), modules.at(command->module)->bytes(), {}));
+  return Program::create(std::move(linked), options_.functions, std::move(options));
+}
+
 Result<std::shared_ptr<const AppVersion>> VersionLoader::load(const std::string& app,
                                                               VersionNumber number) const {
   SELVEDGE_TRY(auto record, options_.apps.version(app, number));

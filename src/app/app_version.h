@@ -49,6 +49,9 @@ class VersionLoader {
   // kNotFound: there is no such version.
   Result<std::shared_ptr<const AppVersion>> load(const std::string& app,
                                                  VersionNumber number) const;
+  // The program of a job: a command of the version's package. kNotFound: it has no such command.
+  Result<std::shared_ptr<const Program>> load_job(const std::string& app, VersionNumber number,
+                                                  const JobExecute& job) const;
 
  private:
   // The verified bytes of a blob.

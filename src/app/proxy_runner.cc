@@ -1,5 +1,8 @@
 #include "app/proxy_runner.h"
 
+#include <utility>
+
+#include "app/internal/health_monitor.h"
 #include "app/internal/plain_answer.h"
 #include "app/internal/proxy_request.h"
 #include "app/internal/upstream_supervisor.h"
@@ -23,14 +26,20 @@ class ProxyRunner::ActiveRequest {
 };
 
 ProxyRunner::ProxyRunner(io::Reactor& reactor, UpstreamInstance& instance, base::Random& random,
-                         const ProxyLimits& limits)
+                         const ProxyLimits& limits, ProxyHealth health)
     : reactor_(reactor),
       limits_(limits),
       admission_(reactor, limits.concurrency_max, limits.queue_max),
+      health_(std::move(health)),
       supervisor_(std::make_unique<internal::UpstreamSupervisor>(reactor, instance, random, limits_,
                                                                  metrics_)),
       request_ended_(reactor),
-      scope_(reactor, 1) {}
+      scope_(reactor, 1) {
+  if (!health_.checks.empty()) {
+    monitor_ = std::make_unique<internal::HealthMonitor>(reactor, *supervisor_, limits_, health_);
+    supervisor_->set_monitor(*monitor_);
+  }
+}
 
 ProxyRunner::~ProxyRunner() = default;
 
@@ -53,6 +62,14 @@ io::Task<> ProxyRunner::handle(HttpExchange& exchange) {
   }
   internal::ProxyRequest request(exchange, reactor_, *supervisor_, limits_, metrics_);
   co_return co_await request.run();
+}
+
+io::Task<> ProxyRunner::wait_until_ready(io::Deadline deadline) {
+  return supervisor_->wait_until_ready(deadline);
+}
+
+io::Task<> ProxyRunner::wait_until_healthy(io::Deadline deadline) {
+  return supervisor_->wait_until_healthy(deadline);
 }
 
 io::Task<> ProxyRunner::stop(io::Deadline grace) {

@@ -25,7 +25,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
+#include "app/health_check_config.h"
 #include "app/http_exchange.h"
 #include "app/internal/admission.h"
 #include "app/upstream_instance.h"
@@ -41,8 +44,9 @@
 namespace selvedge::app {
 
 namespace internal {
+class HealthMonitor;
 class UpstreamSupervisor;
-}
+}  // namespace internal
 
 // On one shard.
 struct ProxyLimits {
@@ -71,6 +75,15 @@ struct ProxyLimits {
   wire::Http1ResponseLimits response;
 };
 
+// How the program is asked whether it serves. When it does not, it is ended as stop() does and
+// started again; requests wait meanwhile, as at its start.
+struct ProxyHealth {
+  std::vector<HealthCheckConfig> checks;  // empty: it serves as long as it runs
+  std::string host;                       // that the requests name
+  // Of a program that serves one request at a time: it is asked in between. Outlives the runner.
+  internal::Admission* turns = nullptr;
+};
+
 // Of one shard's runner. The shard's thread.
 struct ProxyMetrics {
   std::uint64_t requests = 0;
@@ -84,6 +97,7 @@ struct ProxyMetrics {
   std::uint64_t tunnels = 0;
   std::uint64_t connections = 0;  // made to the program
   std::uint64_t starts = 0;
+  std::uint64_t unhealthy = 0;  // ends because of a health check
 };
 
 // One shard's thread.
@@ -92,7 +106,8 @@ class ProxyRunner final : public HttpHandler {
   // Everything outlives this.
   ProxyRunner(io::Reactor& reactor [[clang::lifetimebound]],
               UpstreamInstance& instance [[clang::lifetimebound]],
-              base::Random& random [[clang::lifetimebound]], const ProxyLimits& limits);
+              base::Random& random [[clang::lifetimebound]], const ProxyLimits& limits,
+              ProxyHealth health = {});
   // Does not end the program: stop() does.
   ~ProxyRunner() override;
 
@@ -100,6 +115,12 @@ class ProxyRunner final : public HttpHandler {
   void start();
   // Requests that arrive while the program starts wait for it.
   io::Task<> handle(HttpExchange& exchange) override;
+  // Completes when the program listens. kOverloaded: it is down, until it is started again;
+  // kTimeout.
+  io::Task<> wait_until_ready(io::Deadline deadline);
+  // Completes when the program has passed its health checks. kInvalid: why it has not, when its run
+  // ended or the deadline has passed.
+  io::Task<> wait_until_healthy(io::Deadline deadline);
   // Answers new requests with 503, lets running ones finish until `grace`, asks the program to end,
   // and ends it if it does not within stop_time_max: what still runs then is cut.
   io::Task<> stop(io::Deadline grace);
@@ -113,7 +134,9 @@ class ProxyRunner final : public HttpHandler {
   ProxyLimits limits_;
   ProxyMetrics metrics_;
   internal::Admission admission_;
+  ProxyHealth health_;
   std::unique_ptr<internal::UpstreamSupervisor> supervisor_;
+  std::unique_ptr<internal::HealthMonitor> monitor_;  // null without checks
   std::size_t active_ = 0;
   bool stopping_ = false;
   io::Event request_ended_;  // notified

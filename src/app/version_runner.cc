@@ -4,6 +4,7 @@
 
 #include "app/internal/plain_answer.h"
 #include "app/internal/relay.h"
+#include "app/internal_exchange.h"
 #include "io/shard_stream.h"
 
 namespace selvedge::app {
@@ -12,6 +13,8 @@ namespace {
 // For a connection from another shard, with the program's start.
 constexpr base::Duration kConnectTimeMax = std::chrono::seconds(30);
 constexpr std::size_t kTurnsWaitingMax = 4096;
+// From a start to passed health checks.
+constexpr base::Duration kHealthyTimeMax = std::chrono::seconds(60);
 
 WcgiLimits wcgi_limits(const AppConfig& config) {
   WcgiLimits limits;
@@ -83,8 +86,11 @@ Result<std::unique_ptr<VersionRunner>> VersionRunner::create(
       runner->turns_.emplace(shard.reactor(), 1, kTurnsWaitingMax);
     }
     runner->instance_ = std::make_unique<ListeningProgram>(*runner->program_);
+    ProxyHealth health{.checks = made.config.health_checks,
+                       .host = made.app,
+                       .turns = runner->turns_.has_value() ? &*runner->turns_ : nullptr};
     runner->proxy_ = std::make_unique<ProxyRunner>(shard.reactor(), *runner->instance_, random,
-                                                   proxy_limits(made.config));
+                                                   proxy_limits(made.config), std::move(health));
     runner->proxy_->start();
   } else {
     runner->wcgi_ = std::make_unique<WcgiRunner>(*runner->program_, wcgi_limits(made.config));
@@ -111,13 +117,36 @@ io::Task<std::unique_ptr<io::Stream>> VersionRunner::connect_for(io::Reactor& pe
   }
   const ActiveUse active(*this);
   SELVEDGE_CO_TRY(auto turn, co_await take_turn());
-  SELVEDGE_CO_TRY(auto stream,
-                  co_await instance_->connect(shard_.reactor().deadline_after(kConnectTimeMax)));
+  const io::Deadline deadline = shard_.reactor().deadline_after(kConnectTimeMax);
+  SELVEDGE_CO_TRY_VOID(co_await proxy_->wait_until_ready(deadline));
+  SELVEDGE_CO_TRY(auto stream, co_await instance_->connect(deadline));
   auto ends = io::make_shard_stream_pair(shard_.reactor(), peer);
   if (!scope_.spawn(carry(std::move(stream), std::move(ends.first), std::move(turn)))) {
     co_return fail(ErrorKind::kDisconnected, "the app is being stopped");
   }
   co_return std::move(ends.second);
+}
+
+io::Task<> VersionRunner::check_health() {
+  const ActiveUse active(*this);
+  if (instance_ != nullptr) {
+    co_return co_await proxy_->wait_until_healthy(shard_.reactor().deadline_after(kHealthyTimeMax));
+  }
+  for (const HealthCheckConfig& check : version_->config.health_checks) {
+    Result<> passed;
+    for (std::uint32_t attempt = 0; attempt < check.unhealthy_threshold; ++attempt) {
+      passed = co_await perform_check(shard_.reactor(), check.http, version_->app, "health",
+                                      *check.http.timeout,
+                                      [this](HttpExchange& exchange) { return handle(exchange); });
+      if (passed.has_value()) {
+        break;
+      }
+    }
+    if (!passed.has_value()) {
+      co_return fail(ErrorKind::kInvalid, passed.error().message());
+    }
+  }
+  co_return {};
 }
 
 io::Task<std::optional<internal::Admission::Permit>> VersionRunner::take_turn() {

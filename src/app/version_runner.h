@@ -42,6 +42,10 @@ class VersionRunner final : public HttpHandler {
   // A connection to the program's instance here, for the shard of `peer`: the stream is that
   // shard's. kInvalid when the program does not listen here; kDisconnected, kTimeout.
   io::Task<std::unique_ptr<io::Stream>> connect_for(io::Reactor& peer);
+  // Completes when the version has passed its health checks: the program that listens, which must
+  // be here, or a CGI program in an instance of its own for each. kInvalid: one sentence on what
+  // did not pass.
+  io::Task<> check_health();
   // Requests in handle(), and connections of other shards.
   std::size_t active() const noexcept { return active_; }
   // When the last request ended, or this was made.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <ctime>
 #include <system_error>
 
 #include "app/app_secrets.h"
@@ -14,6 +13,7 @@
 #include "cli/messages.h"
 #include "cli/options.h"
 #include "cli/platform.h"
+#include "cli/platform_jobs.h"
 
 namespace selvedge::cli {
 namespace {
@@ -39,15 +39,6 @@ std::string describe_active(const nlohmann::json& active) {
                             static_cast<double>(total));
   }
   return text.empty() ? "none" : text;
-}
-
-// "2026-11-26 08:15:00Z"
-std::string format_time(std::int64_t seconds) {
-  const std::time_t time = seconds;
-  std::tm parts{};
-  ::gmtime_r(&time, &parts);
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 void print_apps(const nlohmann::json& answer) {
@@ -172,6 +163,10 @@ Result<nlohmann::json> perform(AdminClient& client, const AppCommand& command) {
     case AppCommand::Verb::kSecretDelete:
       SELVEDGE_TRY_VOID(client.remove(path_of(command, "/secrets/" + command.secret)));
       return nlohmann::json{{"name", command.app}, {"deleted", command.secret}};
+    case AppCommand::Verb::kJobs:
+      return command.run_job.empty()
+                 ? client.get(path_of(command, "/jobs"))
+                 : client.post(path_of(command, "/jobs/" + command.run_job + "/runs"), {});
   }
   return fail(ErrorKind::kInternal, "no such command");
 }
@@ -201,6 +196,9 @@ void print_answer(const nlohmann::json& answer, const AppCommand& command) {
       return;
     case AppCommand::Verb::kSecretDelete:
       fmt::print("Deleted the secret {} of {}\n", command.secret, command.app);
+      return;
+    case AppCommand::Verb::kJobs:
+      print_jobs(answer);
       return;
     default:
       fmt::print("{} now serves version {}\n  {}\n", command.app, describe_active(answer["active"]),

@@ -35,6 +35,10 @@ constexpr const char* kActivateFooter = R"(Examples:
   selvedge app activate my-site 3            all requests
   selvedge app activate my-site 2=90 3=10    one of ten goes to version 3)";
 
+constexpr const char* kJobsFooter = R"(Examples:
+  selvedge app jobs my-site                  when they run next, and how the last runs went
+  selvedge app jobs my-site --run nightly    runs one now)";
+
 constexpr const char* kSecretFooter = R"(Examples:
   selvedge app secret set my-site API_KEY < key.txt
   pass show api-key | selvedge app secret set my-site API_KEY
@@ -54,6 +58,7 @@ struct PlatformParser::Raw {
   CLI::App* app_activate = nullptr;
   CLI::App* app_rollback = nullptr;
   CLI::App* app_delete = nullptr;
+  CLI::App* app_jobs = nullptr;
   CLI::App* secret_set = nullptr;
   CLI::App* secret_list = nullptr;
   CLI::App* secret_delete = nullptr;
@@ -61,6 +66,7 @@ struct PlatformParser::Raw {
   std::string cluster_secret;
   std::string secret_name;
   std::string secrets_file;
+  std::string run_job;
   bool dev = false;
   std::string data;
   std::string store;
@@ -150,7 +156,8 @@ void PlatformParser::Raw::declare_app(CLI::App& top) {
   app_activate = app->add_subcommand("activate", "Choose the version that requests go to");
   app_rollback = app->add_subcommand("rollback", "Go back to the version before the active one");
   app_delete = app->add_subcommand("delete", "Take an app offline and remove all its versions");
-  for (CLI::App* const command : {app_info, app_activate, app_rollback, app_delete}) {
+  app_jobs = app->add_subcommand("jobs", "Its jobs and their last runs; runs one with --run");
+  for (CLI::App* const command : {app_info, app_activate, app_rollback, app_delete, app_jobs}) {
     command->add_option("APP", app_name, "its name")->option_text("APP")->required();
   }
   app_activate->add_option("VERSION", versions, "a number, with =WEIGHT if there are several")
@@ -158,7 +165,10 @@ void PlatformParser::Raw::declare_app(CLI::App& top) {
       ->required();
   app_activate->footer(kActivateFooter);
   app_delete->add_flag("--yes", yes, "really");
-  for (CLI::App* const command : {app_list, app_info, app_activate, app_rollback, app_delete}) {
+  app_jobs->add_option("--run", run_job, "run this one now")->option_text("JOB");
+  app_jobs->footer(kJobsFooter);
+  for (CLI::App* const command :
+       {app_list, app_info, app_activate, app_rollback, app_delete, app_jobs}) {
     add_client(*command);
   }
 }
@@ -278,6 +288,7 @@ Result<PlatformCommand> PlatformParser::Raw::app_command(std::filesystem::path s
                   .active = {},
                   .secret = {},
                   .secrets_file = {},
+                  .run_job = run_job,
                   .socket = std::move(socket_path),
                   .output = output};
   if (app_list->parsed()) {
@@ -290,7 +301,9 @@ Result<PlatformCommand> PlatformParser::Raw::app_command(std::filesystem::path s
     SELVEDGE_TRY_VOID(secret_command(made));
     return made;
   }
-  if (app_info->parsed()) {
+  if (app_jobs->parsed()) {
+    made.verb = AppCommand::Verb::kJobs;
+  } else if (app_info->parsed()) {
     made.verb = AppCommand::Verb::kInfo;
   } else if (app_rollback->parsed()) {
     made.verb = AppCommand::Verb::kRollBack;

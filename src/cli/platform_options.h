@@ -49,12 +49,14 @@ struct AppCommand {
     kSecretSet,
     kSecretList,
     kSecretDelete,
+    kJobs,
   };
   Verb verb = Verb::kList;
   std::string app;
   app::ActiveRecord active;  // of kActivate
   std::string secret;        // its name: of kSecretSet without a file, and kSecretDelete
   std::string secrets_file;  // of kSecretSet: NAME=VALUE lines
+  std::string run_job;       // of kJobs: runs it now instead; empty: none
   std::filesystem::path socket;
   OutputOptions output;
 };

@@ -60,6 +60,10 @@ io::Task<> AdminApi::dispatch(app::HttpExchange& exchange) {
     co_return co_await dispatch_secrets(exchange, std::string(path[2]),
                                         std::string(path.size() == 5 ? path[4] : ""));
   }
+  if (path[1] == "apps" && path.size() == 6 && path[3] == "jobs" && path[5] == "runs" &&
+      app::is_app_name(path[2]) && method == Kind::kPost) {
+    co_return co_await run_job(exchange, std::string(path[2]), std::string(path[4]));
+  }
   if (path[1] == "apps" && (path.size() == 3 || path.size() == 4)) {
     co_return co_await dispatch_app(exchange, std::string(path[2]),
                                     path.size() == 4 ? path[3] : std::string_view());
@@ -81,6 +85,9 @@ io::Task<> AdminApi::dispatch_app(app::HttpExchange& exchange, std::string app,
   }
   if (what.empty() && method == Kind::kDelete) {
     co_return co_await remove_app(exchange, std::move(app));
+  }
+  if (what == "jobs" && method == Kind::kGet) {
+    co_return co_await list_jobs(exchange, std::move(app));
   }
   if (what == "active" && method == Kind::kPut) {
     co_return co_await activate(exchange, std::move(app));

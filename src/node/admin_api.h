@@ -12,6 +12,8 @@
 //   GET    /v1/apps/APP/secrets              names of its secrets
 //   PUT    /v1/apps/APP/secrets              sets some
 //   DELETE /v1/apps/APP/secrets/NAME         removes one
+//   GET    /v1/apps/APP/jobs                 its jobs, with their last runs
+//   POST   /v1/apps/APP/jobs/JOB/runs        runs one now
 //   DELETE /v1/apps/APP                      takes the app offline and removes it
 //
 // Who can connect may administer: the listener decides who can.
@@ -19,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +34,7 @@
 #include "app/app_store.h"
 #include "app/app_version.h"
 #include "app/http_exchange.h"
+#include "app/job_scheduler.h"
 #include "app/package_image.h"
 #include "io/helper_pool.h"
 #include "io/reactor.h"
@@ -58,6 +62,11 @@ class AdminApi final : public app::HttpHandler {
     std::filesystem::path upload_folder;
     // Read at each use: the port is known once the node listens.
     const PublicAddress& address;
+    // nullptr: jobs are not run here.
+    app::JobScheduler* jobs = nullptr;
+    // Starts a version, and says what of its health checks does not pass. Empty: nothing is
+    // checked.
+    std::function<io::Task<>(std::string app, app::VersionNumber version)> check_health = {};
   };
   // Everything that `options` refers to outlives this.
   explicit AdminApi(Options options) noexcept : options_(std::move(options)) {}
@@ -81,9 +90,14 @@ class AdminApi final : public app::HttpHandler {
   io::Task<> list_secrets(app::HttpExchange& exchange, std::string app);
   io::Task<> set_secrets(app::HttpExchange& exchange, std::string app);
   io::Task<> remove_secret(app::HttpExchange& exchange, std::string app, std::string name);
+  io::Task<> list_jobs(app::HttpExchange& exchange, std::string app);
+  io::Task<> run_job(app::HttpExchange& exchange, std::string app, std::string job);
   io::Task<> deploy(app::HttpExchange& exchange, std::string app);
   io::Task<app::VersionRecord> publish(app::HttpExchange& exchange, std::string app,
                                        std::string content);
+  // Of a version that is not active yet.
+  io::Task<> pass_health_checks(app::HttpExchange& exchange, std::string app,
+                                app::VersionNumber version, const app::AppConfig& config);
   // Compiles, and tells the client how far it is.
   io::Task<> prepare(app::HttpExchange& exchange, app::PackageImage image);
 

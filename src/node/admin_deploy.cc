@@ -69,6 +69,21 @@ io::Task<> write_line(app::HttpExchange& exchange, nlohmann::json value) {
   co_return co_await exchange.write_body(base::as_bytes(line));
 }
 
+bool is_started_for_each_request(const app::PackageImage& image) {
+  const auto main = app::main_command(image);
+  return main.has_value() && (*main)->runner == app::RunnerKind::kWcgi;
+}
+
+Result<app::VersionRecord> make_version(app::AppStore& store, const std::string& app,
+                                        const crypto::Blake3Hash& package,
+                                        const app::PackageImage& image, std::string config,
+                                        const std::vector<std::string>& domains) {
+  SELVEDGE_TRY_VOID(store.claim_domains(app, domains));
+  // Once more: compiling may have taken long, and what is used is kept for a while only.
+  SELVEDGE_TRY_VOID(store.put_image(image));
+  return store.create_version(app, package, std::move(config));
+}
+
 // One line for each new stage until `done` is set. Never leaves half a line.
 io::Task<> report(io::Event& done, app::HttpExchange& exchange,
                   std::shared_ptr<const Progress> progress) {
@@ -104,6 +119,23 @@ io::Task<> AdminApi::prepare(app::HttpExchange& exchange, app::PackageImage imag
   co_return prepared;
 }
 
+io::Task<> AdminApi::pass_health_checks(app::HttpExchange& exchange, std::string app,
+                                        app::VersionNumber version, const app::AppConfig& config) {
+  if (config.health_checks.empty() || !options_.check_health) {
+    co_return {};
+  }
+  options_.catalog.changed(app);
+  SELVEDGE_CO_TRY_VOID(co_await write_line(exchange, {{"step", "health"}}));
+  auto passed = co_await options_.check_health(app, version);
+  if (passed.has_value()) {
+    co_return {};
+  }
+  co_return fail_format(ErrorKind::kInvalid,
+                        "version {} is not active, because a health check did not pass: {}; it can "
+                        "be looked at under {}",
+                        version, passed.error().message(), url_of(app, version));
+}
+
 io::Task<app::VersionRecord> AdminApi::publish(app::HttpExchange& exchange, std::string app,
                                                std::string content) {
   SELVEDGE_CO_TRY(DeployRequest request, parse_request(content));
@@ -112,26 +144,27 @@ io::Task<app::VersionRecord> AdminApi::publish(app::HttpExchange& exchange, std:
                     return store.put_image(image);
                   }));
   const app::PackageImage image = request.image;
+  if (!request.config.health_checks.empty() && is_started_for_each_request(request.image)) {
+    request.config.warnings.emplace_back(
+        "health_checks are asked at deploys only: the program is started anew for each request, so "
+        "there is nothing to watch");
+  }
   for (const std::string& warning : request.config.warnings) {
     SELVEDGE_CO_TRY_VOID(co_await write_line(exchange, {{"warning", warning}}));
   }
   SELVEDGE_CO_TRY_VOID(co_await prepare(exchange, std::move(request.image)));
-  SELVEDGE_CO_TRY(
-      auto record,
-      co_await in_store([&store = options_.store, app, package, image,
-                         config = std::move(request.config_text),
-                         domains = std::move(request.config.domains),
-                         activate = request.activate]() mutable -> Result<app::VersionRecord> {
-        SELVEDGE_TRY_VOID(store.claim_domains(app, domains));
-        // Once more: compiling may have taken long, and what is used is kept for a while only.
-        SELVEDGE_TRY_VOID(store.put_image(image));
-        SELVEDGE_TRY(auto made, store.create_version(app, package, std::move(config)));
-        if (activate) {
-          SELVEDGE_TRY_VOID(
-              store.activate(app, {.versions = {{.version = made.number, .weight = 1}}}));
-        }
-        return made;
-      }));
+  SELVEDGE_CO_TRY(auto record,
+                  co_await in_store([&store = options_.store, app, package, image,
+                                     config = std::move(request.config_text),
+                                     domains = request.config.domains]() mutable {
+                    return make_version(store, app, package, image, std::move(config), domains);
+                  }));
+  if (request.activate) {
+    SELVEDGE_CO_TRY_VOID(co_await pass_health_checks(exchange, app, record.number, request.config));
+    SELVEDGE_CO_TRY_VOID(co_await in_store([&store = options_.store, app, number = record.number] {
+      return store.activate(app, {.versions = {{.version = number, .weight = 1}}});
+    }));
+  }
   options_.catalog.changed(app);
   log::info("app={} version={} package={} deployed activate={}", app, record.number, package.hex(),
             request.activate);

@@ -12,6 +12,7 @@
 #include "app/app_store.h"
 #include "app/app_version.h"
 #include "app/guest_shard.h"
+#include "app/job_scheduler.h"
 #include "base/format.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -31,6 +32,7 @@
 #include "node/data_folder.h"
 #include "node/listen_address.h"
 #include "node/memory_watch.h"
+#include "node/node_jobs.h"
 #include "node/node_store.h"
 #include "node/shard_directory.h"
 #include "node/shard_peers.h"
@@ -44,6 +46,8 @@ namespace {
 // Guests at once, on average of the shards.
 constexpr std::size_t kInstancesPerShard = 1024;
 constexpr base::Duration kAdminDrainTimeMax = std::chrono::seconds(5);
+// For jobs that were cut off to tell the store.
+constexpr base::Duration kJobsDrainTimeMax = std::chrono::seconds(5);
 
 // Everything that the shards share. Made and ended on the main thread.
 class Node {
@@ -99,6 +103,8 @@ class Node {
   std::size_t listening_ = 0;
   std::size_t ended_ = 0;
   std::optional<io::Event> changed_;
+  std::optional<NodeJobs> job_actions_;
+  std::optional<app::JobScheduler> jobs_;
 };
 
 Result<> Node::open_engine() {
@@ -170,10 +176,22 @@ Result<> Node::open() {
   for (std::size_t i = 0; i < group_->size(); ++i) {
     shard_questions_.push_back(std::make_unique<io::TaskScope>(group_->shard(i).reactor()));
   }
+  job_actions_.emplace(NodeJobs::Options{.reactor = *reactor_,
+                                         .loader = *loader_,
+                                         .compile_helpers = compile_helpers_,
+                                         .shards = shard_questions_,
+                                         .routers = routers_,
+                                         .domain = options_.domain});
+  jobs_.emplace(*reactor_, app::JobSchedulerOptions{.apps = *apps_,
+                                                    .store_helpers = store_helpers_,
+                                                    .actions = *job_actions_,
+                                                    .random = random_,
+                                                    .node = node_name()});
   return {};
 }
 
 void Node::forget(const std::optional<std::string>& app) {
+  jobs_->changed(app);
   for (std::size_t i = 0; i < group_->size(); ++i) {
     group_->shard(i).reactor().post([this, i, app] {
       if (app::AppRouter* const router = routers_[i]; router == nullptr) {
@@ -254,7 +272,11 @@ io::Task<> Node::serve_admin(io::Event& stop) {
                 .store_helpers = store_helpers_,
                 .compile_helpers = compile_helpers_,
                 .upload_folder = folder_.uploads(),
-                .address = address_});
+                .address = address_,
+                .jobs = &*jobs_,
+                .check_health = [this](std::string app, app::VersionNumber version) {
+                  return job_actions_->check_health(std::move(app), version);
+                }});
   gateway::HttpServer server(*reactor_, api, random_, metrics_, {});
   io::TaskScope scope(*reactor_);
   scope.spawn(server.serve(*listener));
@@ -275,6 +297,7 @@ io::Task<> Node::stop_on_signal(io::SignalSource& signals) {
   SELVEDGE_CO_TRY(const int first, co_await signals.next());
   log::info("signal={} draining seconds_max={}", first,
             std::chrono::duration_cast<std::chrono::seconds>(options_.drain_time_max).count());
+  jobs_->drain();
   group_->request_stop();
   SELVEDGE_CO_TRY(const int second, co_await signals.next());
   std::_Exit(128 + second);
@@ -295,11 +318,14 @@ io::Task<> Node::supervise(const std::function<void(const PublicAddress&)>& list
   while (ended_ < group_->size()) {
     if (!announced && listening_ == group_->size()) {
       announced = true;
+      beside.spawn(jobs_->run());
       listening(address_);
     }
     changed_->reset();
     co_await changed_->wait();
   }
+  [[maybe_unused]] const auto jobs_ended =
+      co_await jobs_->stop(reactor_->deadline_after(kJobsDrainTimeMax));
   stop_admin.set();
   auto served = co_await admin.close();
   catalog_->cancel();

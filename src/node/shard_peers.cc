@@ -10,13 +10,17 @@
 
 namespace selvedge::node {
 
-std::optional<std::size_t> ShardPeers::home_of(const std::string& app,
-                                               app::VersionNumber version) const {
+std::size_t home_shard(const std::string& app, app::VersionNumber version, std::size_t shards) {
   const crypto::Blake3Hash hash =
       crypto::blake3(base::as_bytes(fmt::format("{}/{}", app, version)));
   std::uint64_t number = 0;
   std::memcpy(&number, hash.bytes().data(), sizeof number);
-  const auto shard = static_cast<std::size_t>(number % group_.size());
+  return static_cast<std::size_t>(number % shards);
+}
+
+std::optional<std::size_t> ShardPeers::home_of(const std::string& app,
+                                               app::VersionNumber version) const {
+  const std::size_t shard = home_shard(app, version, group_.size());
   return shard == here_.id().value() ? std::nullopt : std::optional(shard);
 }
 

@@ -15,6 +15,10 @@
 
 namespace selvedge::node {
 
+// The shard of `shards` that a version's program runs on when it listens. The same on every node
+// and at every start, so that apps are spread over shards.
+std::size_t home_shard(const std::string& app, app::VersionNumber version, std::size_t shards);
+
 // One shard's thread.
 class ShardPeers final : public app::InstancePeers {
  public:
@@ -26,7 +30,6 @@ class ShardPeers final : public app::InstancePeers {
              const std::vector<app::AppRouter*>& routers [[clang::lifetimebound]]) noexcept
       : here_(here), group_(group), questions_(questions), routers_(routers) {}
 
-  // The same on every node and at every start, so that apps are spread over shards.
   std::optional<std::size_t> home_of(const std::string& app,
                                      app::VersionNumber version) const override;
   io::Task<std::unique_ptr<io::Stream>> connect(std::size_t shard, std::string app,

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The admin API answers as docs/admin-api.yaml says, and the commands of docs/admin-api.md do what that page says."""
 
+import concurrent.futures
 import http.client
 import json
 import pathlib
@@ -9,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 
 import harness
@@ -123,12 +125,36 @@ class AdminTest(unittest.TestCase):
             self.ask(identity, {}, expect=400, app="Not--A-Name")
         self.ask("findMissingBlobs", "[", expect=400)
         self.ask("putBlob", b"other bytes", expect=400, hash=self.hash)
+        self.ask_for_jobs()
         self.ask("removeApp", expect=204, app="site")
         self.assertEqual(self.node.get("site.localhost")[0], 404)
         self.ask_for_secrets()
         documented = {(identity, status) for identity, (_, _, responses) in self.operations.items()
                       for status in responses}
         self.assertEqual(documented - self.seen, set())
+
+    def ask_for_jobs(self):
+        self.assertEqual(self.ask("listJobs", app="site"), {"name": "site", "jobs": []})
+        jobs = "jobs: [{name: slow, trigger: '@daily', action: {fetch: {path: /}}}]\n"
+        self.ask("deploy", {"package": self.package(), "config": CONFIG + jobs}, app="site")
+        self.assertEqual(self.ask("listJobs", app="site")["jobs"][0]["runs"], [])
+        self.assertEqual(self.ask("runJob", expect=202, app="site", job="slow"),
+                         {"name": "site", "job": "slow", "started": True})
+        # However quick the first one is, of so many at once some come while another runs.
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            answers = pool.map(lambda _: self.request("POST", "/v1/apps/site/jobs/slow/runs"), range(32))
+        refused = [json.loads(content) for status, _, content in answers if status == 409]
+        self.assertTrue(refused)
+        self.assertEqual(self.document.problems(refused[0], {"$ref": "#/components/schemas/Error"}), [])
+        self.seen.add(("runJob", 409))
+        self.ask("runJob", expect=404, app="site", job="other")
+        deadline = time.monotonic() + harness.START_SECONDS_MAX
+        while not (runs := self.ask("listJobs", app="site")["jobs"][0]["runs"]):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        self.assertEqual((runs[-1]["cause"], runs[-1]["result"]), ("request", "succeeded"))
+        self.ask("listJobs", expect=404, app="nobody")
+        self.ask("listJobs", expect=400, app="Not--A-Name")
 
     def ask_for_secrets(self):
         """Of a node that has a cluster's secret, and of one that has not."""

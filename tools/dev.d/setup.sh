@@ -7,6 +7,7 @@ setup_packages=(
   cmake ninja-build ccache pkg-config git ca-certificates curl python3 xz-utils
   libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libyaml-cpp-dev nlohmann-json3-dev
   libssl-dev zlib1g-dev libarchive-dev libc-ares-dev libmimalloc-dev libcurl4-openssl-dev libpugixml-dev
+  libre2-dev
   libgtest-dev libgmock-dev libbenchmark-dev dpkg-dev
 )
 setup_peer_packages=(nginx-light wrk nghttp2-client dnsmasq-base debootstrap lintian)

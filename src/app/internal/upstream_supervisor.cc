@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "app/internal/health_monitor.h"
 #include "base/log.h"
 
 namespace selvedge::app::internal {
@@ -31,12 +32,13 @@ io::Task<> UpstreamSupervisor::run() {
     pool_.clear();
     const base::Duration delay = next_delay();
     retry_at_ = reactor_.now() + delay;
-    set_state(State::kDown);
+    ++ended_runs_;
+    complaint_ = reason ? *reason : reason.error().message();
+    set_state(was_unhealthy_ && delay <= kWaitedDelayMax ? State::kStarting : State::kDown);
     if (stopping_.is_set()) {
       break;
     }
-    log::warning("the application {}; it is started again in {} ms",
-                 reason ? std::string_view(*reason) : std::string_view(reason.error().message()),
+    log::warning("the application {}; it is started again in {} ms", complaint_,
                  std::chrono::duration_cast<std::chrono::milliseconds>(delay).count());
     [[maybe_unused]] const Result<> woken =
         co_await stopping_.wait(reactor_.deadline_at(retry_at_));
@@ -47,6 +49,7 @@ io::Task<> UpstreamSupervisor::run() {
 io::Task<std::string> UpstreamSupervisor::run_once() {
   co_await instance_.ended().wait();  // of a run that did not end when it was killed
   ready_since_.reset();
+  was_unhealthy_ = false;
   ++run_;
   ++metrics_.starts;
   set_state(State::kStarting);
@@ -59,8 +62,50 @@ io::Task<std::string> UpstreamSupervisor::run_once() {
   }
   ready_since_ = reactor_.now();
   set_state(State::kReady);
-  co_await instance_.ended().wait();
-  co_return instance_.end_reason();
+  if (monitor_ == nullptr) {
+    co_await instance_.ended().wait();
+    co_return instance_.end_reason();
+  }
+  SELVEDGE_CO_TRY(const std::string complaint, co_await monitor_->watch(instance_.ended()));
+  if (instance_.ended().is_set() || stopping_.is_set()) {
+    co_await instance_.ended().wait();
+    co_return instance_.end_reason();
+  }
+  ++metrics_.unhealthy;
+  was_unhealthy_ = true;
+  pool_.clear();
+  set_state(State::kStarting);
+  SELVEDGE_CO_TRY_VOID(co_await end_run());
+  co_return "is unhealthy: " + complaint;
+}
+
+void UpstreamSupervisor::set_healthy() noexcept {
+  healthy_run_ = run_;
+  state_changed_.notify();
+}
+
+io::Task<> UpstreamSupervisor::wait_until_ready(io::Deadline deadline) {
+  while (state_ == State::kStarting && !stopping_.is_set()) {
+    SELVEDGE_CO_TRY_VOID(co_await state_changed_.wait(deadline));
+  }
+  if (state_ != State::kReady || stopping_.is_set()) {
+    co_return fail(ErrorKind::kOverloaded, "the application does not run");
+  }
+  co_return {};
+}
+
+io::Task<> UpstreamSupervisor::wait_until_healthy(io::Deadline deadline) {
+  const std::uint64_t ended_runs = ended_runs_;
+  for (;;) {
+    if (state_ == State::kReady && (monitor_ == nullptr || healthy_run_ == run_)) {
+      co_return {};
+    }
+    if (state_ == State::kDown || ended_runs_ != ended_runs || stopping_.is_set() ||
+        deadline.passed()) {
+      co_return fail(ErrorKind::kInvalid, complaint_.empty() ? "it is being stopped" : complaint_);
+    }
+    [[maybe_unused]] const Result<> changed = co_await state_changed_.wait(deadline);
+  }
 }
 
 // The connection that proves it is kept for the first request: a simple server may serve no other
@@ -98,6 +143,10 @@ io::Task<> UpstreamSupervisor::kill() {
 io::Task<> UpstreamSupervisor::stop() {
   stopping_.set();
   pool_.clear();
+  return end_run();
+}
+
+io::Task<> UpstreamSupervisor::end_run() {
   if (!instance_.ended().is_set()) {
     instance_.request_stop();
     const io::Deadline deadline = reactor_.deadline_after(limits_.stop_time_max);

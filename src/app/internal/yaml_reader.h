@@ -51,6 +51,7 @@ class YamlMap {
   static Result<YamlMap> open(YamlFile& file, const YAML::Node& node, std::string path);
 
   const YAML::Node& node() const noexcept { return node_; }
+  const std::string& path() const noexcept { return path_; }
   // Marks the key as known.
   std::optional<YAML::Node> find(std::string_view key);
   Result<std::optional<std::string>> text(std::string_view key);

@@ -1,0 +1,70 @@
+#include "cli/platform_jobs.h"
+
+#include <cstddef>
+#include <ctime>
+#include <string_view>
+
+#include "base/format.h"
+
+namespace selvedge::cli {
+namespace {
+
+// Of each job; all with --json.
+constexpr std::size_t kRunsShown = 5;
+constexpr std::int64_t kMillisecondsPerSecond = 1000;
+
+std::string time_of(const nlohmann::json& object, const char* key) {
+  return format_time(object.value(key, std::int64_t{0}) / kMillisecondsPerSecond);
+}
+
+void print_run(const nlohmann::json& run) {
+  const std::string message = run.value("message", "");
+  fmt::print("  {}  {:<9}  {:>6} ms  attempts {}{}{}\n", time_of(run, "started_ms"),
+             run.value("result", ""), run.value("duration_ms", std::uint64_t{0}),
+             run.value("attempts", std::uint64_t{0}), message.empty() ? "" : "  ", message);
+}
+
+void print_job(const nlohmann::json& job) {
+  const nlohmann::json& next = job["next_ms"];
+  fmt::print("{:<24} {:<20} {}\n", job.value("name", ""), job.value("trigger", ""),
+             job.value("action", ""));
+  if (next.is_number()) {
+    fmt::print("  next {}\n", time_of(job, "next_ms"));
+  }
+  if (job["running"].is_object()) {
+    fmt::print("  running since {}\n", time_of(job["running"], "started_ms"));
+  }
+  std::size_t shown = 0;
+  for (const nlohmann::json& run : job["runs"]) {
+    if (shown++ == kRunsShown) {
+      break;
+    }
+    print_run(run);
+  }
+}
+
+}  // namespace
+
+std::string format_time(std::int64_t seconds) {
+  const std::time_t time = seconds;
+  std::tm parts{};
+  ::gmtime_r(&time, &parts);
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+void print_jobs(const nlohmann::json& answer) {
+  if (answer.contains("job")) {
+    fmt::print("The job {} of {} has begun; see: selvedge app jobs {}\n", answer.value("job", ""),
+               answer.value("name", ""), answer.value("name", ""));
+    return;
+  }
+  if (answer["jobs"].empty()) {
+    fmt::print("{} has no jobs\n", answer.value("name", ""));
+  }
+  for (const nlohmann::json& job : answer["jobs"]) {
+    print_job(job);
+  }
+}
+
+}  // namespace selvedge::cli
