@@ -10,7 +10,7 @@ import source_text
 
 # The layer of every module. A module may include only modules of strictly lower layers.
 LAYERS = {
-    "base": 0, "crypto": 1, "wire": 1, "io": 2, "engine": 2, "store": 2, "mesh": 3, "dnet": 3,
+    "base": 0, "crypto": 1, "wire": 1, "io": 2, "engine": 2, "store": 2, "logs": 3, "mesh": 3, "dnet": 3,
     "wasix": 4, "app": 5, "gateway": 6, "dns": 6, "node": 7, "cli": 8,
 }  # fmt: skip
 
