@@ -44,6 +44,13 @@ struct StreamOptions {
   std::optional<std::uint8_t> time_to_live = std::nullopt;
 };
 
+// A process of this machine, as the kernel saw it when it connected.
+struct UnixPeer {
+  std::int64_t process = 0;
+  std::uint32_t user = 0;
+  friend bool operator==(const UnixPeer&, const UnixPeer&) noexcept = default;
+};
+
 // One reactor's thread. One reader and one writer at a time; they may be different tasks.
 // Destroying a stream closes it; no task may wait for it then.
 class Stream {
@@ -84,6 +91,10 @@ class Stream {
 
   virtual SocketAddress local_address() const = 0;
   virtual SocketAddress peer_address() const = 0;
+  // Who made the connection, of unix sockets.
+  virtual std::optional<UnixPeer> unix_peer() const { return std::nullopt; }
+  // Whether nobody between the two ends can read or change what passes (TLS).
+  virtual bool is_encrypted() const noexcept { return false; }
 
   // ---- Built from the above. Nothing is allocated when the operation completes at once. ----
   // The buffers must stay valid until the task has ended or is destroyed.

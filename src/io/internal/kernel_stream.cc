@@ -192,6 +192,16 @@ void KernelStream::set_options(const StreamOptions& options) noexcept {
 
 SocketAddress KernelStream::local_address() const { return local_address_of(fd_.get()); }
 
+std::optional<UnixPeer> KernelStream::unix_peer() const {
+  ucred credentials{};
+  socklen_t length = sizeof(credentials);
+  if (!fd_ || !peer_.is_unix() ||
+      ::getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) {
+    return std::nullopt;
+  }
+  return UnixPeer{.process = credentials.pid, .user = credentials.uid};
+}
+
 Result<> KernelStream::finish_connect() {
   int error_number = 0;
   socklen_t length = sizeof(error_number);

@@ -31,6 +31,7 @@ class KernelStream final : public Stream, private KernelReactor::Source {
   void set_options(const StreamOptions& options) noexcept override;
   SocketAddress local_address() const override;
   SocketAddress peer_address() const override { return peer_; }
+  std::optional<UnixPeer> unix_peer() const override;
 
   // Registers with the reactor, unless that is done. Attempts do it themselves.
   Result<> watch();
