@@ -120,9 +120,9 @@ Result<> StoreCollector::Run::put_state(std::vector<Blake3Hash> removing, std::s
   SELVEDGE_TRY(const Key key, Key::parse(kCollectionState));
   const std::string json =
       to_json(CollectionRecord{.holder = std::move(holder), .removing = std::move(removing)});
-  auto written =
-      options_.store.put(key, base::as_bytes(json),
-                         lease_.has_value() ? Precondition::matches(*lease_) : Precondition::absent());
+  auto written = options_.store.put(
+      key, base::as_bytes(json),
+      lease_.has_value() ? Precondition::matches(*lease_) : Precondition::absent());
   if (!written.has_value()) {
     return written.error().kind() == ErrorKind::kConflict
                ? fail(ErrorKind::kOverloaded,
@@ -172,9 +172,9 @@ Result<> StoreCollector::Run::prune() {
   SELVEDGE_TRY(const auto names, apps_.apps());
   for (const std::string& app : names) {
     SELVEDGE_TRY_VOID(renew());
-    SELVEDGE_TRY(const std::uint64_t removed,
-                 prune_versions(options_.store, apps_, app, options_.versions_kept,
-                                report_.dry_run));
+    SELVEDGE_TRY(
+        const std::uint64_t removed,
+        prune_versions(options_.store, apps_, app, options_.versions_kept, report_.dry_run));
     report_.versions += removed;
   }
   return {};
