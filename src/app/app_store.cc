@@ -174,12 +174,13 @@ Result<VersionRecord> AppStore::version(const std::string& app, VersionNumber nu
 Result<std::vector<VersionNumber>> AppStore::versions(const std::string& app) {
   SELVEDGE_TRY(const Key folder, versions_key(app));
   std::vector<VersionNumber> numbers;
-  SELVEDGE_TRY_VOID(for_each_entry(store_, folder, [&numbers](const store::ListEntry& entry) -> Result<> {
-    if (const auto number = version_number_of(entry.key)) {
-      numbers.push_back(*number);
-    }
-    return {};
-  }));
+  SELVEDGE_TRY_VOID(
+      for_each_entry(store_, folder, [&numbers](const store::ListEntry& entry) -> Result<> {
+        if (const auto number = version_number_of(entry.key)) {
+          numbers.push_back(*number);
+        }
+        return {};
+      }));
   return numbers;
 }
 
@@ -206,8 +207,8 @@ Result<> AppStore::activate(const std::string& app, const ActiveRecord& record,
     for (const VersionWeight& entry : record.versions) {
       SELVEDGE_TRY_VOID(version(app, entry.version));
       if (std::ranges::find(current.retiring, entry.version) != current.retiring.end()) {
-        return fail_format(ErrorKind::kNotFound, "{} has no version {}: it is old and being removed",
-                           app, entry.version);
+        return fail_format(ErrorKind::kNotFound,
+                           "{} has no version {}: it is old and being removed", app, entry.version);
       }
     }
     if (seen.has_value() && current.versions != seen->versions) {
@@ -235,16 +236,17 @@ Result<> AppStore::activate(const std::string& app, const ActiveRecord& record,
 Result<std::vector<std::string>> AppStore::apps() {
   SELVEDGE_TRY(const Key folder, Key::parse(kApps));
   std::vector<std::string> names;
-  SELVEDGE_TRY_VOID(for_each_entry(store_, folder, [&names](const store::ListEntry& entry) -> Result<> {
-    std::string_view rest(entry.key.text());
-    rest.remove_prefix(kApps.size() + 1);
-    const std::string_view name = rest.substr(0, rest.find('/'));
-    if (rest.substr(name.size()).starts_with("/versions/") && is_app_name(name) &&
-        (names.empty() || names.back() != name)) {
-      names.emplace_back(name);
-    }
-    return {};
-  }));
+  SELVEDGE_TRY_VOID(
+      for_each_entry(store_, folder, [&names](const store::ListEntry& entry) -> Result<> {
+        std::string_view rest(entry.key.text());
+        rest.remove_prefix(kApps.size() + 1);
+        const std::string_view name = rest.substr(0, rest.find('/'));
+        if (rest.substr(name.size()).starts_with("/versions/") && is_app_name(name) &&
+            (names.empty() || names.back() != name)) {
+          names.emplace_back(name);
+        }
+        return {};
+      }));
   std::ranges::sort(names);  // "a-b/" comes before "a/"
   return names;
 }

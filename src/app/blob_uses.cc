@@ -111,8 +111,8 @@ Result<std::optional<CollectionState>> read_collection(store::Store& store) {
     return fail_format(ErrorKind::kInternal, "the store's document {} is malformed: {}",
                        kCollectionState, record.error().message());
   }
-  return std::optional(CollectionState{.record = *std::move(record),
-                                       .revision = std::move(object->revision)});
+  return std::optional(
+      CollectionState{.record = *std::move(record), .revision = std::move(object->revision)});
 }
 
 Result<CollectionTimes> read_collection_times(store::Store& store) {
@@ -121,15 +121,15 @@ Result<CollectionTimes> read_collection_times(store::Store& store) {
   SELVEDGE_TRY_VOID(store.put(clock, {}, Precondition::any()));
   std::optional<std::int64_t> now;
   CollectionTimes times;
-  SELVEDGE_TRY_VOID(internal::for_each_entry(store, folder,
-                                             [&](const store::ListEntry& entry) -> Result<> {
-                                               if (entry.key == clock) {
-                                                 now = entry.written;
-                                               } else if (entry.key.text() == kCollectionState) {
-                                                 times.state = entry.written;
-                                               }
-                                               return {};
-                                             }));
+  SELVEDGE_TRY_VOID(
+      internal::for_each_entry(store, folder, [&](const store::ListEntry& entry) -> Result<> {
+        if (entry.key == clock) {
+          now = entry.written;
+        } else if (entry.key.text() == kCollectionState) {
+          times.state = entry.written;
+        }
+        return {};
+      }));
   if (!now.has_value()) {
     return fail(ErrorKind::kUnsupported, "the store does not say when its documents were written");
   }
@@ -142,8 +142,8 @@ Result<> use_blobs(store::Store& store, store::Pause* pause, std::vector<Blake3H
   const auto repeated = std::ranges::unique(hashes);
   hashes.erase(repeated.begin(), repeated.end());
   for (std::size_t begin = 0; begin < hashes.size(); begin += kUseHashesMax) {
-    const std::string json = use_json(
-        std::span(hashes).subspan(begin, std::min(kUseHashesMax, hashes.size() - begin)));
+    const std::string json =
+        use_json(std::span(hashes).subspan(begin, std::min(kUseHashesMax, hashes.size() - begin)));
     SELVEDGE_TRY(const Key key, use_key(json));
     SELVEDGE_TRY_VOID(store.put(key, base::as_bytes(json), Precondition::any()));
   }
@@ -158,10 +158,11 @@ Result<> use_blobs(store::Store& store, store::Pause* pause, std::vector<Blake3H
     if (waits == kWaitsMax || pause == nullptr || !pause->wait(kWaitStep)) {
       SELVEDGE_TRY(const bool replaced, replace_abandoned(store, *state));
       if (!replaced) {
-        return fail_format(ErrorKind::kOverloaded,
-                           "a collection is removing a blob of this package from the store at this "
-                           "moment; deploy again in {} minutes at the latest",
-                           std::chrono::duration_cast<std::chrono::minutes>(kAbandonedTime).count());
+        return fail_format(
+            ErrorKind::kOverloaded,
+            "a collection is removing a blob of this package from the store at this "
+            "moment; deploy again in {} minutes at the latest",
+            std::chrono::duration_cast<std::chrono::minutes>(kAbandonedTime).count());
       }
       waits = 0;
     }

@@ -27,10 +27,10 @@
 namespace selvedge::app {
 
 struct CollectionReport {
-  bool dry_run = false;             // nothing was removed: what would have been
-  std::uint64_t versions = 0;       // removed, as are all of these
+  bool dry_run = false;        // nothing was removed: what would have been
+  std::uint64_t versions = 0;  // removed, as are all of these
   std::uint64_t blobs = 0;
-  std::uint64_t bytes = 0;          // of the blobs
+  std::uint64_t bytes = 0;  // of the blobs
   std::uint64_t uses = 0;
   std::uint64_t uploads = 0;        // unfinished ones
   std::uint64_t kept_blobs = 0;     // needed by something

@@ -176,8 +176,7 @@ class ActorStore final : public store::Store, public store::Pause {
   Result<store::ListPage> list(const store::ListOptions& options) override {
     // Small pages: more happens between them.
     return call([&](auto& store) {
-      return store.list(
-          {.folder = options.folder, .start_after = options.start_after, .limit = 3});
+      return store.list({.folder = options.folder, .start_after = options.start_after, .limit = 3});
     });
   }
   Result<std::optional<std::uint64_t>> find_blob(const store::BlobHash& hash) override {
@@ -221,8 +220,8 @@ struct Counts {
 
 // The steps of `selvedge deploy`.
 Result<> deploy(World& world, ActorStore& store, AppStore& apps) {
-  PackageImage image{.name = "p", .version = "1", .entrypoint = {}, .modules = {}, .volumes = {},
-                     .commands = {}};
+  PackageImage image{
+      .name = "p", .version = "1", .entrypoint = {}, .modules = {}, .volumes = {}, .commands = {}};
   std::vector<crypto::Blake3Hash> hashes;
   for (const std::string_view content : kContents) {
     if (image.modules.empty() || world.chance(2)) {
@@ -232,8 +231,12 @@ Result<> deploy(World& world, ActorStore& store, AppStore& apps) {
       hashes.push_back(hash);
     }
   }
-  image.commands.push_back({.name = "main", .module = image.modules.front().name, .runner = {},
-                            .program_name = "main", .main_args = {}, .environment = {}});
+  image.commands.push_back({.name = "main",
+                            .module = image.modules.front().name,
+                            .runner = {},
+                            .program_name = "main",
+                            .main_args = {},
+                            .environment = {}});
   SELVEDGE_TRY(const auto missing, apps.missing_blobs(hashes));
   for (const std::string_view content : kContents) {
     const auto hash = crypto::blake3(base::as_bytes(content));

@@ -133,10 +133,9 @@ Result<> upload_blob(S3Client& client, BlobSource& source, std::size_t part_byte
 
 Result<std::size_t> abort_uploads(S3Client& client, std::int64_t before) {
   const std::string prefix(fmt::format("{}/", kBlobFolder));
-  const S3Request request{
-      .method = "GET",
-      .query = {{"encoding-type", "url"}, {"prefix", prefix}, {"uploads", ""}},
-      .answer_bytes_max = kUploadsBytesMax};
+  const S3Request request{.method = "GET",
+                          .query = {{"encoding-type", "url"}, {"prefix", prefix}, {"uploads", ""}},
+                          .answer_bytes_max = kUploadsBytesMax};
   SELVEDGE_TRY(const S3Answer answer, client.perform(request));
   if (!answer.is_success()) {
     return fail(client.error_of(request, answer));

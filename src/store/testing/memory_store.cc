@@ -63,8 +63,8 @@ Result<> MemoryStore::remove(const Key& key, const Precondition& precondition) {
 Result<ListPage> MemoryStore::list(const ListOptions& options) {
   SELVEDGE_TRY_VOID(check_list(options));
   ListPage page;
-  auto entry = options.start_after ? entries_.upper_bound(options.start_after->text())
-                                   : entries_.begin();
+  auto entry =
+      options.start_after ? entries_.upper_bound(options.start_after->text()) : entries_.begin();
   for (; entry != entries_.end(); ++entry) {
     auto key = Key::parse(entry->first);
     if (!key || !key->is_below(options.folder.text())) {
