@@ -153,10 +153,9 @@ io::Task<app::VersionRecord> AdminApi::publish(app::HttpExchange& exchange, std:
     SELVEDGE_CO_TRY_VOID(co_await write_line(exchange, {{"warning", warning}}));
   }
   SELVEDGE_CO_TRY_VOID(co_await prepare(exchange, std::move(request.image)));
-  SELVEDGE_CO_TRY(auto record,
-                  co_await in_store([&store = options_.store, app, package, image,
-                                     config = std::move(request.config_text),
-                                     domains = request.config.domains]() mutable {
+  SELVEDGE_CO_TRY(auto record, co_await in_store([&store = options_.store, app, package, image,
+                                                  config = std::move(request.config_text),
+                                                  domains = request.config.domains]() mutable {
                     return make_version(store, app, package, image, std::move(config), domains);
                   }));
   if (request.activate) {

@@ -290,9 +290,10 @@ io::Task<> Node::serve_admin(io::Event& stop) {
                 .upload_folder = folder_.uploads(),
                 .address = address_,
                 .jobs = &*jobs_,
-                .check_health = [this](std::string app, app::VersionNumber version) {
-                  return job_actions_->check_health(std::move(app), version);
-                },
+                .check_health =
+                    [this](std::string app, app::VersionNumber version) {
+                      return job_actions_->check_health(std::move(app), version);
+                    },
                 .keeper = &*keeper_});
   gateway::HttpServer server(*reactor_, api, random_, metrics_, {});
   io::TaskScope scope(*reactor_);
