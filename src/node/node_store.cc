@@ -48,6 +48,7 @@ Result<store::S3Credentials> credentials_of(const S3Location& location) {
 struct Patience {
   int attempts_max = kAttemptsMax;
   base::Duration stall_time_max = std::chrono::seconds(30);
+  bool counted = true;  // in the metrics
 };
 
 Result<std::unique_ptr<store::S3Store>> open_s3(const S3Location& location,
@@ -68,7 +69,7 @@ Result<std::unique_ptr<store::S3Store>> open_s3(const S3Location& location,
                                  .clock = tools.clock,
                                  .random = tools.random,
                                  .pause = tools.pause,
-                                 .registry = &tools.registry});
+                                 .registry = patience.counted ? &tools.registry : nullptr});
 }
 
 }  // namespace
@@ -78,9 +79,10 @@ Result<NodeStore> NodeStore::open(const NodeOptions& options, const DataFolder& 
   NodeStore made;
   if (options.s3.has_value()) {
     SELVEDGE_TRY(made.backend_, open_s3(*options.s3, tools));
-    SELVEDGE_TRY(made.impatient_,
-                 open_s3(*options.s3, tools,
-                         {.attempts_max = 1, .stall_time_max = std::chrono::seconds(5)}));
+    SELVEDGE_TRY(
+        made.impatient_,
+        open_s3(*options.s3, tools,
+                {.attempts_max = 1, .stall_time_max = std::chrono::seconds(5), .counted = false}));
   } else {
     SELVEDGE_TRY(auto directory,
                  store::DirectoryStore::open({.root = options.store_folder.value_or(folder.store()),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stores that fail: full, read-only, gone, with a clock that goes backwards, behind a server that ignores conditions. One
+"""Stores that fail: full, read-only, gone, with a clock that goes backwards, on a server that ignores conditions. One
 clear sentence, what is active is served on, and a later deploy works."""
 
 import http.server

@@ -50,6 +50,7 @@ class World:
 
     def start(self):
         self.page["remaining"] = 0
+        self.stop()
         self.node = crash.Node(self.data, "--config", self.folder / "node.toml",
                                environment=self.page.environment(self.library, self.data))
         self.node.__enter__()
