@@ -84,6 +84,8 @@ class StoreCollector::Run {
   // Some of the candidates, from `begin`; where it stopped.
   Result<std::size_t> remove_from(std::size_t begin);
   Result<> remove_uses();
+  // Of processes that died.
+  Result<> remove_leftovers();
 
   const Options& options_;
   const std::atomic<bool>& stopped_;
@@ -162,10 +164,7 @@ Result<> StoreCollector::Run::collect() {
     SELVEDGE_TRY(begin, remove_from(begin));
   }
   SELVEDGE_TRY_VOID(remove_uses());
-  const std::int64_t grace =
-      std::chrono::duration_cast<std::chrono::seconds>(options_.grace).count();
-  SELVEDGE_TRY(report_.uploads, options_.store.remove_unfinished(now_ - grace));
-  return {};
+  return remove_leftovers();
 }
 
 Result<> StoreCollector::Run::prune() {
@@ -288,6 +287,19 @@ Result<> StoreCollector::Run::remove_uses() {
     // Another revision: a deploy counts on it again.
     report_.uses += removed.has_value() ? 1 : 0;
   }
+  return {};
+}
+
+Result<> StoreCollector::Run::remove_leftovers() {
+  const auto grace = std::chrono::duration_cast<std::chrono::seconds>(options_.grace);
+  SELVEDGE_TRY(const Key checks, Key::parse(store::kChecksFolder));
+  SELVEDGE_TRY_VOID(internal::for_each_entry(
+      options_.store, checks, [this, grace](const store::ListEntry& entry) -> Result<> {
+        return is_older(entry.written.value_or(now_), now_, grace)
+                   ? options_.store.remove(entry.key, Precondition::any())
+                   : Result<>();
+      }));
+  SELVEDGE_TRY(report_.uploads, options_.store.remove_unfinished(now_ - grace.count()));
   return {};
 }
 

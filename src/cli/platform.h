@@ -11,5 +11,6 @@ int run_node_command(const NodeCommand& command);
 int run_deploy(const DeployCommand& command);
 int run_app_command(const AppCommand& command);
 int run_cluster_command(const ClusterCommand& command);
+int run_collect(const ClusterCommand& command);
 
 }  // namespace selvedge::cli

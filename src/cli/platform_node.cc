@@ -44,6 +44,9 @@ int run_node_command(const NodeCommand& command) {
 }
 
 int run_cluster_command(const ClusterCommand& command) {
+  if (command.verb == ClusterCommand::Verb::kCollect) {
+    return run_collect(command);
+  }
   base::SystemRandom random;
   std::error_code error;
   std::filesystem::create_directories(command.secret_file.parent_path(), error);

@@ -47,6 +47,13 @@ constexpr const char* kSecretFooter = R"(Examples:
 One line feed at the end of standard input is not part of the value. Secrets win over env of
 app.yaml; instances that start from now on have them.)";
 
+constexpr const char* kCollectFooter = R"(Examples:
+  selvedge cluster collect --dry-run         what would be removed
+  selvedge cluster collect --json
+
+Every node does this once a day. Old versions go (store.versions_kept of the configuration), and
+blobs that nothing needs, a day after the last deploy that had them (store.collect_grace).)";
+
 }  // namespace
 
 struct PlatformParser::Raw {
@@ -63,6 +70,8 @@ struct PlatformParser::Raw {
   CLI::App* secret_list = nullptr;
   CLI::App* secret_delete = nullptr;
   CLI::App* cluster_init = nullptr;
+  CLI::App* cluster_collect = nullptr;
+  bool dry_run = false;
   std::string cluster_secret;
   std::string secret_name;
   std::string secrets_file;
@@ -202,6 +211,11 @@ void PlatformParser::Raw::declare_cluster(CLI::App& top) {
       ->add_option("--cluster-secret", cluster_secret, "the file, if not in the data folder")
       ->option_text("FILE");
   add_output(*cluster_init);
+  cluster_collect = cluster->add_subcommand(
+      "collect", "Remove from the store what no version, package or deploy needs");
+  cluster_collect->add_flag("--dry-run", dry_run, "only say what would be removed");
+  cluster_collect->footer(kCollectFooter);
+  add_client(*cluster_collect);
 }
 
 std::filesystem::path PlatformParser::Raw::cluster_secret_file() const {
@@ -367,8 +381,18 @@ Result<std::optional<PlatformCommand>> PlatformParser::command(
                       .output = raw_->output});
   }
   if (raw_->cluster_init->parsed()) {
-    return std::optional<PlatformCommand>(
-        ClusterCommand{.secret_file = raw_->cluster_secret_file(), .output = raw_->output});
+    return std::optional<PlatformCommand>(ClusterCommand{.verb = ClusterCommand::Verb::kInit,
+                                                         .dry_run = false,
+                                                         .socket = {},
+                                                         .secret_file = raw_->cluster_secret_file(),
+                                                         .output = raw_->output});
+  }
+  if (raw_->cluster_collect->parsed()) {
+    return std::optional<PlatformCommand>(ClusterCommand{.verb = ClusterCommand::Verb::kCollect,
+                                                         .dry_run = raw_->dry_run,
+                                                         .socket = raw_->socket_of(default_socket),
+                                                         .secret_file = {},
+                                                         .output = raw_->output});
   }
   if (raw_->app->parsed()) {
     SELVEDGE_TRY(auto command, raw_->app_command(raw_->socket_of(default_socket)));

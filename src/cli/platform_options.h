@@ -61,8 +61,12 @@ struct AppCommand {
   OutputOptions output;
 };
 
-// `cluster init`: makes the cluster's secret.
+// `cluster init`: makes the cluster's secret. `cluster collect`: removes what nothing needs.
 struct ClusterCommand {
+  enum class Verb : unsigned char { kInit, kCollect };
+  Verb verb = Verb::kInit;
+  bool dry_run = false;          // of kCollect
+  std::filesystem::path socket;  // of kCollect
   std::filesystem::path secret_file;
   OutputOptions output;
 };

@@ -1,6 +1,7 @@
 #include "engine/artifact_cache.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,12 +49,51 @@ Result<> write_all(int descriptor, base::ByteSpan bytes) {
   return {};
 }
 
+constexpr int kCreateAttemptsMax = 16;
+constexpr std::size_t kTemporaryDigits = 6;
+
+// A file beside `path`, locked while this process lives: so another one can tell what a dead one
+// left behind. `temporary` becomes its path.
+base::UniqueFd create_temporary(const std::filesystem::path& path, std::string& temporary) {
+  for (int attempt = 0; attempt < kCreateAttemptsMax; ++attempt) {
+    temporary = path.string() + "." + std::string(kTemporaryDigits, 'X');
+    base::UniqueFd file(::mkostemp(temporary.data(), O_CLOEXEC));
+    struct stat status{};
+    // Between the two calls it may have been taken for abandoned.
+    if (!file || (::flock(file.get(), LOCK_EX | LOCK_NB) == 0 &&
+                  ::fstat(file.get(), &status) == 0 && status.st_nlink == 1)) {
+      return file;
+    }
+    ::unlink(temporary.c_str());
+  }
+  errno = EBUSY;
+  return {};
+}
+
+// Removes the temporary files of processes that have ended.
+void remove_abandoned(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    const std::filesystem::path& path = at->path();
+    const std::filesystem::path stem = path.stem();
+    if (path.extension().native().size() != kTemporaryDigits + 1 ||
+        (stem.extension() != kSuffix && stem != kKeyName)) {
+      continue;
+    }
+    const base::UniqueFd file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (file && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) {
+      ::unlink(path.c_str());
+    }
+  }
+}
+
 // Creates `name` with these contents only whole: written beside it, then linked or renamed.
 // `replace` false keeps an existing file.
 Result<> write_file(const std::filesystem::path& path, std::initializer_list<base::ByteSpan> parts,
                     bool replace) {
-  std::string temporary = path.string() + ".XXXXXX";
-  base::UniqueFd file(::mkostemp(temporary.data(), O_CLOEXEC));
+  std::string temporary;
+  const base::UniqueFd file = create_temporary(path, temporary);
   if (!file) {
     return fail_format(ErrorKind::kInternal, "{} cannot be written: {}", path.string(),
                        system_message(errno));
@@ -180,6 +220,7 @@ Result<std::unique_ptr<ArtifactCache>> ArtifactCache::open(std::filesystem::path
                        folder.string(), system_message(errno));
   }
   SELVEDGE_TRY_VOID(check_private(folder, opened.get()));
+  remove_abandoned(folder);
   if (!key) {
     SELVEDGE_TRY(key, make_key(folder / kKeyName, random));
   }

@@ -27,7 +27,8 @@ class ArtifactCache {
   // Identifies an artifact: the module, how it was rewritten, and what it was compiled for.
   using ArtifactId = std::array<std::byte, 32>;
 
-  // Creates the folder (0700) when it is missing; refuses one that others may write. Without `key`,
+  // Creates the folder (0700) when it is missing; refuses one that others may write. Removes what
+  // killed processes left unfinished. Without `key`,
   // reads the key file in it, or makes one (0600) from `random`. `bytes_max`: oldest artifacts are
   // removed beyond it.
   static Result<std::unique_ptr<ArtifactCache>> open(std::filesystem::path folder,

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
@@ -67,6 +68,20 @@ class ArtifactCacheTest : public ::testing::Test {
   TemporaryFolder folder_;
   base::SeededRandom random_{7};
 };
+
+TEST_F(ArtifactCacheTest, WhatAKilledProcessLeft_IsRemovedAndNothingElse) {
+  const auto cache = open();
+  ASSERT_TRUE(cache->store(id(1), base::as_bytes("native code")).has_value());
+  const fs::path abandoned = cache->path_of(id(2)).string() + ".aB3xYz";
+  const fs::path underway = cache->path_of(id(3)).string() + ".aB3xYz";
+  write_file(abandoned, "nati");
+  write_file(underway, "nati");
+  const base::UniqueFd writer(::open(underway.c_str(), O_RDWR | O_CLOEXEC));
+  ASSERT_EQ(::flock(writer.get(), LOCK_EX), 0);
+  EXPECT_TRUE(open()->find(id(1)).has_value());
+  EXPECT_FALSE(fs::exists(abandoned));
+  EXPECT_TRUE(fs::exists(underway));
+}
 
 TEST_F(ArtifactCacheTest, Stored_IsFoundAgainByAnotherOpening) {
   EXPECT_TRUE(open()->store(id(1), base::as_bytes("native code")).has_value());

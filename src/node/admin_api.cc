@@ -49,6 +49,9 @@ io::Task<> AdminApi::dispatch(app::HttpExchange& exchange) {
   if (path.size() == 2 && path[1] == "apps" && method == Kind::kGet) {
     co_return co_await list_apps(exchange);
   }
+  if (is("store", "collect") && method == Kind::kPost) {
+    co_return co_await collect_store(exchange);
+  }
   if (is("blobs", "missing") && method == Kind::kPost) {
     co_return co_await missing_blobs(exchange);
   }

@@ -5,6 +5,7 @@
 //   GET    /v1/node                          what runs here
 //   POST   /v1/blobs/missing                 which of these blobs have to be sent
 //   PUT    /v1/blobs/HASH                    a blob
+//   POST   /v1/store/collect                 removes what nothing needs
 //   GET    /v1/apps                          all apps
 //   GET    /v1/apps/APP                      one, with its versions
 //   POST   /v1/apps/APP/versions             deploys: answers one JSON value a line, as it goes on
@@ -42,6 +43,8 @@
 
 namespace selvedge::node {
 
+class StoreKeeper;
+
 // How apps of this node are reached from outside.
 struct PublicAddress {
   std::string domain;  // apps are at <name>.<domain>
@@ -67,6 +70,8 @@ class AdminApi final : public app::HttpHandler {
     // Starts a version, and says what of its health checks does not pass. Empty: nothing is
     // checked.
     std::function<io::Task<>(std::string app, app::VersionNumber version)> check_health = {};
+    // Null: this node does not collect.
+    StoreKeeper* keeper = nullptr;
   };
   // Everything that `options` refers to outlives this.
   explicit AdminApi(Options options) noexcept : options_(std::move(options)) {}
@@ -82,6 +87,7 @@ class AdminApi final : public app::HttpHandler {
   io::Task<> describe_node(app::HttpExchange& exchange);
   io::Task<> missing_blobs(app::HttpExchange& exchange);
   io::Task<> put_blob(app::HttpExchange& exchange, std::string hash);
+  io::Task<> collect_store(app::HttpExchange& exchange);
   io::Task<> list_apps(app::HttpExchange& exchange);
   io::Task<> describe_app(app::HttpExchange& exchange, std::string app);
   io::Task<> remove_app(app::HttpExchange& exchange, std::string app);

@@ -36,6 +36,7 @@
 #include "node/node_store.h"
 #include "node/shard_directory.h"
 #include "node/shard_peers.h"
+#include "node/store_keeper.h"
 #include "store/pause.h"
 #include "wasix/dns_resolver.h"
 #include "wasix/host_functions.h"
@@ -82,6 +83,7 @@ class Node {
   std::unique_ptr<io::KernelReactor> reactor_;
   store::ThreadPause pause_;
   std::optional<NodeStore> store_;
+  std::optional<StoreKeeper> keeper_;
   std::optional<app::AppStore> apps_;
   std::optional<app::AppSecrets> secrets_;
   std::optional<app::VersionLoader> loader_;
@@ -114,6 +116,7 @@ Result<> Node::open_engine() {
   options.instances_max =
       static_cast<std::uint32_t>(std::min<std::size_t>(instances, engine::kInstancesMax));
   options.cache_folder = folder_.artifacts();
+  options.cache_bytes_max = options_.artifact_cache_bytes_max;
   options.random = &random_;
   SELVEDGE_TRY(engine_, engine::Engine::create(std::move(options)));
   functions_ = std::make_unique<engine::HostFunctions>(*engine_);
@@ -157,7 +160,20 @@ Result<> Node::open() {
                NodeStore::open(
                    options_, folder_,
                    {.clock = clock_, .random = random_, .pause = pause_, .registry = registry_}));
-  apps_.emplace(store_->store(), clock_);
+  if (auto checked = store_->check_server();
+      !checked.has_value() && !NodeStore::is_outage(checked.error())) {
+    return fail(std::move(checked).error().with_context("the store cannot be used"));
+  }
+  apps_.emplace(store_->store(), clock_, &pause_);
+  SELVEDGE_TRY(std::string id, node_id(options_.data_folder, random_));
+  keeper_.emplace(StoreKeeper::Options{.reactor = *reactor_,
+                                       .clock = clock_,
+                                       .random = random_,
+                                       .store = *store_,
+                                       .holder = std::move(id),
+                                       .interval = options_.collect_interval,
+                                       .grace = options_.collect_grace,
+                                       .versions_kept = options_.versions_kept});
   SELVEDGE_TRY(auto cluster_secret, open_cluster_secret());
   secrets_.emplace(store_->store(), random_, std::move(cluster_secret));
   loader_.emplace(app::VersionLoader::Options{.engine = *engine_,
@@ -274,9 +290,11 @@ io::Task<> Node::serve_admin(io::Event& stop) {
                 .upload_folder = folder_.uploads(),
                 .address = address_,
                 .jobs = &*jobs_,
-                .check_health = [this](std::string app, app::VersionNumber version) {
-                  return job_actions_->check_health(std::move(app), version);
-                }});
+                .check_health =
+                    [this](std::string app, app::VersionNumber version) {
+                      return job_actions_->check_health(std::move(app), version);
+                    },
+                .keeper = &*keeper_});
   gateway::HttpServer server(*reactor_, api, random_, metrics_, {});
   io::TaskScope scope(*reactor_);
   scope.spawn(server.serve(*listener));
@@ -312,6 +330,7 @@ io::Task<> Node::supervise(const std::function<void(const PublicAddress&)>& list
   admin.spawn(run_admin(stop_admin));
   beside.spawn(stop_on_signal(*signals));
   beside.spawn(catalog_->follow());
+  beside.spawn(keeper_->run());
   beside.spawn(watch_memory(*reactor_, memory_bytes_max_,
                             [this](const MemoryAllowance& allowance) { allow(allowance); }));
   bool announced = false;
@@ -324,6 +343,7 @@ io::Task<> Node::supervise(const std::function<void(const PublicAddress&)>& list
     changed_->reset();
     co_await changed_->wait();
   }
+  keeper_->stop();
   [[maybe_unused]] const auto jobs_ended =
       co_await jobs_->stop(reactor_->deadline_after(kJobsDrainTimeMax));
   stop_admin.set();

@@ -45,6 +45,12 @@ struct NodeOptions {
   bool make_cluster_secret = false;
   // Of copies that the node keeps of blobs from a store outside the data folder.
   std::uint64_t blob_cache_bytes_max = std::uint64_t{10} << 30;
+  std::uint64_t artifact_cache_bytes_max = std::uint64_t{4} << 30;  // of compiled programs
+  // Of an app, the newest ones: a collection removes the others, but for those that are active.
+  std::uint64_t versions_kept = 50;
+  base::Duration collect_interval = std::chrono::hours(24);
+  // How long blobs that nothing needs stay after the last deploy that had them.
+  base::Duration collect_grace = std::chrono::hours(24);
   io::SocketAddress http;
   bool http_every_interface = false;  // both families; only the port of `http` counts
   std::string domain = "localhost";   // apps are at <name>.<domain>

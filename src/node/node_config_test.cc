@@ -35,7 +35,12 @@ addressing = "virtual-host"
 access_key_file = "access"
 secret_key_file = "/run/secret"
 ca_file = "ca.pem"
+[store]
+versions_kept = 7
+collect_interval = "6h"
+collect_grace = "2h"
 [limits]
+artifact_cache_bytes = "6MiB"
 shards = 3
 instances = 77
 memory = "3GiB"
@@ -62,6 +67,10 @@ blob_cache_bytes = "5MiB"
   EXPECT_EQ(options.memory_bytes_max, std::uint64_t{3} << 30);
   EXPECT_EQ(options.drain_time_max, std::chrono::minutes(2));
   EXPECT_EQ(options.blob_cache_bytes_max, std::uint64_t{5} << 20);
+  EXPECT_EQ(options.artifact_cache_bytes_max, std::uint64_t{6} << 20);
+  EXPECT_EQ(options.versions_kept, 7U);
+  EXPECT_EQ(options.collect_interval, std::chrono::hours(6));
+  EXPECT_EQ(options.collect_grace, std::chrono::hours(2));
 }
 
 TEST(NodeConfigTest, EmptyFile_ChangesNothing) {

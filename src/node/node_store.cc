@@ -6,7 +6,6 @@
 #include "base/format.h"
 #include "store/cached_store.h"
 #include "store/directory_store.h"
-#include "store/s3_store.h"
 
 namespace selvedge::node {
 namespace {
@@ -46,24 +45,31 @@ Result<store::S3Credentials> credentials_of(const S3Location& location) {
   return made;
 }
 
-Result<std::unique_ptr<store::Store>> open_s3(const S3Location& location,
-                                              const NodeStore::Tools& tools) {
+struct Patience {
+  int attempts_max = kAttemptsMax;
+  base::Duration stall_time_max = std::chrono::seconds(30);
+  bool counted = true;  // in the metrics
+};
+
+Result<std::unique_ptr<store::S3Store>> open_s3(const S3Location& location,
+                                                const NodeStore::Tools& tools,
+                                                Patience patience = {}) {
   SELVEDGE_TRY(auto credentials, credentials_of(location));
-  SELVEDGE_TRY(auto made, store::S3Store::create({.endpoint = location.endpoint,
-                                                  .region = location.region,
-                                                  .bucket = location.bucket,
-                                                  .addressing = location.addressing,
-                                                  .credentials = std::move(credentials),
-                                                  .ca_file = location.ca_file,
-                                                  .connect_time_max = kConnectTimeMax,
-                                                  .attempts_max = kAttemptsMax,
-                                                  .retry_time_max = kRetryTimeMax,
-                                                  .delay_max = kDelayMax,
-                                                  .clock = tools.clock,
-                                                  .random = tools.random,
-                                                  .pause = tools.pause,
-                                                  .registry = &tools.registry}));
-  return std::unique_ptr<store::Store>(std::move(made));
+  return store::S3Store::create({.endpoint = location.endpoint,
+                                 .region = location.region,
+                                 .bucket = location.bucket,
+                                 .addressing = location.addressing,
+                                 .credentials = std::move(credentials),
+                                 .ca_file = location.ca_file,
+                                 .connect_time_max = kConnectTimeMax,
+                                 .stall_time_max = patience.stall_time_max,
+                                 .attempts_max = patience.attempts_max,
+                                 .retry_time_max = kRetryTimeMax,
+                                 .delay_max = kDelayMax,
+                                 .clock = tools.clock,
+                                 .random = tools.random,
+                                 .pause = tools.pause,
+                                 .registry = patience.counted ? &tools.registry : nullptr});
 }
 
 }  // namespace
@@ -73,6 +79,10 @@ Result<NodeStore> NodeStore::open(const NodeOptions& options, const DataFolder& 
   NodeStore made;
   if (options.s3.has_value()) {
     SELVEDGE_TRY(made.backend_, open_s3(*options.s3, tools));
+    SELVEDGE_TRY(
+        made.impatient_,
+        open_s3(*options.s3, tools,
+                {.attempts_max = 1, .stall_time_max = std::chrono::seconds(5), .counted = false}));
   } else {
     SELVEDGE_TRY(auto directory,
                  store::DirectoryStore::open({.root = options.store_folder.value_or(folder.store()),
@@ -96,6 +106,15 @@ Result<NodeStore> NodeStore::open(const NodeOptions& options, const DataFolder& 
   made.blobs_ = cached.get();
   made.front_ = std::move(cached);
   return made;
+}
+
+Result<> NodeStore::check_server() const {
+  return impatient_ != nullptr ? impatient_->check_server() : Result<>();
+}
+
+bool NodeStore::is_outage(const Error& error) noexcept {
+  return error.kind() == ErrorKind::kDisconnected || error.kind() == ErrorKind::kTimeout ||
+         error.kind() == ErrorKind::kOverloaded;
 }
 
 }  // namespace selvedge::node

@@ -305,10 +305,22 @@ TEST_F(CachedStoreTest, BlobThatWasFetched_NeedsNoStore) {
   EXPECT_EQ(backend_.blob_reads, 1);
   backend_.off = ErrorKind::kDisconnected;
   EXPECT_EQ(get_blob(hash), "the blob");
-  EXPECT_TRUE(*cached_->has_blob(hash));
+  // What the store has, only the store can say.
+  EXPECT_EQ(cached_->has_blob(hash).error().kind(), ErrorKind::kDisconnected);
   EXPECT_EQ(cached_->get_blob(hash, 3).error().kind(), ErrorKind::kInvalid);
   reopen();
   EXPECT_EQ(get_blob(hash), "the blob");
+}
+
+TEST_F(CachedStoreTest, BlobThatTheStoreHasNoMore_IsNotThereThoughItCanBeRead) {
+  const BlobHash hash = put_blob("the blob");
+  EXPECT_EQ(get_blob(hash), "the blob");
+  ASSERT_TRUE(backend_.remove(blob_key(hash), Precondition::any()).has_value());
+  EXPECT_FALSE(*cached_->has_blob(hash));
+  EXPECT_EQ(get_blob(hash), "the blob");
+  // So that whoever needs it sends it again.
+  EXPECT_EQ(cached_->put_blob(as_bytes("the blob")), hash);
+  EXPECT_TRUE(*cached_->has_blob(hash));
 }
 
 TEST_F(CachedStoreTest, DamagedBlob_IsFetchedAgain) {

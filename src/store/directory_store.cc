@@ -151,6 +151,7 @@ Result<> DirectoryStore::check(const Key& key, const Precondition& precondition)
 Result<Revision> DirectoryStore::put(const Key& key, base::ByteSpan bytes,
                                      const Precondition& precondition) {
   SELVEDGE_TRY_VOID(check_put(key, bytes));
+  SELVEDGE_TRY_VOID(check_there());
   std::string write_id = internal::make_write_id(random_);
   SELVEDGE_TRY(internal::TemporaryFile file,
                internal::TemporaryFile::create(new_pattern(options_.root)));
@@ -168,6 +169,7 @@ Result<Revision> DirectoryStore::put(const Key& key, base::ByteSpan bytes,
 
 Result<> DirectoryStore::remove(const Key& key, const Precondition& precondition) {
   SELVEDGE_TRY_VOID(check_remove(key, precondition));
+  SELVEDGE_TRY_VOID(check_there());
   SELVEDGE_TRY(const WriteLock lock, lock_for_write());
   SELVEDGE_TRY_VOID(check(key, precondition));
   std::filesystem::path path = path_of(key);
@@ -205,6 +207,7 @@ Result<std::optional<std::uint64_t>> DirectoryStore::find_blob(const BlobHash& h
 }
 
 Result<> DirectoryStore::write_blob(BlobSource& source) {
+  SELVEDGE_TRY_VOID(check_there());
   SELVEDGE_TRY(internal::TemporaryFile file,
                internal::TemporaryFile::create(new_pattern(options_.root)));
   const auto piece = std::make_unique<std::array<std::byte, kCopyBytes>>();

@@ -318,7 +318,12 @@ TEST_F(DirectoryStoreTest, AStoreThatVanishedIsNotAnEmptyOne) {
   EXPECT_THAT(got.error().message(), HasSubstr("is it still mounted?"));
   EXPECT_EQ(store->list({.folder = key("apps")}).error().kind(), ErrorKind::kDisconnected);
   EXPECT_EQ(store->has_blob(BlobHash()).error().kind(), ErrorKind::kDisconnected);
-  EXPECT_FALSE(store->put(key("apps/a"), as_bytes("y"), Precondition::absent()).has_value());
+  EXPECT_EQ(store->put(key("apps/a"), as_bytes("y"), Precondition::absent()).error().kind(),
+            ErrorKind::kDisconnected);
+  EXPECT_EQ(store->put_blob(as_bytes("blob")).error().kind(), ErrorKind::kDisconnected);
+  EXPECT_EQ(store->remove(key("apps/a"), Precondition::any()).error().kind(),
+            ErrorKind::kDisconnected);
+  EXPECT_TRUE(fs::is_empty(root()));
   fs::remove(root());
   fs::rename(folder_.path() / "elsewhere", root());
   EXPECT_EQ(text_of(store->get(key("apps/a"), 100).value()), "x");

@@ -335,8 +335,8 @@ Result<> S3Store::read_blob(const BlobHash& hash, std::uint64_t bytes_max, BlobS
 }
 
 Result<> S3Store::check_server() {
-  SELVEDGE_TRY(const Key key,
-               Key::parse(fmt::format("checks/{}", internal::make_write_id(impl_->random()))));
+  SELVEDGE_TRY(const Key key, Key::parse(fmt::format("{}/{}", kChecksFolder,
+                                                     internal::make_write_id(impl_->random()))));
   const base::ByteSpan bytes = base::as_bytes("a check of conditional writes");
   const auto refused = [](const Result<Revision>& result) {
     return !result && result.error().kind() == ErrorKind::kConflict;

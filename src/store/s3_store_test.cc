@@ -220,6 +220,19 @@ TEST_F(S3StoreTest, UploadWhosePartFails_IsGivenUpAndLeavesNoBlob) {
   EXPECT_FALSE(*direct_->has_blob(crypto::blake3(as_bytes(text))));
 }
 
+TEST_F(S3StoreTest, UploadOfAProcessThatDied_IsRemovedByItsAge) {
+  const std::string text(S3Store::kPartBytes + 1, 'p');
+  const ScriptedServer::Step denied =
+      ScriptedServer::answer(403, "<Error><Code>AccessDenied</Code></Error>");
+  // Is it there? Begin; first part; second part; giving it up.
+  const auto store = open_through({ScriptedServer::forward(), ScriptedServer::forward(),
+                                   ScriptedServer::forward(), denied, denied});
+  EXPECT_FALSE(store->put_blob(as_bytes(text)).has_value());
+  EXPECT_EQ(direct_->remove_unfinished(1'600'000'000).value(), 0U);
+  EXPECT_EQ(direct_->remove_unfinished(std::int64_t{1} << 40).value(), 1U);
+  EXPECT_EQ(direct_->remove_unfinished(std::int64_t{1} << 40).value(), 0U);
+}
+
 TEST_F(S3StoreTest, UploadWhoseEndIsRefusedInASuccessfulAnswer_IsAnError) {
   const std::string text(S3Store::kPartBytes + 1, 'p');
   const auto store =

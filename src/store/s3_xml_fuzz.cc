@@ -18,6 +18,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto id = internal::parse_upload_id(xml)) {
     SELVEDGE_ASSERT(!id->empty());
   }
+  if (const auto uploads = internal::parse_uploads_answer(xml)) {
+    for (const auto& upload : *uploads) {
+      SELVEDGE_ASSERT(!upload.key.empty() && !upload.id.empty());
+    }
+  }
   const auto error = internal::parse_error_answer(xml);
   for (const char c : error.code + error.message) {
     SELVEDGE_ASSERT(c != '\n' && c != '\r' && c != '\x1b');

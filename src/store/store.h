@@ -77,6 +77,9 @@ class Precondition {
   Revision revision_;
 };
 
+// Where a store is tried out; what is in it for longer was left by a process that died.
+inline constexpr std::string_view kChecksFolder = "checks";
+
 struct ListOptions {
   static constexpr std::size_t kLimitMax = 1000;
 

@@ -196,6 +196,37 @@ TEST_P(StoreConformanceTest, List_IsSortedByBytesWithRevisions) {
   }
 }
 
+TEST_P(StoreConformanceTest, List_TellsSizesAndTimesOfOneClock) {
+  put("apps/a", "1");
+  const auto hash = store_->put_blob(as_bytes("four"));
+  ASSERT_TRUE(hash.has_value());
+  put("apps/b", "1");
+  const auto apps = store_->list({.folder = key("apps")});
+  const auto blobs = store_->list({.folder = key("blobs")});
+  ASSERT_TRUE(apps.has_value() && blobs.has_value());
+  ASSERT_EQ(apps->entries.size(), 2U);
+  ASSERT_EQ(blobs->entries.size(), 1U);
+  EXPECT_EQ(blobs->entries[0].bytes, 4U);
+  EXPECT_GT(apps->entries[0].bytes, 0U);
+  const auto first = apps->entries[0].written;
+  const auto last = apps->entries[1].written;
+  ASSERT_TRUE(first && last && blobs->entries[0].written);
+  EXPECT_GT(*first, 1'600'000'000);
+  EXPECT_LE(*first, *blobs->entries[0].written);
+  EXPECT_LE(*blobs->entries[0].written, *last);
+}
+
+TEST_P(StoreConformanceTest, RemoveUnfinished_LeavesWhatIsThere) {
+  put("apps/a", "1");
+  const auto hash = store_->put_blob(as_bytes(std::string(20'000'000, 'x')));
+  ASSERT_TRUE(hash.has_value());
+  const auto removed = store_->remove_unfinished(std::int64_t{1} << 40);
+  ASSERT_TRUE(removed.has_value()) << removed.error().message();
+  EXPECT_EQ(*removed, 0U);
+  EXPECT_TRUE(*store_->has_blob(*hash));
+  EXPECT_EQ(get("apps/a"), "1");
+}
+
 TEST_P(StoreConformanceTest, ListInPages_GivesEachKeyOnce) {
   std::vector<std::string> names;
   for (int i = 100; i < 125; ++i) {

@@ -125,9 +125,12 @@ class AdminTest(unittest.TestCase):
             self.ask(identity, {}, expect=400, app="Not--A-Name")
         self.ask("findMissingBlobs", "[", expect=400)
         self.ask("putBlob", b"other bytes", expect=400, hash=self.hash)
+        self.assertEqual(self.ask("collectStore", {"dry_run": True})["kept_blobs"], 2)
+        self.ask("collectStore", "[", expect=400)
         self.ask_for_jobs()
         self.ask("removeApp", expect=204, app="site")
         self.assertEqual(self.node.get("site.localhost")[0], 404)
+        self.assertGreaterEqual(self.ask("collectStore")["waiting_blobs"], 2)
         self.ask_for_secrets()
         documented = {(identity, status) for identity, (_, _, responses) in self.operations.items()
                       for status in responses}

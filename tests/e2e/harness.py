@@ -54,8 +54,10 @@ class Server:
     def start(self, arguments, log=None):
         self.log = log or tempfile.TemporaryFile()
         self.owns_log = log is None
-        self.process = subprocess.Popen([BINARY, *map(str, arguments)], stdin=subprocess.DEVNULL, stderr=self.log,
-                                        stdout=self.log)
+        self.process = self.spawn([BINARY, *map(str, arguments)])
+
+    def spawn(self, command):
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=self.log, stdout=self.log)
 
     def output(self):
         """What the server wrote so far."""

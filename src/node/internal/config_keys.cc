@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "app/app_config.h"
+#include "app/app_records.h"
 #include "base/format.h"
 #include "engine/engine.h"
 #include "io/shard.h"
@@ -19,6 +20,8 @@ constexpr std::uint64_t kMemoryBytesMin = std::uint64_t{64} << 20;
 constexpr std::uint64_t kMemoryBytesMax = std::uint64_t{1} << 50;
 constexpr std::uint64_t kBlobCacheBytesMin = std::uint64_t{1} << 20;
 constexpr std::uint64_t kBlobCacheBytesMax = std::uint64_t{1} << 50;
+constexpr base::Duration kCollectIntervalMin = std::chrono::minutes(1);
+constexpr base::Duration kCollectGraceMin = std::chrono::hours(1);
 
 Result<> set_domain(ConfigDraft& draft, const ConfigValue& value) {
   const auto& text = std::get<std::string>(value);
@@ -34,6 +37,24 @@ Result<> set_listen(ConfigDraft& draft, const ConfigValue& value) {
   SELVEDGE_TRY(const ListenAddress address, parse_listen_address(std::get<std::string>(value)));
   draft.options.http = address.address;
   draft.options.http_every_interface = address.every_interface;
+  return {};
+}
+
+Result<> set_collect_interval(ConfigDraft& draft, const ConfigValue& value) {
+  const auto interval = std::get<base::Duration>(value);
+  if (interval < kCollectIntervalMin) {
+    return fail(ErrorKind::kInvalid, "a minute is the shortest interval");
+  }
+  draft.options.collect_interval = interval;
+  return {};
+}
+
+Result<> set_collect_grace(ConfigDraft& draft, const ConfigValue& value) {
+  const auto grace = std::get<base::Duration>(value);
+  if (grace < kCollectGraceMin) {
+    return fail(ErrorKind::kInvalid, "an hour is the shortest grace");
+  }
+  draft.options.collect_grace = grace;
   return {};
 }
 
@@ -121,6 +142,34 @@ constexpr std::array kKeys{
                 draft.options.store_folder = std::get<Path>(value);
                 return {};
               }},
+    ConfigKey{.path = "store.versions_kept",
+              .type = ConfigType::kInteger,
+              .fallback = "`50`",
+              .description =
+                  "Of each app, the newest versions: a collection removes the others, but for "
+                  "those that are active.",
+              .example = "20",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.options.versions_kept = std::get<std::uint64_t>(value);
+                return {};
+              },
+              .min = 2,
+              .max = app::kVersionMax},
+    ConfigKey{.path = "store.collect_interval",
+              .type = ConfigType::kDuration,
+              .fallback = "`24h`",
+              .description = "How often the node removes from the store what nothing needs, on "
+                             "average (`selvedge cluster collect` does it at once).",
+              .example = "\"12h\"",
+              .set = &set_collect_interval},
+    ConfigKey{.path = "store.collect_grace",
+              .type = ConfigType::kDuration,
+              .fallback = "`24h`",
+              .description =
+                  "How long blobs that nothing needs stay after the last deploy that had them, by "
+                  "the store's clock: at least an hour, longer than any deploy may take.",
+              .example = "\"48h\"",
+              .set = &set_collect_grace},
     ConfigKey{
         .path = "store.s3.endpoint",
         .type = ConfigType::kText,
@@ -242,6 +291,18 @@ constexpr std::array kKeys{
               .example = "\"50GiB\"",
               .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
                 draft.options.blob_cache_bytes_max = std::get<std::uint64_t>(value);
+                return {};
+              },
+              .min = kBlobCacheBytesMin,
+              .max = kBlobCacheBytesMax},
+    ConfigKey{.path = "limits.artifact_cache_bytes",
+              .type = ConfigType::kBytes,
+              .fallback = "`4GiB`",
+              .description = "Compiled programs that the node keeps; what was used longest ago "
+                             "goes first, and is compiled again when it is needed.",
+              .example = "\"20GiB\"",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.options.artifact_cache_bytes_max = std::get<std::uint64_t>(value);
                 return {};
               },
               .min = kBlobCacheBytesMin,

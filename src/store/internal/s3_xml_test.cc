@@ -30,6 +30,39 @@ TEST(S3XmlTest, ListAnswer_GivesKeysAndTags) {
   EXPECT_EQ(answer->entries[0].etag, "\"70ee\"");
   EXPECT_EQ(answer->entries[1].key, "apps/x");
   EXPECT_EQ(answer->entries[1].etag, "\"9b-2\"");
+  EXPECT_EQ(answer->entries[0].bytes, 5U);
+  EXPECT_EQ(answer->entries[0].written, 1'767'225'600);
+  EXPECT_EQ(answer->entries[1].written, std::nullopt);
+}
+
+TEST(S3XmlTest, Times_AreReadInOneFormOnly) {
+  EXPECT_EQ(parse_time("1970-01-01T00:00:00Z"), 0);
+  EXPECT_EQ(parse_time("2024-02-29T12:34:56.789Z"), 1'709'210'096);
+  for (const std::string_view text :
+       {"", "Z", "2024-02-30T00:00:00Z", "2024-02-29T24:00:00Z", "2024-02-29T00:60:00Z",
+        "2024-02-29 00:00:00Z", "2024-02-29T00:00:00", "2024-2-29T00:00:00.00Z",
+        "Thu, 29 Feb 2024 12:34:56 GMT"}) {
+    EXPECT_EQ(parse_time(text), std::nullopt) << text;
+  }
+}
+
+TEST(S3XmlTest, UnfinishedUploads_AreReadWhole) {
+  const auto uploads = parse_uploads_answer(as_bytes(
+      "<ListMultipartUploadsResult><EncodingType>url</EncodingType><Upload><Key>blobs/a%2Bb</Key>"
+      "<UploadId>u1</UploadId><Initiated>1970-01-01T00:01:00.000Z</Initiated></Upload>"
+      "<IsTruncated>false</IsTruncated></ListMultipartUploadsResult>"));
+  ASSERT_TRUE(uploads.has_value()) << uploads.error().message();
+  ASSERT_EQ(uploads->size(), 1U);
+  EXPECT_EQ(uploads->front().key, "blobs/a+b");
+  EXPECT_EQ(uploads->front().id, "u1");
+  EXPECT_EQ(uploads->front().begun, 60);
+  for (const std::string_view xml :
+       {"", "<ListBucketResult/>",
+        "<ListMultipartUploadsResult><Upload/></ListMultipartUploadsResult>",
+        "<ListMultipartUploadsResult><Upload><Key>k</Key><UploadId>u</UploadId></Upload>"
+        "</ListMultipartUploadsResult>"}) {
+    EXPECT_FALSE(parse_uploads_answer(as_bytes(xml)).has_value()) << xml;
+  }
 }
 
 TEST(S3XmlTest, ListAnswerWithoutEncoding_IsTakenAsItIs) {
