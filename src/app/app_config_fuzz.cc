@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "app/app_config.h"
+#include "app/job_times.h"
 #include "base/assert.h"
 #include "base/bytes.h"
 
@@ -30,6 +31,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const auto& [name, value] : config->environment) {
     SELVEDGE_ASSERT(!name.empty() && name.find('=') == std::string::npos);
     SELVEDGE_ASSERT(value.find('\0') == std::string::npos);
+  }
+  for (const auto& job : config->jobs) {
+    SELVEDGE_ASSERT(selvedge::app::is_job_name(job.name));
+    const selvedge::app::JobTimes times("app", job);
+    const selvedge::base::WallTime now(std::chrono::hours(500'000));
+    if (const auto due = times.next(now)) {
+      SELVEDGE_ASSERT(*due > now && times.start_of(*due) >= *due);
+    }
   }
   SELVEDGE_ASSERT(config->scaling.idle_time_max >= selvedge::base::Duration::zero());
   SELVEDGE_ASSERT(config->scaling.stop_time_max >= selvedge::base::Duration::zero());

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "app/app_records.h"
+#include "app/job_state.h"
 #include "app/package_image.h"
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -77,6 +78,7 @@ void check(std::string_view text) {
   check_same(&parse_active_record, text);
   check_same(&parse_domain_record, text);
   check_same(&parse_change_record, text);
+  check_same(&parse_job_state, text);
   check_active(text);
   check_changes(text);
   check_host(text);

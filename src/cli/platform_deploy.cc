@@ -117,7 +117,7 @@ Result<> upload(AdminClient& client, const app::PackageSource& package, StatusLi
 }
 
 Result<nlohmann::json> deploy(AdminClient& client, const DeployCommand& command,
-                              const Deployment& deployment) {
+                              const Deployment& deployment, MessageStyle style) {
   StatusLine status(!command.output.json && !command.output.quiet);
   SELVEDGE_TRY_VOID(upload(client, deployment.package, status));
   const nlohmann::json request{
@@ -126,9 +126,14 @@ Result<nlohmann::json> deploy(AdminClient& client, const DeployCommand& command,
       {"config", deployment.config},
       {"activate", command.activate}};
   return client.post_for_lines("/v1/apps/" + deployment.app + "/versions", request,
-                               [&status](const nlohmann::json& line) {
+                               [&status, style](const nlohmann::json& line) {
                                  if (const auto step = line.find("step"); step != line.end()) {
                                    status.show(step->get<std::string>());
+                                 }
+                                 const std::string warning = line.value("warning", "");
+                                 // Those about app.yaml were told when it was read here.
+                                 if (!warning.empty() && !warning.starts_with("app.yaml:")) {
+                                   print_warning(warning, style);
                                  }
                                });
 }
@@ -150,7 +155,7 @@ Result<> run(const DeployCommand& command) {
   const MessageStyle style{.json = command.output.json, .quiet = command.output.quiet};
   SELVEDGE_TRY(const Deployment deployment, read_deployment(command, style));
   SELVEDGE_TRY(auto client, AdminClient::create(command.socket));
-  SELVEDGE_TRY(const nlohmann::json result, deploy(client, command, deployment));
+  SELVEDGE_TRY(const nlohmann::json result, deploy(client, command, deployment, style));
   print_result(result, command);
   return {};
 }

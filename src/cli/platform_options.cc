@@ -317,6 +317,9 @@ Result<PlatformCommand> PlatformParser::Raw::app_command(std::filesystem::path s
   }
   if (app_jobs->parsed()) {
     made.verb = AppCommand::Verb::kJobs;
+    if (!run_job.empty() && !app::is_job_name(run_job)) {
+      return fail_format(ErrorKind::kInvalid, "\"{}\" is not the name of a job", run_job);
+    }
   } else if (app_info->parsed()) {
     made.verb = AppCommand::Verb::kInfo;
   } else if (app_rollback->parsed()) {

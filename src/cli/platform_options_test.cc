@@ -119,6 +119,15 @@ TEST(AppCommandLine, EachVerb) {
                                                     app::VersionWeight{.version = 3, .weight = 1}));
 }
 
+TEST(AppCommandLine, Jobs_AreListedOrOneIsRun) {
+  using Verb = AppCommand::Verb;
+  const auto list = parse<AppCommand>({"app", "jobs", "site", "--json"});
+  EXPECT_EQ(list.verb, Verb::kJobs);
+  EXPECT_EQ(list.run_job, "");
+  EXPECT_TRUE(list.output.json);
+  EXPECT_EQ(parse<AppCommand>({"app", "jobs", "site", "--run", "nightly"}).run_job, "nightly");
+}
+
 TEST(AppCommandLine, Mistakes_AreOneSentence) {
   for (const auto& [arguments, expected] :
        std::vector<std::pair<std::vector<std::string>, std::string>>{
@@ -126,6 +135,7 @@ TEST(AppCommandLine, Mistakes_AreOneSentence) {
            {{"app", "info"}, "APP"},
            {{"app", "info", "No_Name"}, "No_Name"},
            {{"app", "delete", "site"}, "--yes"},
+           {{"app", "jobs", "site", "--run", "../x"}, "\"../x\" is not the name of a job"},
            {{"app", "activate", "site"}, "VERSION"},
            {{"app", "activate", "site", "x"}, "\"x\" is not a version"},
            {{"app", "activate", "site", "3="}, "\"3=\" is not a version"},

@@ -69,11 +69,6 @@ io::Task<> write_line(app::HttpExchange& exchange, nlohmann::json value) {
   co_return co_await exchange.write_body(base::as_bytes(line));
 }
 
-bool is_started_for_each_request(const app::PackageImage& image) {
-  const auto main = app::main_command(image);
-  return main.has_value() && (*main)->runner == app::RunnerKind::kWcgi;
-}
-
 Result<app::VersionRecord> make_version(app::AppStore& store, const std::string& app,
                                         const crypto::Blake3Hash& package,
                                         const app::PackageImage& image, std::string config,
@@ -125,7 +120,13 @@ io::Task<> AdminApi::pass_health_checks(app::HttpExchange& exchange, std::string
     co_return {};
   }
   options_.catalog.changed(app);
-  SELVEDGE_CO_TRY_VOID(co_await write_line(exchange, {{"step", "health"}}));
+  SELVEDGE_CO_TRY(const auto made, co_await options_.catalog.find_version(app, version));
+  SELVEDGE_CO_TRY_VOID(co_await write_line(
+      exchange, made->program->listens()
+                    ? nlohmann::json{{"step", "health"}}
+                    : nlohmann::json{{"warning",
+                                      "health_checks are asked now and not again: the program is "
+                                      "started for each request, so there is nothing to watch"}}));
   auto passed = co_await options_.check_health(app, version);
   if (passed.has_value()) {
     co_return {};
@@ -144,11 +145,6 @@ io::Task<app::VersionRecord> AdminApi::publish(app::HttpExchange& exchange, std:
                     return store.put_image(image);
                   }));
   const app::PackageImage image = request.image;
-  if (!request.config.health_checks.empty() && is_started_for_each_request(request.image)) {
-    request.config.warnings.emplace_back(
-        "health_checks are asked at deploys only: the program is started anew for each request, so "
-        "there is nothing to watch");
-  }
   for (const std::string& warning : request.config.warnings) {
     SELVEDGE_CO_TRY_VOID(co_await write_line(exchange, {{"warning", warning}}));
   }

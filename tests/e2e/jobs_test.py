@@ -136,8 +136,8 @@ class JobsTest(unittest.TestCase):
             node.json("deploy", self.configure("{name: tick, trigger: 1h, action: {fetch: {path: /}}}"))
             refused = node.command("deploy", self.configure(
                 "{name: tick, trigger: '61 * * * *', action: {fetch: {path: /}}}"))
-            self.assertEqual(refused.returncode, 2, refused.stderr)
-            self.assertIn("app.yaml:6:28: jobs[0].trigger: the minute must be 0 to 59, not 61", refused.stderr)
+            self.assertEqual(refused.returncode, 1, refused.stderr)
+            self.assertIn("app.yaml:6:27: jobs[0].trigger: the minute must be 0 to 59, not 61", refused.stderr)
             self.assertIn("has no job other", node.command("app", "jobs", "site", "--run", "other").stderr)
             self.assertIn("there is no app nobody", node.command("app", "jobs", "nobody").stderr)
             self.assertIsInstance(self.job(node, "tick")["next_ms"], int)
