@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <filesystem>
 #include <set>
@@ -57,6 +58,7 @@ TEST_F(ListenSocketsTest, Complete_MakesOneForEachShardOnOnePort) {
   EXPECT_TRUE(std::filesystem::is_socket(admin_path()));
   // Another process' port is refused, but not that of the process that is taken over from.
   address_.address = sockets.http_address();
+  ASSERT_EQ(::listen(sockets.http.front().get(), 1), 0);
   ListenSockets others;
   const auto refused = complete(others, 1);
   ASSERT_FALSE(refused.has_value());

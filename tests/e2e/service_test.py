@@ -219,6 +219,7 @@ class SystemdTest(ServiceTest):
             node = self.activated(datagrams)
             self.assertEqual(node.process.wait(timeout=60), 1)
             self.assertIn("is no stream socket: the socket unit needs ListenStream=", node.output())
+            node.log.close()
 
 
 class Load:
@@ -250,6 +251,8 @@ class Load:
                 self.errors.append(repr(error))
                 connection.close()
                 connection = None
+        if connection:
+            connection.close()
 
     def __enter__(self):
         for thread in self.threads:
