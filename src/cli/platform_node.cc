@@ -30,12 +30,21 @@ void announce(const NodeCommand& command, const node::PublicAddress& address) {
 }  // namespace
 
 int run_node_command(const NodeCommand& command) {
-  log::set_level(command.log_level.value_or(log::Level::kInfo));
-  io::block_signals({SIGINT, SIGTERM});
+  if (command.check) {
+    if (command.output.json) {
+      fmt::print("{{\"valid\":true}}\n");
+    } else if (!command.output.quiet) {
+      fmt::print("The configuration is valid.\n");
+    }
+    return static_cast<int>(ExitCode::kSuccess);
+  }
+  log::set_level(command.options.log_level);
+  io::block_signals({SIGINT, SIGTERM, SIGHUP, SIGUSR2});
   io::ignore_broken_pipe_signal();
-  const auto ran = node::run_node(command.options, [&command](const node::PublicAddress& address) {
-    announce(command, address);
-  });
+  const auto ran = node::run_node(
+      command.options,
+      {.listening = [&command](const node::PublicAddress& address) { announce(command, address); },
+       .read_options = command.read_options});
   if (!ran.has_value()) {
     print_error(ran.error(), {.json = command.output.json, .quiet = command.output.quiet});
     return static_cast<int>(ExitCode::kFailure);

@@ -22,8 +22,10 @@ constexpr const char* kNodeFooter = R"(Examples:
   selvedge node --dev --http :80 --domain apps.example.com
   selvedge node --data /var/lib/selvedge --store /mnt/shared/store --http :80 --domain example.com
   selvedge node --config /etc/selvedge.toml
+  selvedge node --check --config /etc/selvedge.toml
 
-Nodes that share a store serve the same apps. SIGTERM drains; a second signal ends at once.)";
+Nodes that share a store serve the same apps. SIGTERM drains; a second one ends at once. SIGHUP
+reads the file anew, SIGUSR2 starts the program anew without a lost connection.)";
 
 constexpr const char* kDeployFooter = R"(Examples:
   selvedge deploy                            the folder here: its app.yaml and wasmer.toml
@@ -77,6 +79,7 @@ struct PlatformParser::Raw {
   std::string secrets_file;
   std::string run_job;
   bool dev = false;
+  bool check = false;
   std::string data;
   std::string store;
   std::string config;
@@ -117,6 +120,7 @@ struct PlatformParser::Raw {
     return default_socket.has_value() ? std::filesystem::path(*default_socket)
                                       : node::admin_socket_of(kDataFolder);
   }
+  Result<node::NodeOptions> node_options() const;
   Result<PlatformCommand> node_command() const;
   // What the command line says wins.
   Result<> override_options(node::NodeOptions& options) const;
@@ -128,6 +132,7 @@ void PlatformParser::Raw::declare_node(CLI::App& top) {
   node->add_flag("--dev", dev, "for this machine: data in ./.selvedge");
   node->add_option("--config", config, "a TOML file; options given here win over it")
       ->option_text("FILE");
+  node->add_flag("--check", check, "say whether the file is right, and no more");
   node->add_option("--data", data, "what the node keeps")->option_text("DIR");
   node->add_option("--store", store, "the store, if not in the data folder; nodes may share it")
       ->option_text("DIR");
@@ -241,22 +246,36 @@ Result<> PlatformParser::Raw::secret_command(AppCommand& made) const {
   return secret_name.empty() ? Result<>() : app::check_secret(secret_name, {});
 }
 
-Result<PlatformCommand> PlatformParser::Raw::node_command() const {
-  NodeCommand made;
+Result<node::NodeOptions> PlatformParser::Raw::node_options() const {
+  node::NodeOptions options;
   SELVEDGE_TRY(const node::ListenAddress standard, parse_listen_address(kHttpDefault));
-  made.options.http = standard.address;
+  options.http = standard.address;
   if (!config.empty()) {
     SELVEDGE_TRY(const std::string text, app::read_text_file(config, node::kNodeConfigBytesMax));
-    SELVEDGE_TRY_VOID(node::read_node_config(
-        text, config, std::filesystem::path(config).parent_path(), made.options));
+    SELVEDGE_TRY_VOID(
+        node::read_node_config(text, config, std::filesystem::path(config).parent_path(), options));
   }
-  SELVEDGE_TRY_VOID(override_options(made.options));
-  if (made.options.data_folder.empty()) {
+  SELVEDGE_TRY_VOID(override_options(options));
+  if (options.data_folder.empty()) {
     return fail(ErrorKind::kInvalid,
                 "node needs a folder: --dev for ./.selvedge, --data DIR, or data in --config FILE "
                 "(selvedge node --help)");
   }
-  SELVEDGE_TRY(made.log_level, parse_log_level(log_level));
+  SELVEDGE_TRY(const auto level, parse_log_level(log_level));
+  options.log_level = level.value_or(options.log_level);
+  return options;
+}
+
+Result<PlatformCommand> PlatformParser::Raw::node_command() const {
+  NodeCommand made;
+  if (check && config.empty()) {
+    return fail(ErrorKind::kInvalid, "node --check is for a file: add --config FILE");
+  }
+  SELVEDGE_TRY(made.options, node_options());
+  if (!config.empty()) {
+    made.read_options = [raw = *this] { return raw.node_options(); };
+  }
+  made.check = check;
   made.output = output;
   return made;
 }

@@ -3,13 +3,13 @@
 // The command lines of `node`, `deploy` and `app`.
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "app/app_records.h"
-#include "base/log.h"
 #include "base/result.h"
 #include "node/node.h"
 
@@ -27,8 +27,11 @@ struct OutputOptions {
 
 struct NodeCommand {
   node::NodeOptions options;
-  std::optional<log::Level> log_level;
-  OutputOptions output;
+  // Reads them anew; empty without a configuration file.
+  std::function<Result<node::NodeOptions>()> read_options = {};
+  // Only whether they are right.
+  bool check = false;
+  OutputOptions output = {};
 };
 
 struct DeployCommand {

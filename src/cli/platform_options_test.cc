@@ -56,7 +56,7 @@ TEST(NodeCommandLine, EverythingElse_IsPassedOn) {
   EXPECT_EQ(command.options.domain, "apps.example.com");
   EXPECT_EQ(command.options.shards, 2U);
   EXPECT_TRUE(command.options.access_log);
-  EXPECT_EQ(command.log_level, log::Level::kDebug);
+  EXPECT_EQ(command.options.log_level, log::Level::kDebug);
   EXPECT_TRUE(command.output.json);
 }
 

@@ -26,15 +26,25 @@ Result<> make_folder(const fs::path& path) {
   return {};
 }
 
+bool is_same_file(int fd, const fs::path& path) {
+  struct stat open{};
+  struct stat named{};
+  return ::fstat(fd, &open) == 0 && ::stat(path.c_str(), &named) == 0 &&
+         open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+}
+
 }  // namespace
 
 fs::path admin_socket_of(const fs::path& data_folder) { return data_folder / "admin.sock"; }
 
 fs::path DataFolder::admin_socket() const { return admin_socket_of(path_); }
 
-Result<DataFolder> DataFolder::open(const fs::path& path) {
+Result<DataFolder> DataFolder::open(const fs::path& path, base::UniqueFd passed) {
   SELVEDGE_TRY_VOID(make_folder(path));
   const fs::path lock_path = path / "lock";
+  if (passed && is_same_file(passed.get(), lock_path)) {
+    return DataFolder(path, std::move(passed));
+  }
   base::UniqueFd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock) {
     return fail(base::errno_error(errno, lock_path.string()));
@@ -51,7 +61,6 @@ Result<DataFolder> DataFolder::open(const fs::path& path) {
     SELVEDGE_TRY_VOID(make_folder(part));
   }
   std::error_code error;
-  fs::remove(folder.admin_socket(), error);
   for (const auto& left : fs::directory_iterator(folder.uploads(), error)) {
     fs::remove(left.path(), error);
   }

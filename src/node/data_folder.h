@@ -15,13 +15,16 @@ class DataFolder {
   // Makes the folder and its parts (for this user alone) when they are missing, takes it for this
   // process, and removes what an earlier one left unfinished. kOverloaded: another process has it;
   // kDenied, kInvalid, kInternal; with the path.
-  static Result<DataFolder> open(const std::filesystem::path& path);
+  // `passed`: the lock of the node that this one takes over from, if that is its folder; then
+  // nothing is removed, since that node may still be using it.
+  static Result<DataFolder> open(const std::filesystem::path& path, base::UniqueFd passed = {});
 
   std::filesystem::path store() const { return path_ / "store"; }
   std::filesystem::path store_cache() const { return path_ / "store-cache"; }
   std::filesystem::path artifacts() const { return path_ / "artifacts"; }
   std::filesystem::path uploads() const { return path_ / "uploads"; }
   std::filesystem::path admin_socket() const;
+  int lock() const noexcept { return lock_.get(); }
 
  private:
   DataFolder(std::filesystem::path path, base::UniqueFd lock) noexcept

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -41,20 +42,30 @@ TEST(DataFolder, WhatAnEarlierNodeLeft_IsRemovedOrKept) {
   const auto write = [](const fs::path& path) { std::ofstream(path) << "x"; };
   fs::path upload;
   fs::path artifact;
-  fs::path socket;
   {
     const auto first = DataFolder::open(parent.path()).value();
     upload = first.uploads() / "upload-1";
     artifact = first.artifacts() / "a";
-    socket = first.admin_socket();
   }
   write(upload);
   write(artifact);
-  write(socket);
   ASSERT_TRUE(DataFolder::open(parent.path()).has_value());
   EXPECT_FALSE(fs::exists(upload));
-  EXPECT_FALSE(fs::exists(socket));
   EXPECT_TRUE(fs::exists(artifact));
+}
+
+TEST(DataFolder, ALockThatIsPassed_StandsForItsOwnFolderOnly) {
+  const store::testing::TemporaryFolder parent;
+  const auto first = DataFolder::open(parent.path() / "first").value();
+  const fs::path upload = first.uploads() / "upload-1";
+  std::ofstream(upload) << "x";
+  const auto copy = [&first] { return base::UniqueFd(::dup(first.lock())); };
+  EXPECT_TRUE(DataFolder::open(parent.path() / "first", copy()).has_value());
+  EXPECT_TRUE(fs::exists(upload)) << "the other process may be writing it";
+  EXPECT_FALSE(DataFolder::open(parent.path() / "first").has_value());
+  const auto second = DataFolder::open(parent.path() / "second").value();
+  EXPECT_EQ(DataFolder::open(parent.path() / "second", copy()).error().kind(),
+            ErrorKind::kOverloaded);
 }
 
 TEST(DataFolder, WhatCannotBeAFolder_IsNamed) {

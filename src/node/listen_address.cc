@@ -58,6 +58,11 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
   return ListenAddress{.address = *std::move(parsed), .every_interface = text.starts_with(':')};
 }
 
+std::string to_string(const ListenAddress& address) {
+  return address.every_interface ? fmt::format(":{}", address.address.port())
+                                 : address.address.to_string();
+}
+
 Result<io::SocketAddress> check_address(const ListenAddress& address) {
   if (!address.every_interface) {
     return check_unshared(address.address, true);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
 #include <optional>
 #include <vector>
 
@@ -30,13 +29,17 @@
 #include "io/task_scope.h"
 #include "node/cluster_secret.h"
 #include "node/data_folder.h"
-#include "node/listen_address.h"
+#include "node/listen_sockets.h"
 #include "node/memory_watch.h"
 #include "node/node_jobs.h"
+#include "node/node_service.h"
 #include "node/node_store.h"
+#include "node/service_manager.h"
 #include "node/shard_directory.h"
 #include "node/shard_peers.h"
 #include "node/store_keeper.h"
+#include "node/start_environment.h"
+#include "node/successor.h"
 #include "store/pause.h"
 #include "wasix/dns_resolver.h"
 #include "wasix/host_functions.h"
@@ -53,25 +56,30 @@ constexpr base::Duration kJobsDrainTimeMax = std::chrono::seconds(5);
 // Everything that the shards share. Made and ended on the main thread.
 class Node {
  public:
-  Node(const NodeOptions& options, DataFolder folder) noexcept
-      : options_(options), folder_(std::move(folder)) {}
+  Node(const NodeOptions& options, const NodeHooks& hooks, const ServiceManager& manager,
+       DataFolder folder)
+      : options_(options), hooks_(hooks), manager_(manager), folder_(std::move(folder)) {}
 
-  Result<> open();
-  Result<> run(const std::function<void(const PublicAddress&)>& listening);
+  // Takes connections from `sockets`, and from what it adds to them.
+  Result<> open(ListenSockets sockets, bool beside_another);
+  // `channel`: where to tell that it serves; may be absent.
+  Result<> run(base::UniqueFd& channel);
 
  private:
   Result<> open_engine();
   Result<std::optional<crypto::SecretKey>> open_cluster_secret();
-  io::Task<> supervise(const std::function<void(const PublicAddress&)>& listening);
+  io::Task<> supervise(base::UniqueFd& channel);
   io::Task<> serve_admin(io::Event& stop);
   io::Task<> run_admin(io::Event& stop);
-  io::Task<> stop_on_signal(io::SignalSource& signals);
   io::Task<> serve_shard(io::Shard& shard);
   io::Task<> serve_http(io::Shard& shard, app::AppRouter& router);
+  void apply_options();
   void forget(const std::optional<std::string>& app);
   void allow(const MemoryAllowance& allowance);
 
-  const NodeOptions& options_;
+  NodeOptions options_;
+  const NodeHooks& hooks_;
+  const ServiceManager& manager_;
   DataFolder folder_;
   base::SystemClock clock_;
   engine::SystemCpuClock cpu_clock_;
@@ -93,12 +101,18 @@ class Node {
   io::ThreadHelperPool compile_helpers_;
   std::uint64_t memory_bytes_max_ = 0;
   PublicAddress address_;
-  io::SocketAddress http_;
+  // Kept open, so that a successor can have them; shards have copies.
+  ListenSockets sockets_;
+  std::vector<std::vector<base::UniqueFd>> shard_sockets_;
+  io::KernelNetwork::Sharing sharing_ = io::KernelNetwork::Sharing::kAlone;
+  DrainSettings drain_;
+  std::optional<NodeService> service_;
   std::optional<app::AppCatalog> catalog_;
   // Of what shards ask.
   std::optional<io::TaskScope> questions_;
   // Each set and read on its shard's thread only.
   std::vector<app::AppRouter*> routers_;
+  std::vector<gateway::HttpServer*> servers_;
   // Of what other shards ask of each.
   std::vector<std::unique_ptr<io::TaskScope>> shard_questions_;
   // Counted on the main thread.
@@ -147,13 +161,17 @@ Result<std::optional<crypto::SecretKey>> Node::open_cluster_secret() {
   return secret;
 }
 
-Result<> Node::open() {
+Result<> Node::open(ListenSockets sockets, bool beside_another) {
   io::raise_descriptor_limit();
-  SELVEDGE_TRY(http_, check_address({.address = options_.http,
-                                     .every_interface = options_.http_every_interface}));
-  address_ = {.domain = options_.domain, .port = http_.port()};
   SELVEDGE_TRY(memory_bytes_max_, memory_limit(options_.memory_bytes_max));
   SELVEDGE_TRY(group_, io::ShardGroup::create(clock_, {.shards = options_.shards}));
+  sockets_ = std::move(sockets);
+  SELVEDGE_TRY_VOID(sockets_.complete(configured_address(options_), beside_another, group_->size(),
+                                      folder_.admin_socket()));
+  SELVEDGE_TRY(shard_sockets_, sockets_.copies_for_shards(group_->size()));
+  sharing_ = sockets_.http.size() < group_->size() ? io::KernelNetwork::Sharing::kShared
+                                                   : io::KernelNetwork::Sharing::kAlone;
+  address_ = {.domain = options_.domain, .port = sockets_.http_address().port()};
   SELVEDGE_TRY_VOID(open_engine());
   SELVEDGE_TRY(reactor_, io::KernelReactor::create(clock_));
   SELVEDGE_TRY(store_,
@@ -189,6 +207,7 @@ Result<> Node::open() {
   questions_.emplace(*reactor_);
   changed_.emplace(*reactor_);
   routers_.resize(group_->size());
+  servers_.resize(group_->size());
   for (std::size_t i = 0; i < group_->size(); ++i) {
     shard_questions_.push_back(std::make_unique<io::TaskScope>(group_->shard(i).reactor()));
   }
@@ -232,18 +251,31 @@ void Node::allow(const MemoryAllowance& allowance) {
 }
 
 io::Task<> Node::serve_http(io::Shard& shard, app::AppRouter& router) {
-  SELVEDGE_CO_TRY(const auto listener,
-                  shard.network().listen(http_, {.reuse_port = true, .ipv6_only = false}));
+  std::vector<std::unique_ptr<io::Listener>> listeners;
+  for (base::UniqueFd& socket : shard_sockets_[shard.id().value()]) {
+    SELVEDGE_CO_TRY(auto listener, shard.network().adopt(std::move(socket), sharing_));
+    listeners.push_back(std::move(listener));
+  }
   gateway::HttpServer server(shard.reactor(), router, random_, metrics_,
                              {.access_log = options_.access_log});
   io::TaskScope scope(shard.reactor());
-  scope.spawn(server.serve(*listener));
+  for (const auto& listener : listeners) {
+    scope.spawn(server.serve(*listener));
+  }
+  gateway::HttpServer*& published = servers_[shard.id().value()];
+  published = &server;
   reactor_->post([this] {
     ++listening_;
     changed_->set();
   });
   co_await shard.stop_requested().wait();
-  const io::Deadline deadline = shard.reactor().deadline_after(options_.drain_time_max);
+  published = nullptr;
+  const base::Duration time_max = drain_.time_max.load();
+  if (drain_.handed_over) {
+    SELVEDGE_CO_TRY_VOID(co_await server.hand_over(time_max, time_max));
+    co_return co_await scope.close(shard.reactor().deadline_after(time_max));
+  }
+  const io::Deadline deadline = shard.reactor().deadline_after(time_max);
   SELVEDGE_CO_TRY_VOID(co_await server.stop(deadline));
   co_return co_await scope.close(deadline);
 }
@@ -268,7 +300,7 @@ io::Task<> Node::serve_shard(io::Shard& shard) {
   beside.cancel();
   [[maybe_unused]] const auto closed = co_await beside.close();
   [[maybe_unused]] const auto stopped =
-      co_await router.stop(shard.reactor().deadline_after(options_.drain_time_max));
+      co_await router.stop(shard.reactor().deadline_after(drain_.time_max.load()));
   if (!served.has_value()) {
     co_return fail(served.error().clone());
   }
@@ -277,9 +309,9 @@ io::Task<> Node::serve_shard(io::Shard& shard) {
 
 io::Task<> Node::serve_admin(io::Event& stop) {
   io::KernelNetwork network(*reactor_);
-  SELVEDGE_CO_TRY(const auto address,
-                  io::SocketAddress::unix_path(folder_.admin_socket().string()));
-  SELVEDGE_CO_TRY(const auto listener, network.listen(address));
+  SELVEDGE_CO_TRY(auto socket, copy_of(sockets_.admin));
+  SELVEDGE_CO_TRY(const auto listener,
+                  network.adopt(std::move(socket), io::KernelNetwork::Sharing::kAlone));
   AdminApi api({.reactor = *reactor_,
                 .store = *apps_,
                 .secrets = *secrets_,
@@ -299,6 +331,9 @@ io::Task<> Node::serve_admin(io::Event& stop) {
   io::TaskScope scope(*reactor_);
   scope.spawn(server.serve(*listener));
   co_await stop.wait();
+  if (drain_.handed_over) {
+    co_return co_await server.hand_over(kAdminDrainTimeMax, drain_.time_max.load());
+  }
   const io::Deadline deadline = reactor_->deadline_after(kAdminDrainTimeMax);
   SELVEDGE_CO_TRY_VOID(co_await server.stop(deadline));
   co_return co_await scope.close(deadline);
@@ -311,24 +346,29 @@ io::Task<> Node::run_admin(io::Event& stop) {
   co_return served;
 }
 
-io::Task<> Node::stop_on_signal(io::SignalSource& signals) {
-  SELVEDGE_CO_TRY(const int first, co_await signals.next());
-  log::info("signal={} draining seconds_max={}", first,
-            std::chrono::duration_cast<std::chrono::seconds>(options_.drain_time_max).count());
-  jobs_->drain();
-  group_->request_stop();
-  SELVEDGE_CO_TRY(const int second, co_await signals.next());
-  std::_Exit(128 + second);
+// At the start, and when the configuration was read anew.
+void Node::apply_options() {
+  drain_.time_max = options_.drain_time_max;
+  log::set_level(options_.log_level);
+  for (std::size_t i = 0; i < group_->size(); ++i) {
+    group_->shard(i).reactor().post([this, i, access_log = options_.access_log] {
+      if (gateway::HttpServer* const server = servers_[i]; server != nullptr) {
+        server->set_access_log(access_log);
+      }
+    });
+  }
 }
 
 // Until every shard's task has ended. A shard that fails stops the others.
-io::Task<> Node::supervise(const std::function<void(const PublicAddress&)>& listening) {
-  SELVEDGE_CO_TRY(const auto signals, io::SignalSource::create(*reactor_, {SIGINT, SIGTERM}));
-  io::Event stop_admin(*reactor_);
+io::Task<> Node::supervise(base::UniqueFd& channel) {
+  SELVEDGE_CO_TRY(const auto signals,
+                  io::SignalSource::create(*reactor_, {SIGINT, SIGTERM, SIGHUP, SIGUSR2}));
+  io::Event& stop_admin = service_->admin_stop();
   io::TaskScope admin(*reactor_);
   io::TaskScope beside(*reactor_);
   admin.spawn(run_admin(stop_admin));
-  beside.spawn(stop_on_signal(*signals));
+  beside.spawn(service_->obey_signals(*signals));
+  beside.spawn(service_->watch());
   beside.spawn(catalog_->follow());
   beside.spawn(keeper_->run());
   beside.spawn(watch_memory(*reactor_, memory_bytes_max_,
@@ -338,7 +378,8 @@ io::Task<> Node::supervise(const std::function<void(const PublicAddress&)>& list
     if (!announced && listening_ == group_->size()) {
       announced = true;
       beside.spawn(jobs_->run());
-      listening(address_);
+      service_->listening(address_);
+      tell_ready(std::move(channel));
     }
     changed_->reset();
     co_await changed_->wait();
@@ -353,10 +394,25 @@ io::Task<> Node::supervise(const std::function<void(const PublicAddress&)>& list
   [[maybe_unused]] const auto closed = co_await beside.close();
   questions_->cancel();
   [[maybe_unused]] const auto answered = co_await questions_->close();
+  if (!drain_.handed_over && !sockets_.admin_passed) {
+    std::error_code error;
+    std::filesystem::remove(folder_.admin_socket(), error);
+  }
   co_return served;
 }
 
-Result<> Node::run(const std::function<void(const PublicAddress&)>& listening) {
+Result<> Node::run(base::UniqueFd& channel) {
+  service_.emplace(NodeService::Options{.reactor = *reactor_,
+                                        .group = *group_,
+                                        .options = options_,
+                                        .hooks = hooks_,
+                                        .manager = manager_,
+                                        .sockets = sockets_,
+                                        .lock = folder_.lock(),
+                                        .drain = drain_,
+                                        .apply = [this] { apply_options(); },
+                                        .drain_jobs = [this] { jobs_->drain(); }});
+  apply_options();
   group_->start([this](this auto /*self*/, io::Shard& shard) -> io::Task<> {
     auto served = co_await serve_shard(shard);
     reactor_->post([this] {
@@ -365,7 +421,7 @@ Result<> Node::run(const std::function<void(const PublicAddress&)>& listening) {
     });
     co_return served;
   });
-  auto supervised = reactor_->run(supervise(listening));
+  auto supervised = reactor_->run(supervise(channel));
   group_->request_stop();
   auto joined = group_->join();
   pause_.stop();
@@ -375,12 +431,30 @@ Result<> Node::run(const std::function<void(const PublicAddress&)>& listening) {
 
 }  // namespace
 
-Result<> run_node(const NodeOptions& options,
-                  const std::function<void(const PublicAddress& address)>& listening) {
-  SELVEDGE_TRY(auto folder, DataFolder::open(options.data_folder));
-  Node node(options, std::move(folder));
-  SELVEDGE_TRY_VOID(node.open());
-  return node.run(listening);
+Result<> run_node(const NodeOptions& options, const NodeHooks& hooks) {
+  const StartEnvironment environment = StartEnvironment::read();
+  auto connected = ServiceManager::connect(environment.notify_socket, environment.watchdog_usec);
+  if (!connected.has_value()) {
+    log::warning("the service manager hears nothing: {}", connected.error().message());
+  }
+  const ServiceManager manager = connected.has_value() ? *std::move(connected) : ServiceManager();
+  const bool taking_over = !environment.passed_names.empty();
+  SELVEDGE_TRY(auto passed,
+               taking_over ? PassedDescriptors::from_predecessor(environment.passed_names)
+                           : PassedDescriptors::from_service_manager(environment.listen_count));
+  passed.sockets.keep_configured(
+      environment.passed_address == to_string(configured_address(options)),
+      admin_socket_of(options.data_folder));
+  auto ran = [&]() -> Result<> {
+    SELVEDGE_TRY(auto folder, DataFolder::open(options.data_folder, std::move(passed.lock)));
+    Node node(options, hooks, manager, std::move(folder));
+    SELVEDGE_TRY_VOID(node.open(std::move(passed.sockets), taking_over));
+    return node.run(passed.channel);
+  }();
+  if (!ran.has_value()) {
+    tell_failed(std::move(passed.channel), ran.error());
+  }
+  return ran;
 }
 
 }  // namespace selvedge::node

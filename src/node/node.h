@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/result.h"
 #include "io/socket_address.h"
 #include "node/admin_api.h"
@@ -60,15 +62,27 @@ struct NodeOptions {
   std::uint64_t memory_bytes_max = 0;
   bool access_log = false;
   base::Duration drain_time_max = std::chrono::seconds(30);
+  log::Level log_level = log::Level::kInfo;
+  // What the configuration file says, by key, as text: to tell what has changed.
+  std::map<std::string, std::string, std::less<>> written = {};
 };
 
 // Where a node of this data folder has its admin API.
 std::filesystem::path admin_socket_of(const std::filesystem::path& data_folder);
 
+struct NodeHooks {
+  // Called once, when requests are taken.
+  std::function<void(const PublicAddress& address)> listening;
+  // The options anew, for SIGHUP. Empty: there is no file to read, and SIGHUP ends the node.
+  std::function<Result<NodeOptions>()> read_options = {};
+};
+
 // Runs the node on this thread until SIGINT or SIGTERM, then drains; a second signal ends the
-// process. `listening` is called once, when requests are taken. Errors: one sentence on why the
-// node cannot start; kOverloaded when another process uses the data folder or the port.
-Result<> run_node(const NodeOptions& options,
-                  const std::function<void(const PublicAddress& address)>& listening);
+// process. SIGUSR2 leaves its place to a new process of the same program, which takes over the
+// sockets (node_service.h). Sockets that systemd has opened are taken instead of those of the
+// options, and systemd is told how things are (sd_notify(3)). The four signals must be blocked.
+// Errors: one sentence on why the node cannot start; kOverloaded when another process uses the data
+// folder or the port.
+Result<> run_node(const NodeOptions& options, const NodeHooks& hooks);
 
 }  // namespace selvedge::node

@@ -20,6 +20,22 @@ using internal::ConfigKey;
 using internal::ConfigType;
 using internal::ConfigValue;
 
+// Equal for equal values.
+std::string as_text(const ConfigValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    return *text;
+  }
+  if (const auto* path = std::get_if<std::filesystem::path>(&value)) {
+    return path->string();
+  }
+  if (const auto* duration = std::get_if<base::Duration>(&value)) {
+    return fmt::format("{}", duration->count());
+  }
+  const auto* flag = std::get_if<bool>(&value);
+  return flag != nullptr ? fmt::format("{}", *flag)
+                         : fmt::format("{}", std::get<std::uint64_t>(value));
+}
+
 bool is_table(std::string_view path) {
   return std::ranges::any_of(internal::config_keys(), [path](const ConfigKey& key) {
     const std::string_view table = internal::table_of(key.path);
@@ -56,6 +72,7 @@ class ConfigReader {
           return fail_at(node.source(), fmt::format("{}: {}", path, set.error().message()));
         }
         seen_.emplace(path, key.source());
+        draft_.options.written[path] = as_text(value);
         continue;
       }
       if (!is_table(path)) {
@@ -192,6 +209,31 @@ Result<> read_node_config(std::string_view text, std::string_view name,
   return ConfigReader(name, folder, options).read(parsed.table());
 }
 
+ConfigChanges take_changes(NodeOptions& running, const NodeOptions& read) {
+  ConfigChanges changes;
+  for (const ConfigKey& key : internal::config_keys()) {
+    const auto old = running.written.find(key.path);
+    const auto now = read.written.find(key.path);
+    const bool was = old != running.written.end();
+    const bool is = now != read.written.end();
+    if (was == is && (!is || old->second == now->second)) {
+      continue;
+    }
+    if (key.take == nullptr) {
+      changes.later.emplace_back(key.path);
+      continue;
+    }
+    changes.now.emplace_back(key.path);
+    key.take(running, read);
+    if (is) {
+      running.written[std::string(key.path)] = now->second;
+    } else {
+      running.written.erase(old);
+    }
+  }
+  return changes;
+}
+
 std::string node_config_reference() {
   std::string text(kIntroduction);
   std::string_view table;
@@ -204,13 +246,18 @@ std::string node_config_reference() {
   }
   text +=
       "```\n\n(`store.path` and `[store.s3]` exclude each other.)\n\n"
+      "SIGHUP (`systemctl reload selvedge`) has the file read anew. What is marked ↻ takes effect "
+      "at "
+      "once; the rest with a restart, which SIGUSR2 does without a lost request. A file with an "
+      "error changes nothing.\n\n"
       "| key | type | without it | what it says |\n|---|---|---|---|\n";
   for (const ConfigKey& key : internal::config_keys()) {
     std::string type(internal::type_name(key.type));
     if (key.type == ConfigType::kInteger) {
       type += fmt::format(", {} to {}", key.min, key.max);
     }
-    text += fmt::format("| `{}` | {} | {} | {} |\n", key.path, type, key.fallback, key.description);
+    text += fmt::format("| `{}`{} | {} | {} | {} |\n", key.path, key.take != nullptr ? " ↻" : "",
+                        type, key.fallback, key.description);
   }
   return text;
 }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "node/node.h"
@@ -19,6 +20,14 @@ inline constexpr std::size_t kNodeConfigBytesMax = std::size_t{256} << 10;
 // file:line:column.
 Result<> read_node_config(std::string_view text, std::string_view name,
                           const std::filesystem::path& folder, NodeOptions& options);
+
+// Keys by name.
+struct ConfigChanges {
+  std::vector<std::string> now;    // have taken effect
+  std::vector<std::string> later;  // need a restart
+};
+// Takes from `read` what can change while a node runs, and says what differs.
+ConfigChanges take_changes(NodeOptions& running, const NodeOptions& read);
 
 // docs/node-config.md.
 std::string node_config_reference();

@@ -10,6 +10,7 @@
 namespace selvedge::node {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -27,6 +28,8 @@ domain = "Apps.Example.com"
 [http]
 listen = ":80"
 access_log = true
+[log]
+level = "warning"
 [store.s3]
 endpoint = "https://s3.example.com"
 region = "eu"
@@ -54,6 +57,7 @@ blob_cache_bytes = "5MiB"
   EXPECT_EQ(options.http.port(), 80);
   EXPECT_TRUE(options.http_every_interface);
   EXPECT_TRUE(options.access_log);
+  EXPECT_EQ(options.log_level, log::Level::kWarning);
   ASSERT_TRUE(options.s3.has_value());
   EXPECT_EQ(options.s3->endpoint, "https://s3.example.com");
   EXPECT_EQ(options.s3->region, "eu");
@@ -136,6 +140,27 @@ TEST(NodeConfigTest, StoreThatContradictsItself_IsRefused) {
   EXPECT_THAT(error_of("[store.s3]\nendpoint = \"http://x\"\nbucket = \"b\"\n"
                        "access_key_file = \"a\""),
               HasSubstr("go together"));
+}
+
+TEST(NodeConfigTest, Changes_TakeEffectOrNeedARestart) {
+  const auto read = [](std::string_view text) {
+    NodeOptions options;
+    EXPECT_TRUE(read_node_config(text, "node.toml", "/etc", options).has_value());
+    return options;
+  };
+  NodeOptions running = read("data = \"a\"\n[limits]\ndrain_time = \"5s\"\nshards = 2");
+  const NodeOptions changed =
+      read("data = \"b\"\n[limits]\nshards = 3\n[http]\naccess_log = true\n[log]\nlevel = \"off\"");
+  const ConfigChanges changes = take_changes(running, changed);
+  EXPECT_THAT(changes.now, ElementsAre("http.access_log", "log.level", "limits.drain_time"));
+  EXPECT_THAT(changes.later, ElementsAre("data", "limits.shards"));
+  EXPECT_TRUE(running.access_log);
+  EXPECT_EQ(running.log_level, log::Level::kOff);
+  EXPECT_EQ(running.drain_time_max, NodeOptions().drain_time_max);
+  EXPECT_EQ(running.shards, 2U);
+  // What has not taken effect is told again.
+  EXPECT_THAT(take_changes(running, changed).now, ElementsAre());
+  EXPECT_THAT(take_changes(running, changed).later, ElementsAre("data", "limits.shards"));
 }
 
 // SELVEDGE_WRITE_REFERENCE=1 in the environment of this program writes the file anew.

@@ -11,6 +11,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -159,12 +160,35 @@ class PackageTest(unittest.TestCase):
         self.check_gone(root)
         self.assertEqual(self.version(root), "")
 
-    def get_inside(self, root, host, path):
-        """From the network of the booted root."""
-        done = subprocess.run(["nsenter", "--target", str(root.leader), "--net", "curl", "-s", "--max-time", "60", "-H",
-                               f"Host: {host}", f"http://127.0.0.1:8080{path}"], capture_output=True, text=True,
+    def inside(self, root, *command):
+        """A command of this machine in the network of the booted root."""
+        return ["nsenter", "--target", str(root.leader), "--net", *map(str, command)]
+
+    def get_inside(self, root, host, path, port=8080):
+        done = subprocess.run(self.inside(root, "curl", "-s", "--max-time", "60", "-H", f"Host: {host}",
+                                          f"http://127.0.0.1:{port}{path}"), capture_output=True, text=True,
                               check=False)
         return done.stdout
+
+    def load_inside(self, root):
+        """Asks without a pause, each time on a new connection, until its standard input ends; then says how often it
+        got the app and how often something else."""
+        script = (
+            "import http.client, select, sys\n"
+            "good = bad = 0\n"
+            "while not select.select([sys.stdin], [], [], 0)[0]:\n"
+            "    try:\n"
+            "        connection = http.client.HTTPConnection('127.0.0.1', 8080, timeout=60)\n"
+            "        connection.request('GET', '/?name=Ada', headers={'Host': 'c-hello.localhost'})\n"
+            "        answer = connection.getresponse()\n"
+            "        right = answer.status == 200 and b'Hello, Ada!' in answer.read()\n"
+            "    except Exception:\n"
+            "        right = False\n"
+            "    good, bad = good + right, bad + (not right)\n"
+            "    connection.close()\n"
+            "print(good, bad)\n")
+        return subprocess.Popen(self.inside(root, sys.executable, "-c", script), stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, text=True)
 
     def unit(self, root, name):
         return root.run("systemctl", "show", "-P", name, "selvedge").stdout.strip()
@@ -173,13 +197,43 @@ class PackageTest(unittest.TestCase):
         root = self.root()
         systemd = ("systemd", "systemd-sysv")
         root.fetch(*systemd)
-        root.fetch("/root/selvedge.deb")
-        root.install(*systemd)
+        root.fetch("/root/selvedge.deb", "curl")
+        root.install(*systemd, "curl")
         root.boot()
         return root
 
+    def check_reload(self, root):
+        config = root.path / CONFIG
+        before = config.read_text()
+        config.write_text(before.replace("#access_log = true", "access_lag = true"))
+        refused = root.run("systemctl", "reload", "selvedge", check=False)
+        self.assertNotEqual(refused.returncode, 0)
+        config.write_text(before.replace("#access_log = true", "access_log = true"))
+        root.run("systemctl", "reload", "selvedge")
+        deadline = time.monotonic() + 60
+        while "changed=http.access_log" not in root.run("journalctl", "-u", "selvedge", "--no-pager").stdout:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+        journal = root.run("journalctl", "-u", "selvedge", "--no-pager").stdout
+        self.assertIn("unknown key http.access_lag", journal)
+        self.assertIn("Serving apps at", self.unit(root, "StatusText"))
+
+    def check_guide(self, root):
+        """docs/guide-operate.md, word for word, from the first installation to the last removal."""
+        guide = (harness.SOURCE / "docs/guide-operate.md").read_text()
+        blocks = re.findall(r"^```sh\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
+        self.assertGreater(len(blocks), 7)
+        done = root.run("bash", "-ec", "".join(blocks))
+        rest = done.stdout
+        for line in ("\nactive\n", "No apps yet. Put one online: selvedge deploy FOLDER\n",
+                     "The configuration is valid.\n404\n", "active\n0\n", "404\n", "/var/lib/selvedge/store\n",
+                     "gone\n"):
+            self.assertIn(line, rest, done.stdout + done.stderr)
+            rest = rest[rest.index(line) + len(line):]
+
     def test_a_service_of_systemd(self):
         root = self.booted()
+        self.check_guide(root)
         root.install("/root/selvedge.deb")
         self.assertEqual((self.unit(root, "ActiveState"), self.unit(root, "UnitFileState")), ("active", "enabled"),
                          root.run("journalctl", "-u", "selvedge", "--no-pager").stdout)
@@ -187,10 +241,15 @@ class PackageTest(unittest.TestCase):
         self.assertIn("Hello, Ada!", self.get_inside(root, "c-hello.localhost", "/?name=Ada"))
         # 0 is locked up, 10 is everything; what is left to it are the network, and code made at run time.
         root.run("systemd-analyze", "security", "--threshold=20", "selvedge")
+        self.check_reload(root)
+        load = self.load_inside(root)
         first = self.unit(root, "MainPID")
         root.install("/root/upgrade.deb")
         self.assertNotEqual(self.unit(root, "MainPID"), first)
-        self.assertIn("Hello, Grace!", self.get_inside(root, "c-hello.localhost", "/?name=Grace"))
+        self.assertEqual((self.unit(root, "ActiveState"), self.unit(root, "NRestarts")), ("active", "0"))
+        good, bad = map(int, load.communicate()[0].split())
+        self.assertEqual(bad, 0, root.run("journalctl", "-u", "selvedge", "--no-pager").stdout[-3000:])
+        self.assertGreater(good, 20)
         root.run("apt-get", "remove", "-qy", "selvedge")
         self.assertIn(self.unit(root, "ActiveState"), ("inactive", "failed"))
         self.assertEqual(self.get_inside(root, "c-hello.localhost", "/"), "")

@@ -58,6 +58,20 @@ Result<> set_collect_grace(ConfigDraft& draft, const ConfigValue& value) {
   return {};
 }
 
+Result<> set_log_level(ConfigDraft& draft, const ConfigValue& value) {
+  constexpr std::array<std::string_view, 5> kLevels{"debug", "info", "warning", "error", "off"};
+  const auto& text = std::get<std::string>(value);
+  const auto found = std::ranges::find(kLevels, text);
+  if (found == kLevels.end()) {
+    return fail_format(ErrorKind::kInvalid,
+                       "\"{}\" is not one of \"debug\", \"info\", \"warning\", \"error\" and "
+                       "\"off\"",
+                       text);
+  }
+  draft.options.log_level = static_cast<log::Level>(found - kLevels.begin());
+  return {};
+}
+
 Result<> set_store_kind(ConfigDraft& draft, const ConfigValue& value) {
   const auto& text = std::get<std::string>(value);
   if (text != "directory" && text != "s3") {
@@ -124,7 +138,18 @@ constexpr std::array kKeys{
               .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
                 draft.options.access_log = std::get<bool>(value);
                 return {};
-              }},
+              },
+              .take = [](NodeOptions& running,
+                         const NodeOptions& read) { running.access_log = read.access_log; }},
+    ConfigKey{.path = "log.level",
+              .type = ConfigType::kText,
+              .fallback = "`info`",
+              .description = "What is logged (`--log-level`): `debug`, `info`, `warning`, `error` "
+                             "or `off`, and what is worse.",
+              .example = "\"info\"",
+              .set = &set_log_level,
+              .take = [](NodeOptions& running,
+                         const NodeOptions& read) { running.log_level = read.log_level; }},
     ConfigKey{.path = "store.kind",
               .type = ConfigType::kText,
               .fallback = "`s3` when there is a `[store.s3]`, else `directory`",
@@ -273,15 +298,18 @@ constexpr std::array kKeys{
               },
               .min = kMemoryBytesMin,
               .max = kMemoryBytesMax},
-    ConfigKey{.path = "limits.drain_time",
-              .type = ConfigType::kDuration,
-              .fallback = "`30s`",
-              .description = "How long requests may go on after SIGTERM.",
-              .example = "\"60s\"",
-              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
-                draft.options.drain_time_max = std::get<base::Duration>(value);
-                return {};
-              }},
+    ConfigKey{
+        .path = "limits.drain_time",
+        .type = ConfigType::kDuration,
+        .fallback = "`30s`",
+        .description = "How long requests may go on after SIGTERM.",
+        .example = "\"60s\"",
+        .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+          draft.options.drain_time_max = std::get<base::Duration>(value);
+          return {};
+        },
+        .take = [](NodeOptions& running,
+                   const NodeOptions& read) { running.drain_time_max = read.drain_time_max; }},
     ConfigKey{.path = "limits.blob_cache_bytes",
               .type = ConfigType::kBytes,
               .fallback = "`10GiB`",

@@ -42,6 +42,8 @@ struct ConfigKey {
   // Of integers and bytes.
   std::uint64_t min = 0;
   std::uint64_t max = UINT64_MAX;
+  // Of keys that can change while the node runs: takes the option over.
+  void (*take)(NodeOptions& running, const NodeOptions& read) = nullptr;
 };
 
 // In the order of the reference: the keys of one table are together.
