@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,7 @@ struct HttpPeer {
   std::string local_address;
   std::uint16_t local_port = 0;
   bool secure = false;  // TLS between the client and the gateway
+  std::optional<io::UnixPeer> unix_peer = std::nullopt;  // of a unix socket
 };
 
 // One task may read the content while another writes the response; neither direction is used by two

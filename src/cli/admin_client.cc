@@ -1,6 +1,7 @@
 #include "cli/admin_client.h"
 
 #include <array>
+#include <cstdlib>
 #include <utility>
 
 #include "app/json_reader.h"
@@ -78,26 +79,89 @@ struct AdminClient::Request {
   const std::function<void(const nlohmann::json&)>* on_line = nullptr;
 };
 
-Result<AdminClient> AdminClient::create(std::filesystem::path socket) {
+Result<AdminClient> AdminClient::create(const std::filesystem::path& node) {
+  SELVEDGE_TRY(NodeAddress address, parse_node_address(node.string()));
   CURL* const handle = curl_easy_init();
   if (handle == nullptr) {
     return fail(ErrorKind::kInternal, "libcurl cannot be initialised");
   }
-  return AdminClient(std::move(socket), handle);
+  AdminClient made(std::move(address), handle);
+  if (made.node_.url.empty()) {
+    return made;
+  }
+  const char* const token = std::getenv("SELVEDGE_TOKEN");
+  if (token == nullptr || *token == '\0') {
+    return fail_format(ErrorKind::kInvalid,
+                       "{} asks for a token: have one made on the node with `selvedge cluster "
+                       "token create`, and set SELVEDGE_TOKEN",
+                       made.name());
+  }
+  made.token_ = token;
+  return made;
+}
+
+void AdminClient::set_up_connection() {
+  CURL* const handle = handle_.get();
+  if (node_.url.empty()) {
+    curl_easy_setopt(handle, CURLOPT_UNIX_SOCKET_PATH, node_.socket.c_str());
+    return;
+  }
+  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "https");
+  curl_easy_setopt(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  if (!node_.pinned_key.empty()) {
+    // The key alone says that it is the node: its certificate may be one that nobody vouches for.
+    curl_easy_setopt(handle, CURLOPT_PINNEDPUBLICKEY, node_.pinned_key.c_str());
+    curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 0L);
+  } else if (const char* const authorities = std::getenv("SELVEDGE_NODE_CA");
+             authorities != nullptr && *authorities != '\0') {
+    curl_easy_setopt(handle, CURLOPT_CAINFO, authorities);
+  }
+}
+
+Error AdminClient::connection_error(CURLcode code, std::string_view message) const {
+  switch (code) {
+    case CURLE_COULDNT_CONNECT:
+      return Error(ErrorKind::kDisconnected,
+                   node_.url.empty()
+                       ? fmt::format("no node answers at {}: start one with `selvedge node "
+                                     "--dev`, or name its socket with --node or SELVEDGE_NODE",
+                                     name())
+                       : fmt::format("no node answers at {}: {}", name(), message));
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+      return Error(ErrorKind::kDenied,
+                   fmt::format("{} has another key than the fingerprint says: somebody may be in "
+                               "between, or it has a new one; compare with what the node prints "
+                               "when it starts",
+                               name()));
+    case CURLE_PEER_FAILED_VERIFICATION:
+      return Error(ErrorKind::kDenied,
+                   fmt::format("the certificate of {} is not trusted ({}): give the fingerprint "
+                               "that the node prints with --node-fingerprint, or the file of its "
+                               "certificate in SELVEDGE_NODE_CA",
+                               name(), message));
+    default:
+      return Error(ErrorKind::kDisconnected,
+                   fmt::format("the node at {} broke off: {}", name(), message));
+  }
 }
 
 Result<nlohmann::json> AdminClient::exchange(const Request& request) {
   CURL* const handle = handle_.get();
   Answer answer{.text = {}, .on_line = request.on_line};
-  const std::string url = fmt::format("http://node{}", request.path);
-  const std::string socket = socket_.string();
+  const std::string url =
+      fmt::format("{}{}", node_.url.empty() ? "http://node" : node_.url, request.path);
   std::array<char, CURL_ERROR_SIZE> message{};
   curl_easy_reset(handle);
-  const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(
+  std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(
       curl_slist_append(nullptr, request.is_json ? "Content-Type: application/json"
                                                  : "Content-Type: application/octet-stream"),
       &curl_slist_free_all);
-  curl_easy_setopt(handle, CURLOPT_UNIX_SOCKET_PATH, socket.c_str());
+  if (!token_.empty()) {
+    const std::string line = "Authorization: Bearer " + token_;
+    headers.reset(curl_slist_append(headers.release(), line.c_str()));
+  }
+  set_up_connection();
   curl_easy_setopt(handle, CURLOPT_URL, url.c_str());
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(handle, CURLOPT_PROXY, "");
@@ -113,15 +177,9 @@ Result<nlohmann::json> AdminClient::exchange(const Request& request) {
   }
   curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method);
   const CURLcode code = curl_easy_perform(handle);
-  if (code == CURLE_COULDNT_CONNECT) {
-    return fail_format(ErrorKind::kDisconnected,
-                       "no node answers at {}: start one with `selvedge node --dev`, or name its "
-                       "socket with --node or SELVEDGE_NODE",
-                       socket);
-  }
   if (code != CURLE_OK) {
-    return fail_format(ErrorKind::kDisconnected, "the node at {} broke off: {}", socket,
-                       message.front() != '\0' ? message.data() : curl_easy_strerror(code));
+    return fail(connection_error(
+        code, message.front() != '\0' ? message.data() : curl_easy_strerror(code)));
   }
   long status = 0;
   curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
@@ -132,7 +190,7 @@ Result<nlohmann::json> AdminClient::exchange(const Request& request) {
     return fail(error_of(answer.last, status));
   }
   if (answer.last.is_discarded()) {
-    return fail_format(ErrorKind::kInternal, "the node at {} did not answer in JSON", socket);
+    return fail_format(ErrorKind::kInternal, "the node at {} did not answer in JSON", name());
   }
   return std::move(answer.last);
 }

@@ -15,14 +15,17 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "cli/messages.h"
+#include "cli/node_address.h"
 #include "crypto/blake3.h"
 
 namespace selvedge::cli {
 
 class AdminClient {
  public:
-  // Connects at the first request.
-  static Result<AdminClient> create(std::filesystem::path socket);
+  // `node`: a unix socket, or https://… (node_address.h). On a network the token comes from the
+  // variable SELVEDGE_TOKEN, and SELVEDGE_NODE_CA names the certificates (PEM) that the node's must
+  // descend from, unless its key is pinned. Connects at the first request. Invalid, Unsupported.
+  static Result<AdminClient> create(const std::filesystem::path& node);
 
   // Errors are the node's own sentences with their kinds; kDisconnected, with what to do, when no
   // node answers.
@@ -42,11 +45,15 @@ class AdminClient {
   };
   struct Request;
 
-  AdminClient(std::filesystem::path socket, CURL* handle) noexcept
-      : socket_(std::move(socket)), handle_(handle) {}
+  AdminClient(NodeAddress node, CURL* handle) noexcept : node_(std::move(node)), handle_(handle) {}
   Result<nlohmann::json> exchange(const Request& request);
+  void set_up_connection();
+  Error connection_error(CURLcode code, std::string_view message) const;
+  // For messages.
+  std::string name() const { return node_.url.empty() ? node_.socket.string() : node_.url; }
 
-  std::filesystem::path socket_;
+  NodeAddress node_;
+  std::string token_;
   std::unique_ptr<CURL, Close> handle_;
 };
 

@@ -285,6 +285,26 @@ Result<Invocation> interpret(const CLI::App& run, const CLI::App& version, const
   return fail(ErrorKind::kInvalid, "what to do? Try: selvedge run TARGET (selvedge --help)");
 }
 
+// What to say when a group of commands was given without one of them: "selvedge app".
+std::optional<std::string> group_error(const CLI::App& top) {
+  const CLI::App* group = &top;
+  std::string path = "selvedge";
+  for (auto parsed = group->get_subcommands(); !parsed.empty(); parsed = group->get_subcommands()) {
+    group = parsed.front();
+    path += " " + group->get_name();
+  }
+  if (group == &top || group->get_require_subcommand_min() == 0) {
+    return std::nullopt;
+  }
+  std::vector<std::string> names;
+  for (const CLI::App* const command :
+       group->get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  return fmt::format("{} needs a subcommand: {} ({} --help says what they do)", path,
+                     fmt::join(names, ", "), path);
+}
+
 }  // namespace
 
 Result<Invocation> parse_command_line(std::span<const std::string> arguments,
@@ -328,7 +348,7 @@ Result<Invocation> parse_command_line(std::span<const std::string> arguments,
     return fail_format(ErrorKind::kInvalid, "unknown option {}; options of the program go after --",
                        extra.empty() ? "" : extra.front());
   } catch (const CLI::ParseError& error) {
-    return fail(ErrorKind::kInvalid, error.what());
+    return fail(ErrorKind::kInvalid, group_error(top).value_or(error.what()));
   }
   return interpret(*run, *version, raw, version_json, platform, after_dashes, context);
 }

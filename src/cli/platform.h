@@ -12,5 +12,6 @@ int run_deploy(const DeployCommand& command);
 int run_app_command(const AppCommand& command);
 int run_cluster_command(const ClusterCommand& command);
 int run_collect(const ClusterCommand& command);
+int run_access_command(const AccessCommand& command);
 
 }  // namespace selvedge::cli

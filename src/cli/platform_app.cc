@@ -14,6 +14,7 @@
 #include "cli/options.h"
 #include "cli/platform.h"
 #include "cli/platform_jobs.h"
+#include "cli/time_text.h"
 
 namespace selvedge::cli {
 namespace {
@@ -57,7 +58,7 @@ void print_app(const nlohmann::json& app) {
              describe_active(app["active"]));
   for (const nlohmann::json& version : app["versions"]) {
     fmt::print("  {:>6}  {}  {}  {}\n", version.value("version", std::uint64_t{0}),
-               format_time(version.value("created", std::int64_t{0})),
+               time_text(version.value("created", std::int64_t{0})),
                version.value("package", "").substr(0, 12), version.value("url", ""));
   }
 }

@@ -17,12 +17,20 @@ namespace {
 void announce(const NodeCommand& command, const node::PublicAddress& address) {
   const std::string socket = node::admin_socket_of(command.options.data_folder).string();
   if (command.output.json) {
-    fmt::print("{{\"listening\":{},\"port\":{},\"admin\":{}}}\n",
+    const std::string network =
+        address.admin_url.empty()
+            ? ""
+            : fmt::format(",\"admin_url\":{},\"admin_fingerprint\":{}",
+                          json_string(address.admin_url), json_string(address.admin_fingerprint));
+    fmt::print("{{\"listening\":{},\"port\":{},\"admin\":{}{}}}\n",
                json_string(fmt::format("http://{}:{}/", address.domain, address.port)),
-               address.port, json_string(socket));
+               address.port, json_string(socket), network);
   } else if (!command.output.quiet) {
     fmt::print("Serving apps at http://NAME.{}:{}/\nDeploy one: selvedge deploy FOLDER --node {}\n",
                address.domain, address.port, socket);
+    if (!address.admin_url.empty()) {
+      fmt::print("Admin API on the network: {}#{}\n", address.admin_url, address.admin_fingerprint);
+    }
   }
   std::fflush(stdout);
 }

@@ -74,6 +74,9 @@ struct PlatformParser::Raw {
   CLI::App* cluster_init = nullptr;
   CLI::App* cluster_collect = nullptr;
   bool dry_run = false;
+  std::unique_ptr<AccessParser> access;
+  std::string node_fingerprint;
+  std::string admin;
   std::string cluster_secret;
   std::string secret_name;
   std::string secrets_file;
@@ -102,8 +105,15 @@ struct PlatformParser::Raw {
   }
   void add_client(CLI::App& command) {
     command
-        .add_option("--node", socket, "the node's admin socket (default ./.selvedge/admin.sock)")
-        ->option_text("SOCKET");
+        .add_option("--node", socket,
+                    "the node: its admin socket (default ./.selvedge/admin.sock), or "
+                    "https://HOST:PORT with a token in SELVEDGE_TOKEN")
+        ->option_text("NODE");
+    command
+        .add_option("--node-fingerprint", node_fingerprint,
+                    "of its key, as it prints it; else its certificate is verified "
+                    "(SELVEDGE_NODE_CA)")
+        ->option_text("sha256:HEX");
     add_output(command);
   }
   void declare_node(CLI::App& top);
@@ -114,11 +124,12 @@ struct PlatformParser::Raw {
   std::filesystem::path cluster_secret_file() const;
   Result<> secret_command(AppCommand& made) const;
   std::filesystem::path socket_of(const std::optional<std::string>& default_socket) const {
-    if (!socket.empty()) {
-      return socket;
+    const std::string given = !socket.empty() ? socket : default_socket.value_or("");
+    if (given.empty()) {
+      return node::admin_socket_of(kDataFolder);
     }
-    return default_socket.has_value() ? std::filesystem::path(*default_socket)
-                                      : node::admin_socket_of(kDataFolder);
+    return node_fingerprint.empty() ? given
+                                    : given.substr(0, given.find('#')) + "#" + node_fingerprint;
   }
   Result<node::NodeOptions> node_options() const;
   Result<PlatformCommand> node_command() const;
@@ -139,6 +150,8 @@ void PlatformParser::Raw::declare_node(CLI::App& top) {
   node->add_option("--cluster-secret", cluster_secret, "the file that nodes of a store share")
       ->option_text("FILE");
   node->add_option("--http", http, "where to listen (default 8080): 8080, :80, 192.0.2.1:80")
+      ->option_text("ADDR");
+  node->add_option("--admin", admin, "where the admin API is on a network too: 7443, :7443")
       ->option_text("ADDR");
   node->add_option("--domain", domain, "apps are at NAME.DOMAIN (default localhost)")
       ->option_text("DOMAIN");
@@ -221,6 +234,8 @@ void PlatformParser::Raw::declare_cluster(CLI::App& top) {
   cluster_collect->add_flag("--dry-run", dry_run, "only say what would be removed");
   cluster_collect->footer(kCollectFooter);
   add_client(*cluster_collect);
+  access =
+      std::make_unique<AccessParser>(*cluster, [this](CLI::App& command) { add_client(command); });
 }
 
 std::filesystem::path PlatformParser::Raw::cluster_secret_file() const {
@@ -298,6 +313,13 @@ Result<> PlatformParser::Raw::override_options(node::NodeOptions& options) const
     SELVEDGE_TRY(const node::ListenAddress address, parse_listen_address(http));
     options.http = address.address;
     options.http_every_interface = address.every_interface;
+  }
+  if (!admin.empty()) {
+    SELVEDGE_TRY(const node::ListenAddress address, parse_listen_address(admin));
+    node::AdminListenOptions& listen =
+        options.admin.has_value() ? *options.admin : options.admin.emplace();
+    listen.address = address.address;
+    listen.every_interface = address.every_interface;
   }
   if (domain == "localhost") {
     options.domain = domain;
@@ -415,6 +437,12 @@ Result<std::optional<PlatformCommand>> PlatformParser::command(
                                                          .socket = raw_->socket_of(default_socket),
                                                          .secret_file = {},
                                                          .output = raw_->output});
+  }
+  SELVEDGE_TRY(auto access, raw_->access->command());
+  if (access.has_value()) {
+    access->socket = raw_->socket_of(default_socket);
+    access->output = raw_->output;
+    return std::optional<PlatformCommand>(*std::move(access));
   }
   if (raw_->app->parsed()) {
     SELVEDGE_TRY(auto command, raw_->app_command(raw_->socket_of(default_socket)));

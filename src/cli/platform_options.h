@@ -11,6 +11,8 @@
 
 #include "app/app_records.h"
 #include "base/result.h"
+#include "cli/access_options.h"
+#include "cli/output_options.h"
 #include "node/node.h"
 
 namespace CLI {  // NOLINT(readability-identifier-naming): CLI11's own name
@@ -18,12 +20,6 @@ class App;
 }
 
 namespace selvedge::cli {
-
-// How results and errors are written.
-struct OutputOptions {
-  bool json = false;
-  bool quiet = false;
-};
 
 struct NodeCommand {
   node::NodeOptions options;
@@ -74,7 +70,8 @@ struct ClusterCommand {
   OutputOptions output;
 };
 
-using PlatformCommand = std::variant<NodeCommand, DeployCommand, AppCommand, ClusterCommand>;
+using PlatformCommand =
+    std::variant<NodeCommand, DeployCommand, AppCommand, ClusterCommand, AccessCommand>;
 
 // "3" or "3=10": a version and its weight. Invalid.
 Result<app::VersionWeight> parse_version_weight(std::string_view text);

@@ -105,6 +105,38 @@ TEST(DeployCommandLine, TheEnvironmentNamesTheNode_UnlessTheOptionDoes) {
   EXPECT_EQ(parse<DeployCommand>({"deploy", "--node", "/n"}, kContextWithNode).socket, "/n");
 }
 
+TEST(AccessCommandLine, EverythingIsPassedOn) {
+  const auto command =
+      parse<AccessCommand>({"cluster", "token", "create", "--scope", "deploy", "--app", "a",
+                            "--app", "b", "--owner", "acme", "--expires", "30d", "--name", "ci",
+                            "--node", "https://h:1", "--node-fingerprint", "sha256:00"});
+  EXPECT_EQ(command.verb, AccessCommand::Verb::kTokenCreate);
+  EXPECT_EQ(command.scope, node::TokenScope::kDeploy);
+  EXPECT_THAT(command.apps, ElementsAre("a", "b"));
+  EXPECT_EQ(command.owner, "acme");
+  EXPECT_EQ(command.lifetime, std::chrono::hours(24 * 30));
+  EXPECT_EQ(command.name, "ci");
+  EXPECT_EQ(command.socket, "https://h:1#sha256:00");
+  EXPECT_EQ(parse<AccessCommand>({"cluster", "token", "revoke", "ci"}).token, "ci");
+  EXPECT_EQ(parse<AccessCommand>({"cluster", "audit", "--limit", "7"}).limit, 7U);
+}
+
+TEST(AccessCommandLine, Mistakes_AreOneSentence) {
+  for (const auto& [arguments, expected] :
+       std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{"cluster", "token", "create"}, "--scope"},
+           {{"cluster", "token", "create", "--scope", "root"}, "\"root\" is no scope"},
+           {{"cluster", "token", "create", "--scope", "read", "--expires", "soon"}, "--expires"},
+           {{"cluster", "token", "create", "--scope", "read", "--app", "A"}, "\"A\" is not"},
+           {{"cluster", "token", "revoke"}, "TOKEN"},
+           {{"cluster", "audit", "--limit", "0"}, "--limit must be 1 to 1000"},
+       }) {
+    const std::string text = message(arguments);
+    EXPECT_THAT(text, HasSubstr(expected));
+    EXPECT_EQ(std::ranges::count(text, '\n'), 0) << text;
+  }
+}
+
 TEST(AppCommandLine, EachVerb) {
   using Verb = AppCommand::Verb;
   EXPECT_EQ(parse<AppCommand>({"app", "list"}).verb, Verb::kList);
@@ -131,7 +163,11 @@ TEST(AppCommandLine, Jobs_AreListedOrOneIsRun) {
 TEST(AppCommandLine, Mistakes_AreOneSentence) {
   for (const auto& [arguments, expected] :
        std::vector<std::pair<std::vector<std::string>, std::string>>{
-           {{"app"}, "subcommand"},
+           {{"app"}, "selvedge app needs a subcommand: list, info, activate,"},
+           {{"app", "secret"}, "selvedge app secret needs a subcommand: set, list, delete"},
+           {{"cluster"}, "selvedge cluster needs a subcommand: init, token, audit"},
+           {{"cluster", "token"},
+            "selvedge cluster token needs a subcommand: create, list, revoke"},
            {{"app", "info"}, "APP"},
            {{"app", "info", "No_Name"}, "No_Name"},
            {{"app", "delete", "site"}, "--yes"},

@@ -126,6 +126,9 @@ int run_platform(const PlatformCommand& command) {
   if (const auto* cluster = std::get_if<ClusterCommand>(&command)) {
     return run_cluster_command(*cluster);
   }
+  if (const auto* access = std::get_if<AccessCommand>(&command)) {
+    return run_access_command(*access);
+  }
   return run_app_command(std::get<AppCommand>(command));
 }
 

@@ -28,6 +28,7 @@ class TlsListener final : public Listener {
   Result<std::unique_ptr<Stream>> try_accept() override;
   Event& acceptable() noexcept override { return listener_->acceptable(); }
   void close() noexcept override { listener_->close(); }
+  void finish() noexcept override { listener_->finish(); }
   SocketAddress local_address() const override { return listener_->local_address(); }
   std::uint64_t shed_count() const noexcept override { return listener_->shed_count(); }
 

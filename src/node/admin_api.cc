@@ -21,7 +21,12 @@ std::unexpected<Error> no_such_path(const wire::RequestHead& request) {
 }  // namespace
 
 io::Task<> AdminApi::handle(app::HttpExchange& exchange) {
-  auto done = co_await dispatch(exchange);
+  const AdminCaller everybody{.local = true};
+  co_return co_await handle_for(exchange, everybody);
+}
+
+io::Task<> AdminApi::handle_for(app::HttpExchange& exchange, const AdminCaller& caller) {
+  auto done = co_await dispatch(exchange, caller);
   if (done.has_value()) {
     co_return {};
   }
@@ -33,7 +38,7 @@ io::Task<> AdminApi::handle(app::HttpExchange& exchange) {
   co_return co_await answer_error(exchange, done.error());
 }
 
-io::Task<> AdminApi::dispatch(app::HttpExchange& exchange) {
+io::Task<> AdminApi::dispatch(app::HttpExchange& exchange, const AdminCaller& caller) {
   const wire::RequestHead& request = exchange.request();
   const Segments path = path_segments(request.target().path());
   const Kind method = request.method().kind();
@@ -47,7 +52,7 @@ io::Task<> AdminApi::dispatch(app::HttpExchange& exchange) {
     co_return co_await describe_node(exchange);
   }
   if (path.size() == 2 && path[1] == "apps" && method == Kind::kGet) {
-    co_return co_await list_apps(exchange);
+    co_return co_await list_apps(exchange, caller);
   }
   if (is("store", "collect") && method == Kind::kPost) {
     co_return co_await collect_store(exchange);
@@ -66,6 +71,10 @@ io::Task<> AdminApi::dispatch(app::HttpExchange& exchange) {
   if (path[1] == "apps" && path.size() == 6 && path[3] == "jobs" && path[5] == "runs" &&
       app::is_app_name(path[2]) && method == Kind::kPost) {
     co_return co_await run_job(exchange, std::string(path[2]), std::string(path[4]));
+  }
+  if ((path[1] == "tokens" || path[1] == "audit") && path.size() <= 3) {
+    co_return co_await dispatch_access(exchange, path[1],
+                                       path.size() == 3 ? path[2] : std::string_view());
   }
   if (path[1] == "apps" && (path.size() == 3 || path.size() == 4)) {
     co_return co_await dispatch_app(exchange, std::string(path[2]),

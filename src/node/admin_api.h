@@ -16,8 +16,13 @@
 //   GET    /v1/apps/APP/jobs                 its jobs, with their last runs
 //   POST   /v1/apps/APP/jobs/JOB/runs        runs one now
 //   DELETE /v1/apps/APP                      takes the app offline and removes it
+//   GET    /v1/tokens                        tokens for the API on a network
+//   POST   /v1/tokens                        makes one
+//   DELETE /v1/tokens/ID                     revokes one
+//   GET    /v1/audit                         who did what
 //
-// Who can connect may administer: the listener decides who can.
+// Who may do what is decided before (admin_gate.h, admin_scope.h): a new operation needs a line in
+// the table there.
 
 #include <cstddef>
 #include <cstdint>
@@ -40,15 +45,20 @@
 #include "io/helper_pool.h"
 #include "io/reactor.h"
 #include "io/task.h"
+#include "node/admin_scope.h"
 
 namespace selvedge::node {
 
+class AdminAccess;
 class StoreKeeper;
 
 // How apps of this node are reached from outside.
 struct PublicAddress {
   std::string domain;  // apps are at <name>.<domain>
   std::uint16_t port = 80;
+  // Where the admin API is on a network, and what clients know it by; empty when it is on none.
+  std::string admin_url = {};
+  std::string admin_fingerprint = {};
 };
 
 class AdminApi final : public app::HttpHandler {
@@ -72,23 +82,28 @@ class AdminApi final : public app::HttpHandler {
     std::function<io::Task<>(std::string app, app::VersionNumber version)> check_health = {};
     // Null: this node does not collect.
     StoreKeeper* keeper = nullptr;
+    // For tokens and the audit log; null: there are none.
+    AdminAccess* access = nullptr;
   };
   // Everything that `options` refers to outlives this.
   explicit AdminApi(Options options) noexcept : options_(std::move(options)) {}
 
+  // For whoever may do everything.
   io::Task<> handle(app::HttpExchange& exchange) override;
+  // For a caller that is authorized. `caller` outlives the task.
+  io::Task<> handle_for(app::HttpExchange& exchange, const AdminCaller& caller);
 
  private:
   using Segments = std::vector<std::string_view>;
 
-  io::Task<> dispatch(app::HttpExchange& exchange);
+  io::Task<> dispatch(app::HttpExchange& exchange, const AdminCaller& caller);
   io::Task<> dispatch_app(app::HttpExchange& exchange, std::string app, std::string_view what);
 
   io::Task<> describe_node(app::HttpExchange& exchange);
   io::Task<> missing_blobs(app::HttpExchange& exchange);
   io::Task<> put_blob(app::HttpExchange& exchange, std::string hash);
   io::Task<> collect_store(app::HttpExchange& exchange);
-  io::Task<> list_apps(app::HttpExchange& exchange);
+  io::Task<> list_apps(app::HttpExchange& exchange, const AdminCaller& caller);
   io::Task<> describe_app(app::HttpExchange& exchange, std::string app);
   io::Task<> remove_app(app::HttpExchange& exchange, std::string app);
   io::Task<> activate(app::HttpExchange& exchange, std::string app);
@@ -98,6 +113,12 @@ class AdminApi final : public app::HttpHandler {
   io::Task<> remove_secret(app::HttpExchange& exchange, std::string app, std::string name);
   io::Task<> list_jobs(app::HttpExchange& exchange, std::string app);
   io::Task<> run_job(app::HttpExchange& exchange, std::string app, std::string job);
+  io::Task<> dispatch_access(app::HttpExchange& exchange, std::string_view what,
+                             std::string_view name);
+  io::Task<> list_tokens(app::HttpExchange& exchange);
+  io::Task<> create_token(app::HttpExchange& exchange);
+  io::Task<> revoke_token(app::HttpExchange& exchange, std::string id);
+  io::Task<> show_audit(app::HttpExchange& exchange);
   io::Task<> deploy(app::HttpExchange& exchange, std::string app);
   io::Task<app::VersionRecord> publish(app::HttpExchange& exchange, std::string app,
                                        std::string content);

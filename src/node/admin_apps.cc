@@ -26,8 +26,9 @@ struct AppSummary {
   std::optional<app::ActiveRecord> active;
 };
 
-Result<std::vector<AppSummary>> summarise(app::AppStore& store) {
+Result<std::vector<AppSummary>> summarise(app::AppStore& store, const AdminCaller& caller) {
   SELVEDGE_TRY(auto names, store.apps());
+  std::erase_if(names, [&caller](const std::string& name) { return !caller.may_see(name); });
   std::vector<AppSummary> apps;
   for (std::string& name : names) {
     SELVEDGE_TRY(auto active, store.active(name));
@@ -57,9 +58,10 @@ Result<AppDetails> details_of(app::AppStore& store, const std::string& app) {
 
 }  // namespace
 
-io::Task<> AdminApi::list_apps(app::HttpExchange& exchange) {
-  SELVEDGE_CO_TRY(const auto apps,
-                  co_await in_store([&store = options_.store] { return summarise(store); }));
+io::Task<> AdminApi::list_apps(app::HttpExchange& exchange, const AdminCaller& caller) {
+  SELVEDGE_CO_TRY(const auto apps, co_await in_store([&store = options_.store, caller] {
+                    return summarise(store, caller);
+                  }));
   nlohmann::json list = nlohmann::json::array();
   for (const AppSummary& app : apps) {
     list.push_back({{"name", app.name},

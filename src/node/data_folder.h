@@ -25,6 +25,9 @@ class DataFolder {
   std::filesystem::path uploads() const { return path_ / "uploads"; }
   std::filesystem::path admin_socket() const;
   int lock() const noexcept { return lock_.get(); }
+  std::filesystem::path admin_certificate() const { return path_ / "admin-certificate.pem"; }
+  std::filesystem::path admin_key() const { return path_ / "admin-key.pem"; }
+  std::filesystem::path audit_log() const { return path_ / "audit.log"; }
 
  private:
   DataFolder(std::filesystem::path path, base::UniqueFd lock) noexcept

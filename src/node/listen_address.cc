@@ -15,7 +15,8 @@ bool is_port(std::string_view text) {
 }
 
 // Without sharing the port, as the shards will: another program's port is an error.
-Result<io::SocketAddress> check_unshared(const io::SocketAddress& address, bool ipv6_only) {
+Result<io::SocketAddress> check_unshared(const io::SocketAddress& address, bool ipv6_only,
+                                         std::string_view option) {
   auto free = io::KernelNetwork::check_free(address, {.ipv6_only = ipv6_only});
   if (free.has_value()) {
     return free;
@@ -23,19 +24,18 @@ Result<io::SocketAddress> check_unshared(const io::SocketAddress& address, bool 
   switch (free.error().kind()) {
     case ErrorKind::kOverloaded:
       return fail_format(ErrorKind::kOverloaded,
-                         "port {} is in use by another program; choose another one with --http",
-                         address.port());
+                         "port {} is in use by another program; choose another one with {}",
+                         address.port(), option);
     case ErrorKind::kDenied:
       return fail_format(ErrorKind::kDenied,
-                         "not allowed to listen on port {}; choose one above 1023 with --http",
-                         address.port());
+                         "not allowed to listen on port {}; choose one above 1023 with {}",
+                         address.port(), option);
     case ErrorKind::kNotFound:
       return fail_format(ErrorKind::kInvalid,
-                         "this machine does not have the address {}; choose one of its own with "
-                         "--http",
-                         address.ip().to_string());
+                         "this machine does not have the address {}; choose one of its own with {}",
+                         address.ip().to_string(), option);
     default:
-      return fail(std::move(free).error().with_context("--http"));
+      return fail(std::move(free).error().with_context(option));
   }
 }
 
@@ -63,15 +63,15 @@ std::string to_string(const ListenAddress& address) {
                                  : address.address.to_string();
 }
 
-Result<io::SocketAddress> check_address(const ListenAddress& address) {
+Result<io::SocketAddress> check_address(const ListenAddress& address, std::string_view option) {
   if (!address.every_interface) {
-    return check_unshared(address.address, true);
+    return check_unshared(address.address, true, option);
   }
   const io::SocketAddress any(io::IpAddress::any_v6(), address.address.port());
-  auto both = check_unshared(any, false);
+  auto both = check_unshared(any, false, option);
   const bool no_ipv6 = !both.has_value() && both.error().kind() != ErrorKind::kOverloaded &&
                        both.error().kind() != ErrorKind::kDenied;
-  return no_ipv6 ? check_unshared(address.address, true) : std::move(both);
+  return no_ipv6 ? check_unshared(address.address, true, option) : std::move(both);
 }
 
 }  // namespace selvedge::node

@@ -25,7 +25,8 @@ std::string to_string(const ListenAddress& address);
 
 // That this process may listen there, and alone: listeners that share a port between shards would
 // share it with another server too. Returns the address with a real port. Overloaded (in use),
-// Denied, Invalid: with what to do about --http. Any thread.
-Result<io::SocketAddress> check_address(const ListenAddress& address);
+// Denied, Invalid: with what to do about `option`. Any thread.
+Result<io::SocketAddress> check_address(const ListenAddress& address,
+                                        std::string_view option = "--http");
 
 }  // namespace selvedge::node

@@ -27,6 +27,7 @@
 #include "io/shard.h"
 #include "io/signal_source.h"
 #include "io/task_scope.h"
+#include "node/admin_service.h"
 #include "node/cluster_secret.h"
 #include "node/data_folder.h"
 #include "node/listen_sockets.h"
@@ -37,8 +38,8 @@
 #include "node/service_manager.h"
 #include "node/shard_directory.h"
 #include "node/shard_peers.h"
-#include "node/store_keeper.h"
 #include "node/start_environment.h"
+#include "node/store_keeper.h"
 #include "node/successor.h"
 #include "store/pause.h"
 #include "wasix/dns_resolver.h"
@@ -49,7 +50,6 @@ namespace {
 
 // Guests at once, on average of the shards.
 constexpr std::size_t kInstancesPerShard = 1024;
-constexpr base::Duration kAdminDrainTimeMax = std::chrono::seconds(5);
 // For jobs that were cut off to tell the store.
 constexpr base::Duration kJobsDrainTimeMax = std::chrono::seconds(5);
 
@@ -103,6 +103,7 @@ class Node {
   PublicAddress address_;
   // Kept open, so that a successor can have them; shards have copies.
   ListenSockets sockets_;
+  bool beside_another_ = false;  // this process takes over from that one
   std::vector<std::vector<base::UniqueFd>> shard_sockets_;
   io::KernelNetwork::Sharing sharing_ = io::KernelNetwork::Sharing::kAlone;
   DrainSettings drain_;
@@ -166,6 +167,7 @@ Result<> Node::open(ListenSockets sockets, bool beside_another) {
   SELVEDGE_TRY(memory_bytes_max_, memory_limit(options_.memory_bytes_max));
   SELVEDGE_TRY(group_, io::ShardGroup::create(clock_, {.shards = options_.shards}));
   sockets_ = std::move(sockets);
+  beside_another_ = beside_another;
   SELVEDGE_TRY_VOID(sockets_.complete(configured_address(options_), beside_another, group_->size(),
                                       folder_.admin_socket()));
   SELVEDGE_TRY(shard_sockets_, sockets_.copies_for_shards(group_->size()));
@@ -308,35 +310,36 @@ io::Task<> Node::serve_shard(io::Shard& shard) {
 }
 
 io::Task<> Node::serve_admin(io::Event& stop) {
-  io::KernelNetwork network(*reactor_);
   SELVEDGE_CO_TRY(auto socket, copy_of(sockets_.admin));
-  SELVEDGE_CO_TRY(const auto listener,
-                  network.adopt(std::move(socket), io::KernelNetwork::Sharing::kAlone));
-  AdminApi api({.reactor = *reactor_,
-                .store = *apps_,
-                .secrets = *secrets_,
-                .loader = *loader_,
-                .catalog = *catalog_,
-                .store_helpers = store_helpers_,
-                .compile_helpers = compile_helpers_,
-                .upload_folder = folder_.uploads(),
-                .address = address_,
-                .jobs = &*jobs_,
-                .check_health =
-                    [this](std::string app, app::VersionNumber version) {
-                      return job_actions_->check_health(std::move(app), version);
-                    },
-                .keeper = &*keeper_});
-  gateway::HttpServer server(*reactor_, api, random_, metrics_, {});
-  io::TaskScope scope(*reactor_);
-  scope.spawn(server.serve(*listener));
-  co_await stop.wait();
-  if (drain_.handed_over) {
-    co_return co_await server.hand_over(kAdminDrainTimeMax, drain_.time_max.load());
-  }
-  const io::Deadline deadline = reactor_->deadline_after(kAdminDrainTimeMax);
-  SELVEDGE_CO_TRY_VOID(co_await server.stop(deadline));
-  co_return co_await scope.close(deadline);
+  AdminService service({.reactor = *reactor_,
+                        .folder = folder_,
+                        .node = options_,
+                        .store = store_->store(),
+                        .random = random_,
+                        .clock = clock_,
+                        .metrics = metrics_,
+                        .drain = drain_,
+                        .socket = std::move(socket),
+                        .beside_another = beside_another_,
+                        .api = {.reactor = *reactor_,
+                                .store = *apps_,
+                                .secrets = *secrets_,
+                                .loader = *loader_,
+                                .catalog = *catalog_,
+                                .store_helpers = store_helpers_,
+                                .compile_helpers = compile_helpers_,
+                                .upload_folder = folder_.uploads(),
+                                .address = address_,
+                                .jobs = &*jobs_,
+                                .check_health =
+                                    [this](std::string app, app::VersionNumber version) {
+                                      return job_actions_->check_health(std::move(app), version);
+                                    },
+                                .keeper = &*keeper_}});
+  SELVEDGE_CO_TRY(auto network, service.listen());
+  address_.admin_url = std::move(network.url);
+  address_.admin_fingerprint = std::move(network.fingerprint);
+  co_return co_await service.serve(stop);
 }
 
 // Without it nobody can administer the node: its failure ends the node.

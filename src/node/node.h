@@ -33,6 +33,16 @@ struct S3Location {
   std::string ca_file = {};  // empty: the system's certificates
 };
 
+// Where the admin API listens on a network, over TLS.
+struct AdminListenOptions {
+  io::SocketAddress address;
+  bool every_interface = false;  // both families; only the port of `address` counts
+  // PEM; nullopt: a certificate of the node's own, in the data folder. Without a file of its own
+  // the key is in that of the certificate.
+  std::optional<std::filesystem::path> certificate_file = std::nullopt;
+  std::optional<std::filesystem::path> key_file = std::nullopt;
+};
+
 struct NodeOptions {
   // All that the node keeps: made if it is missing. One process at a time.
   std::filesystem::path data_folder;
@@ -55,9 +65,10 @@ struct NodeOptions {
   base::Duration collect_grace = std::chrono::hours(24);
   io::SocketAddress http;
   bool http_every_interface = false;  // both families; only the port of `http` counts
-  std::string domain = "localhost";   // apps are at <name>.<domain>
-  std::size_t shards = 0;             // 0: one per core
-  std::size_t instances_max = 0;      // of programs, at once; 0: in proportion to the shards
+  std::optional<AdminListenOptions> admin = std::nullopt;  // nullopt: on the unix socket only
+  std::string domain = "localhost";                        // apps are at <name>.<domain>
+  std::size_t shards = 0;                                  // 0: one per core
+  std::size_t instances_max = 0;  // of programs, at once; 0: in proportion to the shards
   // Bytes of memory that are not file pages; 0: 90 % of what the machine or its group has.
   std::uint64_t memory_bytes_max = 0;
   bool access_log = false;

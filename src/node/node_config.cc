@@ -152,6 +152,12 @@ class ConfigReader {
   // What concerns several keys.
   Result<> finish() {
     using internal::StoreKind;
+    for (const auto& [key, needed] : {std::pair("admin.certificate_file", "admin.listen"),
+                                      std::pair("admin.key_file", "admin.certificate_file")}) {
+      if (const auto given = seen_.find(key); given != seen_.end() && !seen_.contains(needed)) {
+        return fail_at(given->second, fmt::format("{} is of no use without {}", key, needed));
+      }
+    }
     const auto s3 = seen_.find("store.s3");
     const auto path = seen_.find("store.path");
     const StoreKind kind =

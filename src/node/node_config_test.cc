@@ -42,6 +42,10 @@ ca_file = "ca.pem"
 versions_kept = 7
 collect_interval = "6h"
 collect_grace = "2h"
+[admin]
+listen = ":7443"
+certificate_file = "admin.pem"
+key_file = "/k.pem"
 [limits]
 artifact_cache_bytes = "6MiB"
 shards = 3
@@ -66,6 +70,11 @@ blob_cache_bytes = "5MiB"
   EXPECT_EQ(options.s3->access_key_file, "/etc/access");
   EXPECT_EQ(options.s3->secret_key_file, "/run/secret");
   EXPECT_EQ(options.s3->ca_file, "/etc/ca.pem");
+  ASSERT_TRUE(options.admin.has_value());
+  EXPECT_EQ(options.admin->address.port(), 7443);
+  EXPECT_TRUE(options.admin->every_interface);
+  EXPECT_EQ(options.admin->certificate_file, "/etc/admin.pem");
+  EXPECT_EQ(options.admin->key_file, "/k.pem");
   EXPECT_EQ(options.shards, 3U);
   EXPECT_EQ(options.instances_max, 77U);
   EXPECT_EQ(options.memory_bytes_max, std::uint64_t{3} << 30);

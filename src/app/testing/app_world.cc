@@ -139,12 +139,20 @@ bool ManualHelperPool::submit(std::move_only_function<void()> run_job) {
 RecordingExchange::RecordingExchange(std::string_view method, std::string_view host,
                                      std::string_view target, std::string content)
     : content_(std::move(content)) {
-  wire::Http1RequestParser parser({});
-  const std::string text = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n",
-                                       method, target, host, content_.size());
-  SELVEDGE_ASSERT(parser.next(base::as_bytes(text)).has_value());
-  request_ = parser.head();
+  parse(fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n", method, target, host,
+                    content_.size()));
   peer_.remote_address = "192.0.2.1";
+}
+
+void RecordingExchange::add_header(std::string_view name, std::string_view value) {
+  parse(fmt::format("{}{}: {}\r\n", head_, name, value));
+}
+
+void RecordingExchange::parse(std::string head) {
+  head_ = std::move(head);
+  wire::Http1RequestParser parser({});
+  SELVEDGE_ASSERT(parser.next(base::as_bytes(head_ + "\r\n")).has_value());
+  request_ = parser.head();
 }
 
 io::Task<std::size_t> RecordingExchange::read_body(base::MutableByteSpan buffer) {

@@ -93,6 +93,10 @@ class RecordingExchange final : public HttpExchange {
   io::Task<> tunnel(wire::ResponseHead head, io::Stream& upstream, base::ByteSpan early) override;
   void on_disconnect(std::move_only_function<void()> callback) override;
 
+  // Before the request is handled.
+  void add_header(std::string_view name, std::string_view value);
+  void change_peer(HttpPeer peer) { peer_ = std::move(peer); }
+
   int status = 0;
   wire::HeaderList headers;
   std::string received;
@@ -101,6 +105,9 @@ class RecordingExchange final : public HttpExchange {
   bool disconnected = false;
 
  private:
+  void parse(std::string head);
+
+  std::string head_;  // without the empty line
   wire::RequestHead request_;
   HttpPeer peer_;
   std::string content_;

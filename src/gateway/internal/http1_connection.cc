@@ -25,6 +25,9 @@ app::HttpPeer describe_peer(const io::Stream& stream) {
     peer.remote_port = remote.port();
     peer.local_address = local.ip().to_string();
     peer.local_port = local.port();
+    peer.secure = stream.is_encrypted();
+  } else {
+    peer.unix_peer = stream.unix_peer();
   }
   return peer;
 }

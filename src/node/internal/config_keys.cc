@@ -72,6 +72,17 @@ Result<> set_log_level(ConfigDraft& draft, const ConfigValue& value) {
   return {};
 }
 
+AdminListenOptions& admin_of(ConfigDraft& draft) {
+  return draft.options.admin.has_value() ? *draft.options.admin : draft.options.admin.emplace();
+}
+
+Result<> set_admin_listen(ConfigDraft& draft, const ConfigValue& value) {
+  SELVEDGE_TRY(const ListenAddress address, parse_listen_address(std::get<std::string>(value)));
+  admin_of(draft).address = address.address;
+  admin_of(draft).every_interface = address.every_interface;
+  return {};
+}
+
 Result<> set_store_kind(ConfigDraft& draft, const ConfigValue& value) {
   const auto& text = std::get<std::string>(value);
   if (text != "directory" && text != "s3") {
@@ -150,6 +161,33 @@ constexpr std::array kKeys{
               .set = &set_log_level,
               .take = [](NodeOptions& running,
                          const NodeOptions& read) { running.log_level = read.log_level; }},
+    ConfigKey{.path = "admin.listen",
+              .type = ConfigType::kText,
+              .fallback = "the socket `admin.sock` in the data folder only",
+              .description =
+                  "Where the admin API is on a network too (`--admin`), written as `http.listen`: "
+                  "over TLS, for clients with a [token](guide-admin.md).",
+              .example = "\":7443\"",
+              .set = &set_admin_listen},
+    ConfigKey{.path = "admin.certificate_file",
+              .type = ConfigType::kPath,
+              .fallback = "one of the node's own, `admin-certificate.pem` in the data folder",
+              .description = "The certificate of that address, in PEM, then those that lead to its "
+                             "authority.",
+              .example = "\"/etc/selvedge/admin.pem\"",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                admin_of(draft).certificate_file = std::get<Path>(value);
+                return {};
+              }},
+    ConfigKey{.path = "admin.key_file",
+              .type = ConfigType::kPath,
+              .fallback = "the file of the certificate",
+              .description = "The private key of the certificate, in PEM, without a password.",
+              .example = "\"/etc/selvedge/admin-key.pem\"",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                admin_of(draft).key_file = std::get<Path>(value);
+                return {};
+              }},
     ConfigKey{.path = "store.kind",
               .type = ConfigType::kText,
               .fallback = "`s3` when there is a `[store.s3]`, else `directory`",

@@ -1,0 +1,55 @@
+#pragma once
+
+// Who may do what with the admin API: one table of all its operations. What is not in it is for
+// admins only; a test compares it with docs/admin-api.yaml.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "io/stream.h"
+#include "node/admin_token.h"
+#include "wire/http_message.h"
+
+namespace selvedge::node {
+
+// One operation. In the path, "{app}" is a name that a token may be limited to, "{owner}" likewise,
+// "{…}" anything else.
+struct AdminRoute {
+  wire::Method::Kind method;
+  std::string_view path;
+  TokenScope scope;  // that it takes
+  // Kept in the audit log when it succeeds; what is refused is kept in any case.
+  bool audited = true;
+};
+std::span<const AdminRoute> admin_routes() noexcept;
+
+// What a request asks for.
+struct RouteMatch {
+  const AdminRoute* route = nullptr;  // null: not in the table
+  std::string_view app = {};          // of the path
+  std::string_view owner = {};
+};
+RouteMatch match_route(wire::Method::Kind method,
+                       std::string_view path [[clang::lifetimebound]]) noexcept;
+
+// Who asks.
+struct AdminCaller {
+  // Whoever can open the unix socket may do everything.
+  bool local = false;
+  std::optional<io::UnixPeer> peer = std::nullopt;  // of the socket
+  std::string address = {};                         // of a network
+  std::optional<TokenRecord> token = std::nullopt;  // that was shown, and is good
+
+  // Whether answers may have this app.
+  bool may_see(std::string_view app) const;
+};
+
+// Denied: a sentence with what the caller may do.
+Result<> authorize(const AdminCaller& caller, const RouteMatch& match);
+
+}  // namespace selvedge::node
