@@ -2,8 +2,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <charconv>
-
 #include "app/app_secrets.h"
 #include "app/package.h"
 #include "base/format.h"
@@ -379,23 +377,6 @@ Result<PlatformCommand> PlatformParser::Raw::app_command(std::filesystem::path s
       made.active.versions.push_back(entry);
     }
     SELVEDGE_TRY_VOID(app::validate(made.active));
-  }
-  return made;
-}
-
-Result<app::VersionWeight> parse_version_weight(std::string_view text) {
-  app::VersionWeight made;
-  const char* const end = text.data() + text.size();
-  auto parsed = std::from_chars(text.data(), end, made.version);
-  bool valid = parsed.ec == std::errc();
-  if (valid && parsed.ptr != end) {
-    valid = *parsed.ptr == '=';
-    parsed = std::from_chars(parsed.ptr + 1, end, made.weight);
-    valid = valid && parsed.ec == std::errc() && parsed.ptr == end;
-  }
-  if (!valid) {
-    return fail_format(ErrorKind::kInvalid,
-                       "\"{}\" is not a version: write for example 3, or 2=90 3=10", text);
   }
   return made;
 }

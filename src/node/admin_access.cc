@@ -16,25 +16,45 @@ AdminAccess::AdminAccess(const Options& options)
       verifier_(options.reactor, options.tokens, options.store_helpers),
       audit_helpers_(options.audit_helpers),
       log_(std::make_shared<AuditLog>(options.audit)),
-      writing_(options.reactor, kAuditQueueMax) {}
+      written_(options.reactor),
+      writer_(options.reactor) {
+  written_.set();
+}
 
-io::Task<> AdminAccess::write(std::string line) {
-  const auto written = co_await audit_helpers_.run(
-      reactor_, [log = log_, line = std::move(line)] { return log->append(line); });
-  if (!written.has_value()) {
-    log::error("audit log: {}", written.error().message());
+// One at a time, so that lines keep their order whatever the helpers do.
+io::Task<> AdminAccess::write() {
+  while (!lines_.empty()) {
+    const auto written = co_await audit_helpers_.run(
+        reactor_, [log = log_, lines = std::exchange(lines_, {})]() -> Result<> {
+          for (const std::string& line : lines) {
+            SELVEDGE_TRY_VOID(log->append(line));
+          }
+          return {};
+        });
+    if (!written.has_value()) {
+      log::error("audit log: {}", written.error().message());
+    }
   }
+  written_.set();
   co_return {};
 }
 
 void AdminAccess::record(std::string line) {
-  if (!writing_.spawn(write(std::move(line)))) {
-    log::error("audit log: too many lines wait for the disk, or the node ends: one is lost");
+  if (lines_.size() >= kAuditQueueMax || writer_.closed()) {
+    log::error("audit log: one line is lost, since too many wait for the disk or the node ends");
+    return;
+  }
+  lines_.push_back(std::move(line));
+  if (written_.is_set()) {
+    written_.reset();
+    writer_.spawn(write());
   }
 }
 
 io::Task<std::vector<std::string>> AdminAccess::recorded(std::size_t count) {
-  co_await reactor_.yield();  // lines that were recorded just now are handed over first
+  while (!written_.is_set()) {
+    co_await written_.wait();
+  }
   co_return co_await audit_helpers_.run(reactor_, [log = log_, count] { return log->last(count); });
 }
 

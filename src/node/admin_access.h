@@ -7,7 +7,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "io/event.h"
 #include "io/helper_pool.h"
 #include "io/reactor.h"
 #include "io/task.h"
@@ -37,7 +39,7 @@ class AdminAccess {
     io::Reactor& reactor;
     TokenStore& tokens;
     io::HelperPool& store_helpers;
-    // Has one thread, so that lines keep their order.
+    // For the disk of the audit log.
     io::HelperPool& audit_helpers;
     AuditLog::Options audit;
     AdminLimits limits = {};
@@ -54,7 +56,7 @@ class AdminAccess {
   // The newest lines, and all that were recorded before.
   io::Task<std::vector<std::string>> recorded(std::size_t count);
   // Until all lines are written, but not beyond `deadline`.
-  io::Task<> close(io::Deadline deadline) { return writing_.close(deadline); }
+  io::Task<> close(io::Deadline deadline) { return writer_.close(deadline); }
 
   RateLimiter token_rate;
   RateLimiter address_rate;
@@ -63,15 +65,17 @@ class AdminAccess {
   const std::size_t deploys_max;
 
  private:
-  io::Task<> write(std::string line);
+  io::Task<> write();
 
   io::Reactor& reactor_;
   TokenStore& tokens_;
   TokenVerifier verifier_;
   io::HelperPool& audit_helpers_;
-  // Used on the audit helper's thread only, which may be at it when this object is gone.
+  // Used by one helper at a time, which may be at it when this object is gone.
   std::shared_ptr<AuditLog> log_;
-  io::TaskScope writing_;
+  std::vector<std::string> lines_;  // that wait for the disk
+  io::Event written_;               // set while no writer is at work
+  io::TaskScope writer_;            // at most one task
 };
 
 }  // namespace selvedge::node
