@@ -131,6 +131,7 @@ class AdminTest(unittest.TestCase):
         self.ask("removeApp", expect=204, app="site")
         self.assertEqual(self.node.get("site.localhost")[0], 404)
         self.assertGreaterEqual(self.ask("collectStore")["waiting_blobs"], 2)
+        self.ask_for_access()
         self.ask_for_secrets()
         documented = {(identity, status) for identity, (_, _, responses) in self.operations.items()
                       for status in responses}
@@ -158,6 +159,23 @@ class AdminTest(unittest.TestCase):
         self.assertEqual((runs[-1]["cause"], runs[-1]["result"]), ("request", "succeeded"))
         self.ask("listJobs", expect=404, app="nobody")
         self.ask("listJobs", expect=400, app="Not--A-Name")
+
+    def ask_for_access(self):
+        self.assertEqual(self.ask("listTokens"), {"tokens": []})
+        made = self.ask("createToken", {"scope": "deploy", "name": "ci", "apps": ["site"], "expires_in": 60}, expect=201)
+        self.assertEqual(made["expires"], made["created"] + 60)
+        self.ask("createToken", {"scope": "everything"}, expect=400)
+        token = {key: value for key, value in made.items() if key != "token"}
+        self.assertEqual(self.ask("listTokens")["tokens"], [token])
+        self.ask("revokeToken", expect=204, token=made["id"])
+        self.ask("revokeToken", expect=404, token="0" * 16)
+        self.assertIn("revoked", self.ask("listTokens")["tokens"][0])
+        entries = self.ask("showAudit")["entries"]
+        self.assertEqual(entries[-1]["path"], f"/v1/tokens/{'0' * 16}")
+        self.assertEqual((entries[-1]["status"], entries[-1]["result"]), (404, "failed"))
+        method, path, _ = self.operations["showAudit"]
+        self.assertEqual(self.request(method, path + "?limit=none")[0], 400)
+        self.seen.add(("showAudit", 400))
 
     def ask_for_secrets(self):
         """Of a node that has a cluster's secret, and of one that has not."""
