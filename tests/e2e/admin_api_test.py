@@ -162,7 +162,8 @@ class AdminTest(unittest.TestCase):
 
     def ask_for_access(self):
         self.assertEqual(self.ask("listTokens"), {"tokens": []})
-        made = self.ask("createToken", {"scope": "deploy", "name": "ci", "apps": ["site"], "expires_in": 60}, expect=201)
+        wanted = {"scope": "deploy", "name": "ci", "apps": ["site"], "expires_in": 60}
+        made = self.ask("createToken", wanted, expect=201)
         self.assertEqual(made["expires"], made["created"] + 60)
         self.ask("createToken", {"scope": "everything"}, expect=400)
         token = {key: value for key, value in made.items() if key != "token"}

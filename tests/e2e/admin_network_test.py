@@ -48,9 +48,9 @@ class RemoteNode(harness.Node):
         environment = {"PATH": "/usr/bin:/bin", **variables}
         if token is not None:
             environment["SELVEDGE_TOKEN"] = token
-        return subprocess.run([harness.BINARY, *map(str, arguments), "--node", node or f"{self.url}#{self.fingerprint}"],
-                              capture_output=True, text=True, check=False, timeout=harness.START_SECONDS_MAX,
-                              env=environment)
+        node = node or f"{self.url}#{self.fingerprint}"
+        return subprocess.run([harness.BINARY, *map(str, arguments), "--node", node], capture_output=True,
+                              text=True, check=False, timeout=harness.START_SECONDS_MAX, env=environment)
 
 
 class AdminNetworkTest(unittest.TestCase):
@@ -204,9 +204,10 @@ class AdminNetworkTest(unittest.TestCase):
 
     def test_certificates_of_ones_own(self):
         def make(name):
-            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                            "-keyout", self.folder / f"{name}.key", "-out", self.folder / f"{name}.pem", "-subj", "/CN=x",
-                            "-addext", "subjectAltName=DNS:admin.test", "-days", "1"], check=True, capture_output=True)
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                            "-nodes", "-keyout", self.folder / f"{name}.key", "-out", self.folder / f"{name}.pem",
+                            "-subj", "/CN=x", "-addext", "subjectAltName=DNS:admin.test", "-days", "1"],
+                           check=True, capture_output=True)
         make("one")
         make("two")
 
