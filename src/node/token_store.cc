@@ -53,8 +53,13 @@ Result<TokenStore::Created> TokenStore::create(Wanted wanted) {
 }
 
 Result<> TokenStore::make_room() {
+  SELVEDGE_TRY(Key folder, Key::parse("tokens"));
+  SELVEDGE_TRY(const auto page, store_.list({.folder = std::move(folder)}));
+  if (page.entries.size() < kTokensMax) {
+    return {};
+  }
   SELVEDGE_TRY(auto records, list());
-  if (records.size() < kTokensMax) {
+  if (records.empty()) {
     return {};
   }
   const std::int64_t at = now();
