@@ -204,7 +204,8 @@ class AdminTest(unittest.TestCase):
                 # The hash of a blob may be any text for the router: "missing" is one.
                 same = {(method, path), (method, "/v1/blobs/{hash}" if path.startswith("/v1/blobs/") else path)}
                 if not same & known:
-                    status, _, content = self.request(method, path.format(app="site", hash=self.hash, secret="KEY"))
+                    named = path.format(app="site", hash=self.hash, secret="KEY", job="tick")
+                    status, _, content = self.request(method, named)
                     self.assertEqual(status, 404, (method, path))
                     self.assertEqual(self.document.problems(json.loads(content), schema), [])
 
