@@ -136,6 +136,9 @@ Result<> AppConfigParser::scaling(YamlMap& root) {
     return fail_at(file_, *scaling->find("concurrency"), ErrorKind::kInvalid,
                    "scaling.concurrency contradicts mode: single_concurrency: remove one");
   }
+  SELVEDGE_TRY(const auto least, scaling->integer("min_instances", 0, 1));
+  SELVEDGE_TRY(made.instances_max, scaling->integer("max_instances", 1, kConcurrencyMax));
+  made.instances_min = least.value_or(0);
   SELVEDGE_TRY(const auto idle, scaling->duration("idle_timeout"));
   SELVEDGE_TRY(const auto grace, scaling->duration("grace"));
   made.idle_time_max = idle.value_or(made.idle_time_max);

@@ -41,6 +41,11 @@ struct AppScaling {
   bool single_concurrency = false;
   // Ours. Requests at once on one shard; nullopt: the runner's default.
   std::optional<std::size_t> concurrency_max;
+  // Ours. Of an active version, kept started on every node whether there are requests or not: 0
+  // or 1.
+  std::size_t instances_min = 0;
+  // Ours. Of a CGI program, at once on a node; more requests wait. nullopt: any number.
+  std::optional<std::size_t> instances_max;
   // Ours. A version that had no request for so long ends its instances.
   base::Duration idle_time_max = std::chrono::minutes(5);
   // Ours. Between SIGTERM and the end of an instance.

@@ -118,6 +118,8 @@ TEST(AppConfig, SaysWhatIsWrongAndWhere) {
            Case{"scaling: {mode: many}", "scaling.mode can only be single_concurrency"},
            Case{"scaling: {concurrency: 0}", "must be a whole number from 1 to 10000, not \"0\""},
            Case{"scaling: {mode: single_concurrency, concurrency: 2}", "contradicts"},
+           Case{"scaling: {min_instances: 2}", "must be a whole number from 0 to 1, not \"2\""},
+           Case{"scaling: {max_instances: 0}", "must be a whole number from 1 to 10000"},
            Case{"scaling: {idle_timeout: soon}",
                 "scaling.idle_timeout: \"soon\" is not a duration"},
            Case{"capabilities: {memory: {limit: 5GiB}}", "must be from 64KiB to 4GiB"},

@@ -49,6 +49,12 @@ io::Task<> AppRouter::check_health(std::string app, VersionNumber version) {
   co_return co_await runner->check_health();
 }
 
+io::Task<> AppRouter::keep_started(std::string app, VersionNumber version) {
+  SELVEDGE_CO_TRY(const RunnerPointer runner, co_await runner_of({std::move(app), version}));
+  runner->touch();
+  co_return {};
+}
+
 io::Task<> AppRouter::answer_failure(HttpExchange& exchange, Error error) {
   const std::string_view host = exchange.request().host();
   switch (error.kind()) {

@@ -73,6 +73,9 @@ class AppRouter final : public HttpHandler {
   // checks have passed. kInvalid: what did not pass; what a start fails with.
   io::Task<> check_health(std::string app, VersionNumber version);
 
+  // Starts the version if it does not run here, and keeps it from ending for its idle time.
+  io::Task<> keep_started(std::string app, VersionNumber version);
+
   GuestShard& shard() noexcept [[clang::lifetimebound]] { return shard_; }
 
   // For another shard: a connection to the instance of a version that listens, which this shard is

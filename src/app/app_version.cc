@@ -168,12 +168,14 @@ Result<std::shared_ptr<const AppVersion>> VersionLoader::load(const std::string&
                program_options(app, record, config, image, *command, modules, secrets.environment));
   SELVEDGE_TRY(auto linked,
                link(module_of(image, *command), modules.at(command->module)->bytes(), {}));
+  const auto instances_max = config.scaling.instances_max;
   return std::make_shared<const AppVersion>(AppVersion{
       .app = app,
       .record = std::move(record),
       .config = std::move(config),
       .secrets_revision = secrets.revision,
-      .program = Program::create(std::move(linked), options_.functions, std::move(options))});
+      .program = Program::create(std::move(linked), options_.functions, std::move(options)),
+      .permits = instances_max.has_value() ? SharedPermits::create(*instances_max) : nullptr});
 }
 
 }  // namespace selvedge::app

@@ -12,6 +12,7 @@
 #include "app/app_store.h"
 #include "app/package_image.h"
 #include "app/program.h"
+#include "app/shared_permits.h"
 #include "base/mapped_file.h"
 #include "base/result.h"
 #include "engine/engine.h"
@@ -27,6 +28,8 @@ struct AppVersion {
   AppConfig config;
   std::string secrets_revision;            // of the secrets that its program has; empty: none
   std::shared_ptr<const Program> program;  // its main command
+  // Of scaling.max_instances, for all shards; null without.
+  std::shared_ptr<SharedPermits> permits;
 };
 
 // Makes versions runnable. Blocking; any thread.

@@ -13,6 +13,7 @@ namespace selvedge::app {
 namespace {
 
 constexpr std::size_t kIdBytes = 12;
+constexpr base::Duration kKeepIntervalMin = std::chrono::milliseconds(500);
 constexpr std::uint64_t kLeaseMsMax = std::uint64_t{30} * 24 * 3600 * 1000;
 
 bool is_lasting(const Error& error) {
@@ -123,13 +124,12 @@ io::Task<> JobScheduler::load(std::string app) {
     log::warning("app={} its jobs are not run: {}", app, jobs.error().message());
   }
   const auto known = entries_.find(app);
-  if (known != entries_.end() && jobs.has_value() && known->second->jobs.version == jobs->version &&
-      known->second->jobs.jobs == jobs->jobs) {
+  if (known != entries_.end() && jobs.has_value() && known->second->jobs == *jobs) {
     wake(app);
     co_return {};
   }
   end_entry(app);
-  if (!jobs.has_value() || jobs->jobs.empty() || stopping_) {
+  if (!jobs.has_value() || (jobs->jobs.empty() && jobs->kept.empty()) || stopping_) {
     co_return {};
   }
   auto entry = std::make_shared<Entry>(reactor_);
@@ -137,6 +137,9 @@ io::Task<> JobScheduler::load(std::string app) {
   entry->jobs = *std::move(jobs);
   for (std::size_t i = 0; i < entry->jobs.jobs.size(); ++i) {
     scope_.spawn(follow(entry, i));
+  }
+  for (const AppJobs::Kept& kept : entry->jobs.kept) {
+    scope_.spawn(keep(entry, kept));
   }
   entries_.emplace(std::move(app), std::move(entry));
   co_return {};
@@ -154,6 +157,25 @@ io::Task<> JobScheduler::follow(EntryPointer entry, std::size_t index) {
         log::warning("app={} job={} waits: {}", job.app, job.config.name, again.error().message());
         SELVEDGE_CO_TRY_VOID(co_await pause(entry));
       }
+    }
+  }
+  co_return {};
+}
+
+// Asks often enough that the version is never idle for its time, and soon finds one that has ended.
+io::Task<> JobScheduler::keep(EntryPointer entry, AppJobs::Kept kept) {
+  const base::Duration interval =
+      std::clamp(kept.idle_time_max / 2, kKeepIntervalMin, options_.wall_check_interval);
+  while (!entry->ended) {
+    const auto done = co_await options_.actions.keep_started(entry->app, kept.version);
+    if (!done.has_value()) {
+      log::warning("app={} version={} is not kept started: {}", entry->app, kept.version,
+                   done.error().message());
+    }
+    const io::Deadline deadline =
+        reactor_.deadline_after(done.has_value() ? interval : options_.retry_pause);
+    while (!entry->ended && !deadline.passed()) {
+      [[maybe_unused]] const auto woken = co_await entry->woken.wait(deadline);
     }
   }
   co_return {};

@@ -4,6 +4,8 @@
 // every node has a scheduler, and the one whose claim the store takes does it (job_state.h). A node
 // that is gone is replaced when its claim's lease has passed.
 //
+// Also keeps versions started that ask for it (scaling.min_instances), on every node.
+//
 // Costs nothing but a read of one small document for each change while no app has jobs.
 
 #include <chrono>
@@ -42,6 +44,8 @@ class JobActions {
   // One attempt, which ends at the job's timeout. kDisconnected: it was cut off, because this node
   // is being stopped; another one does it anew.
   virtual io::Task<JobOutcome> perform(ScheduledJob job) = 0;
+  // Starts the version on this node if it does not run, and keeps it for its idle time.
+  virtual io::Task<> keep_started(std::string app, VersionNumber version) = 0;
 };
 
 struct JobSchedulerOptions {
@@ -101,6 +105,7 @@ class JobScheduler {
   io::Task<> load(std::string app);
   void end_entry(const std::string& app);
   io::Task<> follow(EntryPointer entry, std::size_t index);
+  io::Task<> keep(EntryPointer entry, AppJobs::Kept kept);
   // One look at the store. True: look again at once.
   io::Task<bool> advance(EntryPointer entry, const ScheduledJob& job, std::optional<Seen>& seen,
                          std::string& attempted);

@@ -46,6 +46,9 @@ io::Task<std::optional<JobStore::Stored>> JobScheduler::claim_now(std::string ap
 }
 
 io::Task<> JobScheduler::run_now(std::string app, std::string job) {
+  if (stopping_) {
+    co_return fail(ErrorKind::kDisconnected, "the node is shutting down");
+  }
   SELVEDGE_CO_TRY(auto jobs,
                   co_await options_.store_helpers.run(
                       reactor_, [store = store_, app]() mutable { return store.jobs(app); }));

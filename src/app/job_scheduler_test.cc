@@ -55,6 +55,12 @@ class CountingActions final : public JobActions {
     co_return JobOutcome();
   }
 
+  io::Task<> keep_started(std::string app, VersionNumber version) override {
+    kept.push_back(fmt::format("{} {}", app, version));
+    return io::Task<>::ready({});
+  }
+
+  std::vector<std::string> kept;
   base::Duration duration = milliseconds(20);
   int failures = 0;
   bool cut_off = false;
@@ -363,6 +369,24 @@ TEST(JobScheduler, ARunOnRequest_BeginsAtOnceAndNotBesideAnother) {
   const auto runs = world.runs("site", "tick");
   ASSERT_FALSE(runs.empty());
   EXPECT_EQ(runs[0].cause, JobCause::kRequest);
+}
+
+TEST(JobScheduler, AVersionWithALeastNumberOfInstances_IsKeptStartedOnEveryNode) {
+  World world(13);
+  const auto version = world.deploy("site", "scaling: {min_instances: 1, idle_timeout: 20s}");
+  Node a(world, "a", 1);
+  Node b(world, "b", 2);
+  world.simulation.run_for(seconds(25));
+  EXPECT_THAT(a.actions.kept, ElementsAre("site 1", "site 1", "site 1"));
+  EXPECT_THAT(b.actions.kept, SizeIs(3));
+  world.deploy("site", "");
+  a.scheduler->changed("site");
+  world.simulation.run_for(seconds(60));
+  EXPECT_THAT(a.actions.kept, SizeIs(3));
+  world.activate("site", version);
+  a.scheduler->changed("site");
+  world.simulation.run_for(seconds(1));
+  EXPECT_THAT(a.actions.kept, SizeIs(4));
 }
 
 TEST(JobScheduler, ManyRuns_KeepTheLastOnes) {

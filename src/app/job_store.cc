@@ -121,7 +121,7 @@ Result<bool> JobStore::has_jobs(const std::string& app, const ActiveRecord& acti
       return fail(record.error().clone());
     }
     const auto config = parse_app_config(record->config, "app.yaml");
-    if (config.has_value() && !config->jobs.empty()) {
+    if (config.has_value() && (!config->jobs.empty() || config->scaling.instances_min > 0)) {
       return true;
     }
   }
@@ -174,9 +174,17 @@ Result<AppJobs> JobStore::jobs(const std::string& app) {
     return made;
   }
   made.version = heaviest(*active).version;
-  SELVEDGE_TRY(const auto record, apps_.version(app, made.version));
-  SELVEDGE_TRY(auto config, parse_app_config(record.config, "app.yaml"));
-  made.jobs = std::move(config.jobs);
+  for (const VersionWeight& entry : active->versions) {
+    SELVEDGE_TRY(const auto record, apps_.version(app, entry.version));
+    SELVEDGE_TRY(auto config, parse_app_config(record.config, "app.yaml"));
+    if (config.scaling.instances_min > 0) {
+      made.kept.push_back(
+          {.version = entry.version, .idle_time_max = config.scaling.idle_time_max});
+    }
+    if (entry.version == made.version) {
+      made.jobs = std::move(config.jobs);
+    }
+  }
   return made;
 }
 

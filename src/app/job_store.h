@@ -1,7 +1,8 @@
 #pragma once
 
 // The documents of jobs in the store:
-//   jobs                       the names of the apps whose active versions have jobs
+//   jobs                       the names of the apps whose active versions have jobs, or are to be
+//                              kept started
 //   apps/<app>/jobs/<job>      a JobState
 // The first one spares nodes a look at every app. It may name an app that has none, for as long as
 // a change of it is under way; who reads it looks at the app.
@@ -24,10 +25,19 @@ class AppStore;
 
 inline constexpr std::size_t kJobAppsMax = 16'384;
 
-// The jobs of the version that most requests go to.
+// What nodes do for an app without a request. The jobs are those of the version that most requests
+// go to.
 struct AppJobs {
+  // An active version that nodes keep started (scaling.min_instances).
+  struct Kept {
+    VersionNumber version = 0;
+    base::Duration idle_time_max{};
+    friend bool operator==(const Kept&, const Kept&) = default;
+  };
   VersionNumber version = 0;
   std::vector<JobConfig> jobs;
+  std::vector<Kept> kept;
+  friend bool operator==(const AppJobs&, const AppJobs&) = default;
 };
 
 class JobStore {

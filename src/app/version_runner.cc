@@ -93,7 +93,8 @@ Result<std::unique_ptr<VersionRunner>> VersionRunner::create(
                                                    proxy_limits(made.config), std::move(health));
     runner->proxy_->start();
   } else {
-    runner->wcgi_ = std::make_unique<WcgiRunner>(*runner->program_, wcgi_limits(made.config));
+    runner->wcgi_ =
+        std::make_unique<WcgiRunner>(*runner->program_, wcgi_limits(made.config), made.permits);
   }
   return runner;
 }

@@ -48,6 +48,8 @@ class VersionRunner final : public HttpHandler {
   io::Task<> check_health();
   // Requests in handle(), and connections of other shards.
   std::size_t active() const noexcept { return active_; }
+  // As if a request had ended now.
+  void touch() noexcept { last_used_ = shard_.reactor().now(); }
   // When the last request ended, or this was made.
   base::MonotonicTime last_used() const noexcept { return last_used_; }
   // Ends what runs: what is active may go on until `grace`. Called once, and completed before this

@@ -1,27 +1,45 @@
 #include "app/wcgi_runner.h"
 
+#include <optional>
+#include <utility>
+
 #include "app/internal/plain_answer.h"
 #include "app/internal/wcgi_request.h"
 #include "base/log.h"
 
 namespace selvedge::app {
 
-WcgiRunner::WcgiRunner(const ShardProgram& program, WcgiLimits limits)
+WcgiRunner::WcgiRunner(const ShardProgram& program, WcgiLimits limits,
+                       std::shared_ptr<SharedPermits> permits)
     : program_(program),
       limits_(limits),
       script_(CgiScript::from(program.program().options().environment)),
-      admission_(program.shard().reactor(), limits.concurrency_max, limits.queue_max) {}
+      admission_(program.shard().reactor(), limits.concurrency_max, limits.queue_max),
+      permits_(std::move(permits)) {}
+
+io::Task<> WcgiRunner::answer_overload(HttpExchange& exchange, const Error& error) {
+  ++metrics_.overloaded;
+  log::debug("request={} program={}: {}", exchange.request_id(), program_.program().options().name,
+             error.message());
+  return internal::answer_plainly(exchange, wire::StatusCode(503),
+                                  "Too many requests are in flight.");
+}
 
 io::Task<> WcgiRunner::handle(HttpExchange& exchange) {
   ++metrics_.requests;
   io::Reactor& reactor = program_.shard().reactor();
-  const auto permit = co_await admission_.enter(reactor.deadline_after(limits_.queue_time_max));
+  const io::Deadline deadline = reactor.deadline_after(limits_.queue_time_max);
+  const auto permit = co_await admission_.enter(deadline);
   if (!permit.has_value()) {
-    ++metrics_.overloaded;
-    log::debug("request={} program={}: {}", exchange.request_id(),
-               program_.program().options().name, permit.error().message());
-    co_return co_await internal::answer_plainly(exchange, wire::StatusCode(503),
-                                                "Too many requests are in flight.");
+    co_return co_await answer_overload(exchange, permit.error());
+  }
+  std::optional<SharedPermits::Permit> shared;
+  if (permits_ != nullptr) {
+    auto entered = co_await permits_->enter(reactor, deadline);
+    if (!entered.has_value()) {
+      co_return co_await answer_overload(exchange, entered.error());
+    }
+    shared.emplace(*std::move(entered));
   }
   internal::WcgiRequest request(exchange, program_, limits_, metrics_);
   co_return co_await request.run(script_);

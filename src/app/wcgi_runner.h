@@ -25,6 +25,7 @@
 #include "app/http_exchange.h"
 #include "app/internal/admission.h"
 #include "app/program.h"
+#include "app/shared_permits.h"
 #include "base/clock.h"
 #include "io/task.h"
 #include "wire/cgi_response_parser.h"
@@ -33,7 +34,7 @@ namespace selvedge::app {
 
 struct WcgiLimits {
   // On one shard.
-  std::size_t concurrency_max = 256;
+  std::size_t concurrency_max = 256;  // those that wait for a permit of the node included
   std::size_t queue_max = 4096;
   base::Duration queue_time_max = std::chrono::seconds(30);
   // From the start of the instance to the complete head.
@@ -60,17 +61,22 @@ struct WcgiMetrics {
 class WcgiRunner final : public HttpHandler {
  public:
   // `program` outlives this.
-  WcgiRunner(const ShardProgram& program [[clang::lifetimebound]], WcgiLimits limits);
+  // `permits`: of the instances on all shards of the node; null: no such limit.
+  WcgiRunner(const ShardProgram& program [[clang::lifetimebound]], WcgiLimits limits,
+             std::shared_ptr<SharedPermits> permits = nullptr);
 
   io::Task<> handle(HttpExchange& exchange) override;
 
   const WcgiMetrics& metrics() const noexcept [[clang::lifetimebound]] { return metrics_; }
 
  private:
+  io::Task<> answer_overload(HttpExchange& exchange, const Error& error);
+
   const ShardProgram& program_;
   WcgiLimits limits_;
   CgiScript script_;
   internal::Admission admission_;
+  std::shared_ptr<SharedPermits> permits_;
   WcgiMetrics metrics_;
 };
 

@@ -25,17 +25,16 @@ void print_run(const nlohmann::json& run) {
 }
 
 void print_job(const nlohmann::json& job) {
-  const nlohmann::json& next = job["next_ms"];
   fmt::print("{:<24} {:<20} {}\n", job.value("name", ""), job.value("trigger", ""),
              job.value("action", ""));
-  if (next.is_number()) {
+  if (job.contains("next_ms")) {
     fmt::print("  next {}\n", time_of(job, "next_ms"));
   }
-  if (job["running"].is_object()) {
-    fmt::print("  running since {}\n", time_of(job["running"], "started_ms"));
+  if (job.contains("running")) {
+    fmt::print("  running since {}\n", time_of(job.at("running"), "started_ms"));
   }
   std::size_t shown = 0;
-  for (const nlohmann::json& run : job["runs"]) {
+  for (const nlohmann::json& run : job.at("runs")) {
     if (shown++ == kRunsShown) {
       break;
     }
@@ -59,10 +58,10 @@ void print_jobs(const nlohmann::json& answer) {
                answer.value("name", ""), answer.value("name", ""));
     return;
   }
-  if (answer["jobs"].empty()) {
+  if (answer.at("jobs").empty()) {
     fmt::print("{} has no jobs\n", answer.value("name", ""));
   }
-  for (const nlohmann::json& job : answer["jobs"]) {
+  for (const nlohmann::json& job : answer.at("jobs")) {
     print_job(job);
   }
 }

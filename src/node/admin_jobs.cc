@@ -1,5 +1,7 @@
 // The admin API's view of the jobs of apps.
 
+#include <optional>
+
 #include "app/job_state.h"
 #include "app/job_store.h"
 #include "app/job_times.h"
@@ -41,13 +43,12 @@ std::string describe(const app::JobConfig& job) {
                      std::get<app::JobExecute>(job.action).command.value_or("the main command"));
 }
 
-// Null for jobs that have no times.
-nlohmann::json next_run(const JobDetails& details, base::WallTime now) {
+// Absent for jobs that have no times.
+std::optional<std::int64_t> next_run(const JobDetails& details, base::WallTime now) {
   const app::JobTimes times(details.job.app, details.job.config);
   const bool known = details.state.trigger == details.job.config.trigger.text;
   const auto due = times.next(known ? app::from_milliseconds(details.state.handled_until_ms) : now);
-  return due.has_value() ? nlohmann::json(app::to_milliseconds(times.start_of(*due)))
-                         : nlohmann::json();
+  return due.has_value() ? std::optional(app::to_milliseconds(times.start_of(*due))) : std::nullopt;
 }
 
 nlohmann::json json_of(const app::JobRun& run) {
@@ -67,15 +68,19 @@ nlohmann::json json_of(const JobDetails& details, base::WallTime now) {
   for (auto run = details.state.runs.rbegin(); run != details.state.runs.rend(); ++run) {
     runs.push_back(json_of(*run));
   }
-  nlohmann::json running;
-  if (const auto& claim = details.state.claim; claim.has_value()) {
-    running = {{"cause", to_string(claim->cause)}, {"version", claim->version},
-               {"due_ms", claim->due_ms},          {"started_ms", claim->started_ms},
-               {"attempt", claim->attempt},        {"node", claim->node}};
+  nlohmann::json made{{"name", details.job.config.name},
+                      {"trigger", details.job.config.trigger.text},
+                      {"action", describe(details.job.config)},
+                      {"runs", std::move(runs)}};
+  if (const auto next = next_run(details, now); next.has_value()) {
+    made["next_ms"] = *next;
   }
-  return {{"name", details.job.config.name},        {"trigger", details.job.config.trigger.text},
-          {"action", describe(details.job.config)}, {"next_ms", next_run(details, now)},
-          {"running", std::move(running)},          {"runs", std::move(runs)}};
+  if (const auto& claim = details.state.claim; claim.has_value()) {
+    made["running"] = {{"cause", to_string(claim->cause)}, {"version", claim->version},
+                       {"due_ms", claim->due_ms},          {"started_ms", claim->started_ms},
+                       {"attempt", claim->attempt},        {"node", claim->node}};
+  }
+  return made;
 }
 
 }  // namespace

@@ -91,13 +91,20 @@ io::Task<app::JobOutcome> NodeJobs::execute(app::ScheduledJob job, app::JobExecu
 }
 
 io::Task<> NodeJobs::check_health(std::string app, app::VersionNumber version) {
+  return on_home(std::move(app), version, &app::AppRouter::check_health);
+}
+
+io::Task<> NodeJobs::keep_started(std::string app, app::VersionNumber version) {
+  return on_home(std::move(app), version, &app::AppRouter::keep_started);
+}
+
+io::Task<> NodeJobs::on_home(std::string app, app::VersionNumber version, Ask ask) {
   const std::size_t shard = home_shard(app, version, options_.shards.size());
   return io::run_on(
       *options_.shards[shard], options_.reactor,
-      [&routers = options_.routers, shard, app = std::move(app), version]() -> io::Task<> {
+      [&routers = options_.routers, shard, app = std::move(app), version, ask]() -> io::Task<> {
         app::AppRouter* const router = routers[shard];
-        return router == nullptr ? io::Task<>::ready(no_shard())
-                                 : router->check_health(app, version);
+        return router == nullptr ? io::Task<>::ready(no_shard()) : (router->*ask)(app, version);
       });
 }
 

@@ -35,10 +35,15 @@ class NodeJobs final : public app::JobActions {
   explicit NodeJobs(Options options) noexcept : options_(std::move(options)) {}
 
   io::Task<app::JobOutcome> perform(app::ScheduledJob job) override;
+  io::Task<> keep_started(std::string app, app::VersionNumber version) override;
   // app::AppRouter::check_health on the version's shard.
   io::Task<> check_health(std::string app, app::VersionNumber version);
 
  private:
+  using Ask = io::Task<> (app::AppRouter::*)(std::string app, app::VersionNumber version);
+
+  // Asks the router of the version's shard.
+  io::Task<> on_home(std::string app, app::VersionNumber version, Ask ask);
   io::Task<app::JobOutcome> fetch(app::ScheduledJob job, app::HttpCheck check, std::size_t shard);
   io::Task<app::JobOutcome> execute(app::ScheduledJob job, app::JobExecute command,
                                     std::size_t shard);

@@ -11,7 +11,8 @@ import harness
 
 SERVER = harness.SOURCE / "examples/http-server/server.wasm"  # a program that listens, and counts its requests
 STATUS = harness.GUESTS / "wcgi_status.wasm"  # a CGI program that answers as its query says
-harness.require(harness.BINARY, SERVER, STATUS)
+EXITS = harness.GUESTS / "proxy_server.wasm"  # a program that listens, and ends when it is asked for /exit
+harness.require(harness.BINARY, SERVER, STATUS, EXITS)
 SECONDS_MAX = 60
 
 
@@ -50,6 +51,15 @@ class HealthTest(unittest.TestCase):
             warned = node.command("deploy", self.site(STATUS, "wcgi", "{path: '/?status=204'}"))
             self.assertEqual(warned.returncode, 0, warned.stderr)
             self.assertIn("health_checks are asked now and not again", warned.stderr)
+
+    def test_a_program_that_ends_does_not_become_active(self):
+        with harness.Node(self.folder / "node") as node:
+            node.json("deploy", self.site(SERVER, "wasi", "{path: /}"))
+            refused = node.command("deploy", self.site(EXITS, "wasi", "{path: /exit}"))
+            self.assertNotEqual(refused.returncode, 0)
+            self.assertIn("a health check did not pass: the program exited with code 3", refused.stderr)
+            self.assertIn(b"request ", node.get("site.localhost")[2])
+            self.assertEqual(node.json("app", "info", "site")["active"], [{"version": 1, "weight": 1}])
 
     def test_a_program_that_gets_ill_is_started_anew_while_requests_wait(self):
         # It counts its requests, so that what it answers is soon not what is expected any more.

@@ -33,7 +33,10 @@ io::Task<> UpstreamSupervisor::run() {
     const base::Duration delay = next_delay();
     retry_at_ = reactor_.now() + delay;
     ++ended_runs_;
-    complaint_ = reason ? *reason : reason.error().message();
+    const std::string why = reason ? *reason : reason.error().message();
+    if (!was_unhealthy_) {
+      complaint_ = "the program " + why;
+    }
     set_state(was_unhealthy_ && delay <= kWaitedDelayMax ? State::kStarting : State::kDown);
     if (stopping_.is_set()) {
       break;
@@ -174,6 +177,16 @@ base::Duration UpstreamSupervisor::next_delay() {
 }
 
 io::Task<UpstreamConnection> UpstreamSupervisor::acquire(Reuse reuse) {
+  auto connection = co_await try_acquire(reuse);
+  // Ended under our hands because it was ill: the next run is waited for.
+  if (!connection && connection.error().kind() == ErrorKind::kOverloaded &&
+      state_ == State::kStarting && !stopping_.is_set()) {
+    co_return co_await try_acquire(reuse);
+  }
+  co_return connection;
+}
+
+io::Task<UpstreamConnection> UpstreamSupervisor::try_acquire(Reuse reuse) {
   while (state_ == State::kStarting && !stopping_.is_set()) {
     co_await state_changed_.wait();  // wait_until_it_listens() has a deadline
   }

@@ -69,6 +69,7 @@ class UpstreamSupervisor {
   std::chrono::seconds retry_after() const noexcept;
 
  private:
+  io::Task<UpstreamConnection> try_acquire(Reuse reuse);
   enum class State : std::uint8_t { kStarting, kReady, kDown };
   // One run, from its start to its end. Yields why it ended.
   io::Task<std::string> run_once();
@@ -91,7 +92,7 @@ class UpstreamSupervisor {
   std::uint64_t healthy_run_ = 0;
   std::uint64_t ended_runs_ = 0;
   bool was_unhealthy_ = false;  // the last run
-  std::string complaint_;       // of the last check, or why the last run ended
+  std::string complaint_;       // of the last check, or how the last run ended by itself
   std::uint32_t failures_ = 0;  // runs in a row that were not good
   std::optional<base::MonotonicTime> ready_since_;
   base::MonotonicTime retry_at_;
