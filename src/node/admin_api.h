@@ -6,6 +6,12 @@
 //   POST   /v1/blobs/missing                 which of these blobs have to be sent
 //   PUT    /v1/blobs/HASH                    a blob
 //   POST   /v1/store/collect                 removes what nothing needs
+//   GET    /v1/blobs/HASH                    its bytes
+//   GET    /v1/packages                      published packages
+//   POST   /v1/packages                      publishes one: answers as a deploy does
+//   POST   /v1/packages/find                 the one that "owner/name@range" means
+//   POST   /v1/packages/link                 a package with what it depends on
+//   GET    /v1/packages/OWNER/NAME           one, with its versions
 //   GET    /v1/apps                          all apps
 //   GET    /v1/apps/APP                      one, with its versions
 //   POST   /v1/apps/APP/versions             deploys: answers one JSON value a line, as it goes on
@@ -37,9 +43,11 @@
 #include "app/http_exchange.h"
 #include "app/job_scheduler.h"
 #include "app/package_image.h"
+#include "app/package_registry.h"
 #include "io/helper_pool.h"
 #include "io/reactor.h"
 #include "io/task.h"
+#include "store/store.h"
 
 namespace selvedge::node {
 
@@ -57,6 +65,8 @@ class AdminApi final : public app::HttpHandler {
     io::Reactor& reactor;
     app::AppStore& store;
     app::AppSecrets& secrets;
+    app::PackageRegistry& packages;
+    store::BlobFiles& blobs;
     const app::VersionLoader& loader;
     app::AppCatalog& catalog;
     io::HelperPool& store_helpers;
@@ -88,6 +98,10 @@ class AdminApi final : public app::HttpHandler {
   io::Task<> missing_blobs(app::HttpExchange& exchange);
   io::Task<> put_blob(app::HttpExchange& exchange, std::string hash);
   io::Task<> collect_store(app::HttpExchange& exchange);
+  io::Task<> get_blob(app::HttpExchange& exchange, std::string hash);
+  io::Task<> dispatch_packages(app::HttpExchange& exchange);
+  io::Task<> publish_package(app::HttpExchange& exchange);
+  io::Task<app::PublishedPackage> publish_checked(app::HttpExchange& exchange, std::string content);
   io::Task<> list_apps(app::HttpExchange& exchange);
   io::Task<> describe_app(app::HttpExchange& exchange, std::string app);
   io::Task<> remove_app(app::HttpExchange& exchange, std::string app);
@@ -105,7 +119,8 @@ class AdminApi final : public app::HttpHandler {
   io::Task<> pass_health_checks(app::HttpExchange& exchange, std::string app,
                                 app::VersionNumber version, const app::AppConfig& config);
   // Compiles, and tells the client how far it is.
-  io::Task<> prepare(app::HttpExchange& exchange, app::PackageImage image);
+  io::Task<> prepare(app::HttpExchange& exchange, app::PackageImage image,
+                     app::PackageUse use = app::PackageUse::kServe);
 
   std::string url_of(const std::string& app, std::optional<app::VersionNumber> version) const;
   // Runs `function` on a helper thread for the store. A store that cannot be reached is an error

@@ -12,6 +12,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 using ::testing::StartsWith;
 
 std::string error_of(std::string_view text) {
@@ -49,6 +50,10 @@ instances = 77
 memory = "3GiB"
 drain_time = "2m"
 blob_cache_bytes = "5MiB"
+[packages]
+require_signatures = true
+[publishers]
+ada = ["d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"]
 )",
                                      "node.toml", "/etc", options);
   ASSERT_TRUE(read.has_value()) << read.error().message();
@@ -75,6 +80,9 @@ blob_cache_bytes = "5MiB"
   EXPECT_EQ(options.versions_kept, 7U);
   EXPECT_EQ(options.collect_interval, std::chrono::hours(6));
   EXPECT_EQ(options.collect_grace, std::chrono::hours(2));
+  EXPECT_TRUE(options.publishers.signatures_required);
+  EXPECT_THAT(options.publishers.keys,
+              ElementsAre(Pair("ada", ElementsAre(StartsWith("d75a980182b10ab7")))));
 }
 
 TEST(NodeConfigTest, EmptyFile_ChangesNothing) {
@@ -123,6 +131,11 @@ TEST(NodeConfigTest, WrongTypeOrRange_NamesItsPlace) {
               StartsWith("node.toml:1:15: http.listen: \"x:y\" is not an address"));
   EXPECT_THAT(error_of("store.kind = \"disk\""), HasSubstr("is no kind of store"));
   EXPECT_THAT(error_of("data = \"\""), HasSubstr("data must not be empty"));
+  EXPECT_EQ(error_of("publishers.ada = 1"),
+            "node.toml:1:18: publishers.OWNER must be an array of strings");
+  EXPECT_THAT(error_of("publishers.ada = [\"x\"]"), HasSubstr("is not a publisher's key"));
+  EXPECT_THAT(error_of("publishers.ada = []"), HasSubstr("there must be 1 to 16 keys"));
+  EXPECT_THAT(error_of("publishers.Ada = [\"x\"]"), HasSubstr("is not the owner of packages"));
 }
 
 TEST(NodeConfigTest, NotToml_NamesItsPlace) {

@@ -6,6 +6,7 @@
 
 #include "app/app_config.h"
 #include "app/app_records.h"
+#include "app/package_signature.h"
 #include "base/format.h"
 #include "engine/engine.h"
 #include "io/shard.h"
@@ -90,6 +91,25 @@ Result<> set_addressing(ConfigDraft& draft, const ConfigValue& value) {
   }
   draft.s3.addressing =
       text == "path" ? store::S3Addressing::kPath : store::S3Addressing::kVirtualHost;
+  return {};
+}
+
+// "publishers.ada" = ["5a1d…"].
+Result<> set_publisher(ConfigDraft& draft, const ConfigValue& value) {
+  const auto& keys = std::get<std::vector<std::string>>(value);
+  if (!app::is_package_name(draft.name + "/x")) {
+    return fail_format(ErrorKind::kInvalid,
+                       "\"{}\" is not the owner of packages: small letters, digits, \"-\", \"_\" "
+                       "and \".\"",
+                       draft.name);
+  }
+  if (keys.empty() || keys.size() > app::kPublisherKeysMax) {
+    return fail_format(ErrorKind::kInvalid, "there must be 1 to {} keys", app::kPublisherKeysMax);
+  }
+  for (const std::string& key : keys) {
+    SELVEDGE_TRY_VOID(app::parse_publisher_key(key));
+  }
+  draft.options.publishers.keys[draft.name] = keys;
   return {};
 }
 
@@ -335,6 +355,25 @@ constexpr std::array kKeys{
               },
               .min = kBlobCacheBytesMin,
               .max = kBlobCacheBytesMax},
+    ConfigKey{.path = "packages.require_signatures",
+              .type = ConfigType::kBoolean,
+              .fallback = "`false`",
+              .description =
+                  "Only packages that their publisher has signed are published, deployed "
+                  "and run here: `[publishers]` has the keys.",
+              .example = "true",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.options.publishers.signatures_required = std::get<bool>(value);
+                return {};
+              }},
+    ConfigKey{.path = "publishers.OWNER",
+              .type = ConfigType::kTexts,
+              .fallback = "anyone may publish `OWNER/…`, unsigned",
+              .description =
+                  "Public keys (`selvedge package keygen`), one of which must have signed "
+                  "every package `OWNER/…`; `OWNER` is the owner's name.",
+              .example = "[\"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\"]",
+              .set = &set_publisher},
 };
 
 // Insertions, removals and replacements that make one of the other (Levenshtein).
@@ -373,6 +412,8 @@ std::string_view type_name(ConfigType type) {
       return "a size (a string as \"64MiB\", or an integer)";
     case ConfigType::kDuration:
       return "a duration (a string as \"30s\")";
+    case ConfigType::kTexts:
+      return "an array of strings";
   }
   return {};
 }
