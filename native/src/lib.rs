@@ -38,6 +38,7 @@ mod rewrite_contexts;
 mod rewrite_dynamic;
 mod rewrite_signals;
 mod sections;
+pub mod semver;
 mod thread_local;
 mod trampolines;
 

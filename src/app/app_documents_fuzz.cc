@@ -1,13 +1,17 @@
 // Documents of a store that somebody else may have written: what is understood means the same when
 // it is written again.
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "app/app_records.h"
 #include "app/job_state.h"
 #include "app/package_image.h"
+#include "app/package_link.h"
+#include "app/package_records.h"
 #include "base/assert.h"
 #include "base/bytes.h"
 
@@ -34,11 +38,37 @@ void check_image(std::string_view text) {
     return;
   }
   check_same(&parse_package_image, text);
-  SELVEDGE_ASSERT(!image->commands.empty());
+  SELVEDGE_ASSERT(!image->commands.empty() || !image->dependencies.empty());
   if (const auto command = main_command(*image)) {
     SELVEDGE_ASSERT(!image->entrypoint || *image->entrypoint == (*command)->name ||
                     image->commands.size() == 1);
   }
+}
+
+// A package that depends on others which are all like it.
+void check_link(std::string_view text) {
+  const auto image = parse_package_image(text);
+  if (!image) {
+    return;
+  }
+  std::vector<ChosenPackage> chosen;
+  for (const ImageDependency& dependency : image->dependencies) {
+    chosen.push_back({.name = dependency.name, .version = "1.0.0", .image = *image});
+  }
+  const auto linked = link_image(*image, chosen);
+  if (!linked) {
+    return;
+  }
+  SELVEDGE_ASSERT(linked->dependencies.empty());
+  for (const ImageCommand& command : linked->commands) {
+    SELVEDGE_ASSERT(std::ranges::find(linked->modules, command.module, &ImageModule::name) !=
+                    linked->modules.end());
+  }
+}
+
+void check_reference(std::string_view text) {
+  const auto reference = parse_package_reference(text);
+  SELVEDGE_ASSERT(!reference || reference->sha256.has_value() || is_package_name(reference->name));
 }
 
 void check_active(std::string_view text) {
@@ -74,6 +104,9 @@ void check_host(std::string_view text) {
 
 void check(std::string_view text) {
   check_image(text);
+  check_link(text);
+  check_reference(text);
+  check_same(&parse_published_package, text);
   check_same(&parse_version_record, text);
   check_same(&parse_active_record, text);
   check_same(&parse_domain_record, text);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "app/image_package.h"
 #include "app/volume_file_system.h"
 #include "base/bytes.h"
 #include "base/format.h"
@@ -56,9 +57,12 @@ Result<std::shared_ptr<const engine::LinkedModule>> VersionLoader::link(
   return linked;
 }
 
-Result<> VersionLoader::prepare(const PackageImage& image,
-                                const engine::CompileOptions& compile) const {
-  SELVEDGE_TRY(const ImageCommand* const main, main_command(image));
+Result<> VersionLoader::prepare(const PackageImage& image, const engine::CompileOptions& compile,
+                                PackageUse use) const {
+  const ImageCommand* main = nullptr;
+  if (use == PackageUse::kServe) {
+    SELVEDGE_TRY(main, main_command(image));
+  }
   for (const ImageVolume& volume : image.volumes) {
     SELVEDGE_TRY(auto file, map(volume.blob));
     SELVEDGE_TRY_VOID(open_volume(std::move(file), "the volume at " + volume.guest));
@@ -70,7 +74,7 @@ Result<> VersionLoader::prepare(const PackageImage& image,
     }
     SELVEDGE_TRY(const auto file, map(module.blob));
     SELVEDGE_TRY(const auto linked, link(module, file.bytes(), compile));
-    if (module.name == main->module && main->runner == RunnerKind::kWasi &&
+    if (main != nullptr && module.name == main->module && main->runner == RunnerKind::kWasi &&
         !can_listen(linked->module())) {
       return fail_format(ErrorKind::kUnsupported,
                          "the command \"{}\" (runner wasi) cannot serve requests: it imports no "
@@ -96,14 +100,18 @@ Result<ProgramOptions> VersionLoader::program_options(
       merge_environments(merge_environments(command.environment, config.environment), secrets);
   // The same on every node.
   const auto time = static_cast<wasix::Timestamp>(record.created) * kNanosecondsPerSecond;
-  for (const ImageVolume& volume : image.volumes) {
-    SELVEDGE_TRY(auto file, map(volume.blob));
-    SELVEDGE_TRY(auto files, open_volume(std::move(file), "the volume at " + volume.guest, time));
-    made.mounts.push_back({.guest = volume.guest,
+  const auto find = [this](const BlobReference& blob) -> Result<ModuleBytes> {
+    SELVEDGE_TRY(auto mapped, map(blob));
+    const auto file = std::make_shared<const base::MappedFile>(std::move(mapped));
+    return ModuleBytes{.owner = file, .bytes = file->bytes()};
+  };
+  SELVEDGE_TRY(auto mounts, mounts_of_image(image, find, {.default_time = time, .mapped = true}));
+  for (MountedVolume& mount : mounts) {
+    made.mounts.push_back({.guest = std::move(mount.guest),
                            .host = {},
                            .read_only = true,
                            .layered = true,
-                           .file_system = std::move(files)});
+                           .file_system = std::move(mount.files)});
   }
   if (config.memory_bytes_max.has_value()) {
     made.limits.instance.memory_bytes_max = *config.memory_bytes_max;
@@ -115,6 +123,7 @@ Result<ProgramOptions> VersionLoader::program_options(
     made.egress = std::make_shared<const wasix::EgressPolicy>(std::move(policy));
   }
   for (const ImageCommand& other : image.commands) {
+    const auto& module = modules.at(other.module);
     const bool renamed = other.program_name != other.name;
     made.commands.emplace(
         other.name,
@@ -122,7 +131,7 @@ Result<ProgramOptions> VersionLoader::program_options(
                      .program_name = renamed ? std::optional(other.program_name) : std::nullopt,
                      .main_args = other.main_args,
                      .environment = other.environment,
-                     .module = modules.at(other.module)});
+                     .module = {.owner = module, .bytes = module->bytes()}});
   }
   return made;
 }
@@ -161,6 +170,7 @@ Result<std::shared_ptr<const AppVersion>> VersionLoader::load(const std::string&
   SELVEDGE_TRY(auto record, options_.apps.version(app, number));
   SELVEDGE_TRY(auto config, parse_app_config(record.config, "app.yaml"));
   SELVEDGE_TRY(const PackageImage image, options_.apps.image(record.package));
+  SELVEDGE_TRY_VOID(options_.packages.verify(image));
   SELVEDGE_TRY(const ImageCommand* const command, main_command(image));
   SELVEDGE_TRY(const auto secrets, options_.secrets.get(app));
   SELVEDGE_TRY(const auto modules, map_modules(image));

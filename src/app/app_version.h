@@ -11,6 +11,7 @@
 #include "app/app_secrets.h"
 #include "app/app_store.h"
 #include "app/package_image.h"
+#include "app/package_registry.h"
 #include "app/program.h"
 #include "app/shared_permits.h"
 #include "base/mapped_file.h"
@@ -32,6 +33,12 @@ struct AppVersion {
   std::shared_ptr<SharedPermits> permits;
 };
 
+// What a package is prepared for.
+enum class PackageUse : unsigned char {
+  kServe,  // its main command answers requests
+  kAny,    // others may run any of its commands
+};
+
 // Makes versions runnable. Blocking; any thread.
 class VersionLoader {
  public:
@@ -42,14 +49,17 @@ class VersionLoader {
     // What is mapped: modules and volumes.
     store::BlobFiles& blobs;
     AppSecrets& secrets;
+    PackageRegistry& packages;
   };
   // Everything that `options` refers to outlives this.
   explicit VersionLoader(Options options) noexcept : options_(std::move(options)) {}
 
   // Fetches and compiles what the commands of the package need, so that a start finds all of it on
   // this node. Invalid or Unsupported, with the module or volume, when something cannot run here.
-  Result<> prepare(const PackageImage& image, const engine::CompileOptions& compile = {}) const;
-  // kNotFound: there is no such version.
+  Result<> prepare(const PackageImage& image, const engine::CompileOptions& compile = {},
+                   PackageUse use = PackageUse::kServe) const;
+  // kNotFound: there is no such version. kDenied: it is made from a package that the node does not
+  // take.
   Result<std::shared_ptr<const AppVersion>> load(const std::string& app,
                                                  VersionNumber number) const;
   // The program of a job: a command of the version's package. kNotFound: it has no such command.

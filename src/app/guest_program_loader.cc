@@ -48,8 +48,8 @@ io::Task<wasix::LoadedCommand> GuestProgramLoader::load_command(std::string name
   const GuestCommand& command = found->second;
   auto load = [&engine = engine_, &functions = functions_, path = command.module_path,
                module = command.module]() -> Result<Loaded> {
-    return module != nullptr ? link_program(engine, functions, module->bytes())
-                             : load_program_module(engine, functions, path);
+    return module ? link_program(engine, functions, module.bytes)
+                  : load_program_module(engine, functions, path);
   };
   SELVEDGE_CO_TRY(auto module, co_await helpers_.run(reactor_, std::move(load)));
   co_return wasix::LoadedCommand{.module = std::move(module),

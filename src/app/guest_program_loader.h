@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "app/environment.h"
-#include "base/mapped_file.h"
+#include "app/module_bytes.h"
 #include "engine/engine.h"
 #include "engine/host_functions.h"
 #include "io/helper_pool.h"
@@ -25,7 +25,7 @@ struct GuestCommand {
   std::optional<std::string> program_name;  // argv[0], if not what the caller says
   std::vector<std::string> main_args;       // before the caller's arguments
   Environment environment;                  // what the caller sets wins
-  std::shared_ptr<const base::MappedFile> module = nullptr;
+  ModuleBytes module = {};
 };
 using GuestCommands = std::map<std::string, GuestCommand>;
 

@@ -28,7 +28,7 @@ struct HttpPeer {
   std::uint16_t remote_port = 0;
   std::string local_address;
   std::uint16_t local_port = 0;
-  bool secure = false;  // TLS between the client and the gateway
+  bool secure = false;                                   // TLS between the client and the gateway
   std::optional<io::UnixPeer> unix_peer = std::nullopt;  // of a unix socket
 };
 

@@ -4,27 +4,14 @@
 #include <set>
 #include <tuple>
 
-#include "app/internal/toml_reader.h"
+#include "app/internal/manifest_parser.h"
 #include "base/format.h"
 
 namespace selvedge::app {
+namespace internal {
 namespace {
 
-using internal::fail_at;
-using internal::line_of;
-using internal::TomlFile;
-using internal::TomlTable;
-
 constexpr std::size_t kNameBytesMax = 256;
-
-bool is_name(std::string_view text) {
-  const auto ordinary = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
-  };
-  return !text.empty() && text.size() <= kNameBytesMax && text.front() != '.' &&
-         text.front() != '-' && std::ranges::all_of(text, ordinary);
-}
 
 // A path of a package's file: relative, and not out of the folder.
 bool stays_inside(std::string_view path) {
@@ -41,52 +28,16 @@ bool stays_inside(std::string_view path) {
   return true;
 }
 
-// Whether `items` (modules, commands, dependencies) has one of that name.
-template <class Item>
-bool has_named(const std::vector<Item>& items, std::string_view name) {
-  return std::ranges::find(items, name, &Item::name) != items.end();
+}  // namespace
+
+bool is_manifest_item_name(std::string_view text) noexcept {
+  const auto ordinary = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  };
+  return !text.empty() && text.size() <= kNameBytesMax && text.front() != '.' &&
+         text.front() != '-' && std::ranges::all_of(text, ordinary);
 }
-
-class ManifestParser {
- public:
-  ManifestParser(std::string_view file_name, const toml::table& document)
-      : document_(document), file_{.name = file_name, .manifest = manifest_} {}
-
-  Result<Manifest> parse() {
-    TomlTable root(file_, document_, "");
-    SELVEDGE_TRY_VOID(package(root));
-    SELVEDGE_TRY_VOID(dependencies(root));
-    SELVEDGE_TRY_VOID(mounts(root));
-    SELVEDGE_TRY_VOID(modules(root));
-    SELVEDGE_TRY_VOID(commands(root));
-    SELVEDGE_TRY_VOID(check_entrypoint());
-    root.finish();
-    return std::move(manifest_);
-  }
-
- private:
-  Result<> package(TomlTable& root);
-  Result<> dependencies(TomlTable& root);
-  Result<> mounts(TomlTable& root);
-  Result<> modules(TomlTable& root);
-  Result<> module(const toml::table& node);
-  Result<> commands(TomlTable& root);
-  Result<> command(const toml::table& node);
-  Result<> old_main_args(TomlTable& table, ManifestCommand& command);
-  Result<> check_command_module(const toml::table& node, const ManifestCommand& command);
-  Result<> annotations(const toml::table& node, const std::string& path, ManifestCommand& command);
-  Result<> wasi_annotation(TomlTable& table, ManifestCommand& command);
-  Result<> wcgi_annotation(TomlTable& table, ManifestCommand& command);
-  Result<> check_entrypoint();
-  void warn(const toml::node& node, std::string_view text) {
-    manifest_.warnings.push_back(fmt::format("{}: {}", internal::position(file_, node), text));
-  }
-
-  const toml::table& document_;
-  Manifest manifest_;
-  TomlFile file_;
-  const toml::node* entrypoint_node_ = nullptr;
-};
 
 Result<> ManifestParser::package(TomlTable& root) {
   SELVEDGE_TRY(const toml::table* node, root.table("package"));
@@ -96,12 +47,7 @@ Result<> ManifestParser::package(TomlTable& root) {
   TomlTable table(file_, *node, "package");
   SELVEDGE_TRY(auto name, table.text("name"));
   if (name.has_value()) {
-    const std::size_t slash = name->find('/');
-    const bool valid = slash == std::string::npos
-                           ? is_name(*name)
-                           : is_name(std::string_view(*name).substr(0, slash)) &&
-                                 is_name(std::string_view(*name).substr(slash + 1));
-    if (!valid) {
+    if (!is_manifest_name(*name, /*owner_needed=*/false)) {
       return fail_at(file_, *table.find("name"), ErrorKind::kInvalid,
                      "package.name must be \"owner/name\" of letters, digits, '-', '_' and '.'");
     }
@@ -109,17 +55,38 @@ Result<> ManifestParser::package(TomlTable& root) {
   }
   SELVEDGE_TRY(auto version, table.text("version"));
   manifest_.version = std::move(version).value_or("");
-  SELVEDGE_TRY(auto description, table.text("description"));
-  manifest_.description = std::move(description).value_or("");
+  SELVEDGE_TRY_VOID(description(table));
   SELVEDGE_TRY(manifest_.entrypoint, table.text("entrypoint"));
   entrypoint_node_ = table.find("entrypoint");
   for (const auto* key :
-       {"license", "license-file", "readme", "repository", "homepage", "private",
-        "wasmer-extra-flags", "disable-command-rename", "rename-commands-to-raw-command-name"}) {
-    table.ignore(key);
+       {"wasmer-extra-flags", "disable-command-rename", "rename-commands-to-raw-command-name"}) {
+    without_effect(table, key, "it is deprecated, and commands keep their names");
   }
   table.finish();
   return {};
+}
+
+Result<> ManifestParser::description(TomlTable& table) {
+  SELVEDGE_TRY(auto description, table.text("description"));
+  manifest_.description = std::move(description).value_or("");
+  SELVEDGE_TRY(manifest_.license, table.text("license"));
+  SELVEDGE_TRY(manifest_.license_file, file(table, "license-file"));
+  SELVEDGE_TRY(manifest_.readme, file(table, "readme"));
+  SELVEDGE_TRY(manifest_.repository, table.text("repository"));
+  SELVEDGE_TRY(manifest_.homepage, table.text("homepage"));
+  SELVEDGE_TRY(const auto is_private, table.boolean("private"));
+  manifest_.is_private = is_private.value_or(false);
+  return {};
+}
+
+// A file of the package's folder.
+Result<std::optional<std::string>> ManifestParser::file(TomlTable& table, std::string_view key) {
+  SELVEDGE_TRY(auto path, table.text(key));
+  if (path.has_value() && !stays_inside(*path)) {
+    return fail_at(file_, *table.find(key), ErrorKind::kInvalid,
+                   "{} must name a file inside the package, not \"{}\"", table.path_of(key), *path);
+  }
+  return path;
 }
 
 Result<> ManifestParser::dependencies(TomlTable& root) {
@@ -133,6 +100,10 @@ Result<> ManifestParser::dependencies(TomlTable& root) {
   }
   TomlTable table(file_, *node, "dependencies");
   for (const auto& [key, value] : *node) {
+    if (!is_manifest_name(key.str(), /*owner_needed=*/true)) {
+      return fail_at(file_, value, ErrorKind::kInvalid,
+                     "the dependency \"{}\" must be named \"owner/name\"", key.str());
+    }
     SELVEDGE_TRY(auto version, table.text(key.str()));
     manifest_.dependencies.push_back({.name = std::string(key.str()),
                                       .version = std::move(version).value_or(""),
@@ -198,7 +169,7 @@ Result<> ManifestParser::module(const toml::table& node) {
   ManifestModule module;
   module.line = line_of(node);
   SELVEDGE_TRY(module.name, table.required_text("name"));
-  if (!is_name(module.name)) {
+  if (!is_manifest_item_name(module.name)) {
     return fail_at(file_, *table.find("name"), ErrorKind::kInvalid,
                    "module.name must consist of letters, digits, '-', '_' and '.'");
   }
@@ -212,196 +183,39 @@ Result<> ManifestParser::module(const toml::table& node) {
                    "module.source must name a file inside the package, not \"{}\"", module.source);
   }
   SELVEDGE_TRY(const auto abi, table.text("abi"));
-  const toml::node* interfaces = table.find("interfaces");
   const std::string abi_name = abi.value_or("wasi");
-  if (abi_name == "none" && interfaces == nullptr) {
+  if (abi_name == "none" && table.find("interfaces") == nullptr &&
+      table.find("bindings") == nullptr) {
     return fail_at(file_, *table.find("abi"), ErrorKind::kInvalid,
                    "module \"{}\" has abi \"none\" and no interfaces: write abi = \"wasi\"",
                    module.name);
   }
   if (abi_name == "emscripten" || abi_name == "wasm4") {
-    return fail_at(file_, *table.find("abi"), ErrorKind::kUnsupported,
-                   "module \"{}\" has abi \"{}\"; only \"wasi\" is supported", module.name,
-                   abi_name);
-  }
-  if (abi_name != "wasi" && abi_name != "none") {
+    warn(*table.find("abi"), fmt::format("module.abi \"{}\" has no effect here: only modules for "
+                                         "WASI can be run",
+                                         abi_name));
+  } else if (abi_name != "wasi" && abi_name != "none") {
     return fail_at(file_, *table.find("abi"), ErrorKind::kInvalid,
                    "module.abi must be \"wasi\", not \"{}\"", abi_name);
   }
-  table.ignore("kind");
-  table.ignore("bindings");
+  without_effect(table, "interfaces", "what a module imports is read from the module");
+  without_effect(table, "kind", "what a module is for is read from the module");
+  without_effect(table, "bindings", "they are for tools that generate code");
   table.finish();
   manifest_.modules.push_back(std::move(module));
   return {};
 }
 
-Result<> ManifestParser::commands(TomlTable& root) {
-  SELVEDGE_TRY(const auto nodes, root.tables("command"));
-  if (nodes.size() > kManifestCommandsMax) {
-    return fail_at(file_, *nodes.back(), ErrorKind::kInvalid, "more than {} commands",
-                   kManifestCommandsMax);
-  }
-  for (const toml::table* node : nodes) {
-    SELVEDGE_TRY_VOID(command(*node));
-  }
-  return {};
-}
+}  // namespace internal
 
-Result<> ManifestParser::command(const toml::table& node) {
-  TomlTable table(file_, node, "command");
-  ManifestCommand command;
-  command.line = line_of(node);
-  SELVEDGE_TRY(command.name, table.required_text("name"));
-  if (!is_name(command.name)) {
-    return fail_at(file_, *table.find("name"), ErrorKind::kInvalid,
-                   "command.name must consist of letters, digits, '-', '_' and '.'");
+bool is_manifest_name(std::string_view text, bool owner_needed) noexcept {
+  const std::size_t slash = text.find('/');
+  if (slash == std::string_view::npos) {
+    return !owner_needed && internal::is_manifest_item_name(text);
   }
-  if (has_named(manifest_.commands, command.name)) {
-    return fail_at(file_, *table.find("name"), ErrorKind::kInvalid,
-                   "two commands are named \"{}\": rename one", command.name);
-  }
-  SELVEDGE_TRY(command.module, table.required_text("module"));
-  SELVEDGE_TRY_VOID(check_command_module(node, command));
-  SELVEDGE_TRY(const auto runner, table.text("runner"));
-  if (runner.has_value()) {
-    auto kind = parse_runner(*runner);
-    if (!kind.has_value()) {
-      return fail_at(file_, *table.find("runner"), kind.error().kind(), "{}",
-                     kind.error().message());
-    }
-    command.runner = *kind;
-  }
-  SELVEDGE_TRY_VOID(old_main_args(table, command));
-  SELVEDGE_TRY(const toml::table* notes, table.table("annotations"));
-  if (notes != nullptr) {
-    SELVEDGE_TRY_VOID(annotations(*notes, table.path_of("annotations"), command));
-  }
-  table.finish();
-  manifest_.commands.push_back(std::move(command));
-  return {};
+  return internal::is_manifest_item_name(text.substr(0, slash)) &&
+         internal::is_manifest_item_name(text.substr(slash + 1));
 }
-
-Result<> ManifestParser::check_command_module(const toml::table& node,
-                                              const ManifestCommand& command) {
-  const toml::node& where = *node.get("module");
-  if (has_named(manifest_.modules, command.module)) {
-    return {};
-  }
-  const std::size_t colon = command.module.find(':');
-  if (colon == std::string::npos) {
-    return fail_at(file_, where, ErrorKind::kInvalid,
-                   "command \"{}\" names the module \"{}\", which no [[module]] defines",
-                   command.name, command.module);
-  }
-  const std::string package = command.module.substr(0, colon);
-  if (!has_named(manifest_.dependencies, package)) {
-    return fail_at(file_, where, ErrorKind::kInvalid,
-                   "command \"{}\" uses the package \"{}\", which [dependencies] does not declare",
-                   command.name, package);
-  }
-  return fail_at(file_, where, ErrorKind::kUnsupported,
-                 "command \"{}\" runs a module of the package \"{}\": packages from a registry are "
-                 "not supported yet; put the .wasm file into this folder as a [[module]]",
-                 command.name, package);
-}
-
-// `main_args`, the deprecated form: one string, split at blanks, before annotations existed.
-Result<> ManifestParser::old_main_args(TomlTable& table, ManifestCommand& command) {
-  const toml::node* old = table.find("main_args");
-  if (old == nullptr) {
-    return {};
-  }
-  SELVEDGE_TRY(const auto text, table.text("main_args"));
-  std::string_view rest = *text;
-  while (!rest.empty()) {
-    const std::size_t blank = rest.find_first_of(" \t");
-    if (blank != 0) {
-      command.main_args.emplace_back(rest.substr(0, blank));
-    }
-    rest = blank == std::string_view::npos ? std::string_view() : rest.substr(blank + 1);
-  }
-  warn(*old,
-       "command.main_args is deprecated: write main-args = […] in "
-       "[command.annotations.wasi]");
-  return {};
-}
-
-Result<> ManifestParser::annotations(const toml::table& node, const std::string& path,
-                                     ManifestCommand& command) {
-  TomlTable table(file_, node, path);
-  if (const toml::node* external = node.get("file"); external != nullptr) {
-    return fail_at(file_, *external, ErrorKind::kUnsupported,
-                   "annotations from a file are not supported: write them as "
-                   "[command.annotations.wasi] in this manifest");
-  }
-  for (const std::string_view key : {"wasi", "wcgi"}) {
-    SELVEDGE_TRY(const toml::table* section, table.table(key));
-    if (section == nullptr) {
-      continue;
-    }
-    TomlTable inner(file_, *section, table.path_of(key));
-    SELVEDGE_TRY_VOID(key == "wasi" ? wasi_annotation(inner, command)
-                                    : wcgi_annotation(inner, command));
-    inner.finish();
-  }
-  table.finish();
-  return {};
-}
-
-Result<> ManifestParser::wasi_annotation(TomlTable& table, ManifestCommand& command) {
-  if (table.find("main-args") != nullptr) {
-    SELVEDGE_TRY(command.main_args, table.texts("main-args"));
-  }
-  SELVEDGE_TRY(const auto env, table.texts("env"));
-  for (const std::string& entry : env) {
-    auto parsed = parse_environment_entry(entry);
-    if (!parsed.has_value()) {
-      return fail_at(file_, *table.find("env"), ErrorKind::kInvalid, "{}: {}", table.path_of("env"),
-                     parsed.error().message());
-    }
-    command.env.push_back(*std::move(parsed));
-  }
-  SELVEDGE_TRY(command.exec_name, table.text("exec-name"));
-  SELVEDGE_TRY(const auto package, table.text("package"));
-  if (package.has_value() && *package != manifest_.name) {
-    return fail_at(file_, *table.find("package"), ErrorKind::kUnsupported,
-                   "command \"{}\" takes its atom from the package \"{}\": packages from a "
-                   "registry are not supported yet",
-                   command.name, *package);
-  }
-  SELVEDGE_TRY(auto atom, table.text("atom"));
-  if (atom.has_value()) {
-    if (!has_named(manifest_.modules, *atom)) {
-      return fail_at(file_, *table.find("atom"), ErrorKind::kInvalid,
-                     "command \"{}\" names the atom \"{}\", which no [[module]] defines",
-                     command.name, *atom);
-    }
-    command.module = *std::move(atom);
-  }
-  return {};
-}
-
-Result<> ManifestParser::wcgi_annotation(TomlTable& table, ManifestCommand& command) {
-  SELVEDGE_TRY(const auto dialect, table.text("dialect"));
-  if (dialect.has_value() && *dialect != "rfc-3875") {
-    return fail_at(file_, *table.find("dialect"),
-                   *dialect == "wcgi" ? ErrorKind::kUnsupported : ErrorKind::kInvalid,
-                   "command \"{}\" has the wcgi dialect \"{}\"; only \"rfc-3875\" is supported",
-                   command.name, *dialect);
-  }
-  return {};
-}
-
-Result<> ManifestParser::check_entrypoint() {
-  if (!manifest_.entrypoint.has_value() || has_named(manifest_.commands, *manifest_.entrypoint)) {
-    return {};
-  }
-  return fail_at(file_, *entrypoint_node_, ErrorKind::kInvalid,
-                 "package.entrypoint \"{}\" is not the name of a [[command]]",
-                 *manifest_.entrypoint);
-}
-
-}  // namespace
 
 std::string_view to_string(RunnerKind runner) noexcept {
   return runner == RunnerKind::kWasi ? "wasi" : "wcgi";
@@ -468,7 +282,7 @@ Result<Manifest> parse_manifest(std::string_view text, std::string_view file_nam
     return fail_format(ErrorKind::kInvalid, "{}:{}:{}: {}", file_name, error.source().begin.line,
                        error.source().begin.column, error.description());
   }
-  return ManifestParser(file_name, parsed.table()).parse();
+  return internal::ManifestParser(file_name, parsed.table()).parse();
 }
 
 }  // namespace selvedge::app

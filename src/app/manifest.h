@@ -45,8 +45,12 @@ struct ManifestModule {
 
 struct ManifestCommand {
   std::string name;
-  std::string module;  // a ManifestModule's name: checked
+  std::string module;  // a ManifestModule's name: checked; without `dependency`
+  // The package that the module is of: a ManifestDependency's name, checked.
+  std::optional<std::string> dependency;
   RunnerKind runner = RunnerKind::kWasi;
+  // A runner of Wasmer's that there is none of here, as it was written: the command cannot be run.
+  std::optional<std::string> foreign_runner;
   std::optional<std::string> exec_name;  // argv[0]; default: the command's name
   std::vector<std::string> main_args;    // before the caller's arguments
   std::vector<std::pair<std::string, std::string>> env;
@@ -60,8 +64,8 @@ struct ManifestMount {
 };
 
 struct ManifestDependency {
-  std::string name;
-  std::string version;
+  std::string name;     // "owner/name": checked
+  std::string version;  // a range (app/semver.h), not looked at here
   std::uint32_t line = 0;
 };
 
@@ -69,7 +73,14 @@ struct Manifest {
   std::string name;  // empty for an unnamed package
   std::string version;
   std::string description;
-  std::optional<std::string> entrypoint;  // a command's name: checked
+  std::optional<std::string> license;
+  std::optional<std::string> license_file;  // relative to the manifest's folder, inside it
+  std::optional<std::string> readme;        // the same
+  std::optional<std::string> repository;
+  std::optional<std::string> homepage;
+  bool is_private = false;
+  // A command's name: checked, unless there are dependencies, which may have it.
+  std::optional<std::string> entrypoint;
   std::vector<ManifestModule> modules;
   std::vector<ManifestCommand> commands;
   std::vector<ManifestMount> mounts;  // in the order of the file
@@ -80,6 +91,9 @@ struct Manifest {
 
 // `file_name` is only for messages. Errors: Invalid, Unsupported.
 Result<Manifest> parse_manifest(std::string_view text, std::string_view file_name);
+
+// "owner/name" of letters, digits, '-', '_' and '.'; with `owner_needed` false also a name alone.
+bool is_manifest_name(std::string_view text, bool owner_needed) noexcept;
 
 // Splits "KEY=VALUE"; Invalid when the key is empty or either part holds a NUL.
 Result<std::pair<std::string, std::string>> parse_environment_entry(std::string_view text);

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "app/webc_package.h"
 #include "base/errno_error.h"
 #include "base/format.h"
 #include "base/unique_fd.h"
@@ -65,29 +66,18 @@ Result<std::size_t> read_up_to(const base::UniqueFd& fd, char* data, std::size_t
   return done;
 }
 
-bool is_package_name(std::string_view target) {
-  const std::string_view name = target.substr(0, target.find('@'));
-  const std::size_t slash = name.find('/');
-  const auto ordinary = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_';
-  };
-  return slash != std::string_view::npos && slash != 0 && slash + 1 < name.size() &&
-         std::ranges::all_of(name.substr(0, slash), ordinary) &&
-         std::ranges::all_of(name.substr(slash + 1), ordinary);
-}
-
 Result<Package> open_module_file(const fs::path& path) {
   if (path.extension() == ".webc") {
-    return fail_format(ErrorKind::kUnsupported,
-                       "{}: .webc packages are not supported yet; unpack it and run the folder "
-                       "with its wasmer.toml",
-                       path.string());
+    SELVEDGE_TRY(auto webc, read_webc_file(path.string()));
+    return package_of_webc(std::move(webc), path.string());
   }
   SELVEDGE_TRY([[maybe_unused]] const auto file, open_regular(path.string(), kModuleBytesMax));
   Package package;
   package.name = path.filename().string();
+  package.modules.push_back({.name = path.stem().string(), .path = path.string()});
   package.commands.push_back({.name = path.stem().string(),
+                              .module = path.stem().string(),
+                              .dependency = std::nullopt,
                               .module_path = path.string(),
                               .runner = std::nullopt,
                               .program_name = path.filename().string(),
@@ -98,15 +88,26 @@ Result<Package> open_module_file(const fs::path& path) {
 
 Result<> add_commands(const Manifest& manifest, const fs::path& folder,
                       const std::string& manifest_path, Package& package) {
-  for (const ManifestCommand& command : manifest.commands) {
-    const auto module = std::ranges::find(manifest.modules, command.module, &ManifestModule::name);
-    const std::string path = (folder / module->source).string();
+  for (const ManifestModule& module : manifest.modules) {
+    std::string path = (folder / module.source).string();
     if (auto file = open_regular(path, kModuleBytesMax); !file.has_value()) {
       return fail(std::move(file).error().with_context(
-          fmt::format("{}:{}: module \"{}\"", manifest_path, module->line, module->name)));
+          fmt::format("{}:{}: module \"{}\"", manifest_path, module.line, module.name)));
+    }
+    package.modules.push_back({.name = module.name, .path = std::move(path)});
+  }
+  for (const ManifestCommand& command : manifest.commands) {
+    if (command.foreign_runner.has_value()) {
+      continue;
+    }
+    std::string path;
+    if (!command.dependency.has_value()) {
+      path = std::ranges::find(package.modules, command.module, &PackageModule::name)->path;
     }
     package.commands.push_back({.name = command.name,
-                                .module_path = path,
+                                .module = command.module,
+                                .dependency = command.dependency,
+                                .module_path = std::move(path),
                                 .runner = command.runner,
                                 .program_name = command.exec_name.value_or(command.name),
                                 .main_args = command.main_args,
@@ -136,18 +137,12 @@ Result<Package> open_folder(const fs::path& folder) {
                        folder.string());
   }
   SELVEDGE_TRY(const Manifest manifest, parse_manifest(*text, manifest_path));
-  if (!manifest.dependencies.empty()) {
-    return fail_format(ErrorKind::kUnsupported,
-                       "{}:{}: the dependency \"{}\" is a package of a registry, which is not "
-                       "supported yet; put its files into this folder",
-                       manifest_path, manifest.dependencies.front().line,
-                       manifest.dependencies.front().name);
-  }
   Package package;
   package.name =
       manifest.name.empty() ? fs::absolute(folder, ignored).filename().string() : manifest.name;
   package.version = manifest.version;
   package.entrypoint = manifest.entrypoint;
+  package.dependencies = manifest.dependencies;
   package.warnings = manifest.warnings;
   package.has_app_config = has_app_yaml;
   SELVEDGE_TRY_VOID(add_commands(manifest, folder, manifest_path, package));
@@ -159,10 +154,10 @@ Result<Package> open_folder(const fs::path& folder) {
     }
     package.mounts.push_back({.guest = mount.guest, .host = host});
   }
-  if (package.commands.empty()) {
+  if (package.commands.empty() && package.dependencies.empty()) {
     return fail_format(ErrorKind::kInvalid,
-                       "{}: the package has no command; add a [[command]] that names a module",
-                       manifest_path);
+                       "{}: the package has no command{}; add a [[command]] that names a module",
+                       manifest_path, manifest.commands.empty() ? "" : " that can be run here");
   }
   return package;
 }
@@ -185,10 +180,9 @@ Result<Package> open_package(std::string_view target) {
     }
     return open_module_file(path);
   }
-  if (status.type() == fs::file_type::not_found && is_package_name(target)) {
-    return fail_format(ErrorKind::kUnsupported,
-                       "{}: there is no such folder, and packages from a store or registry are "
-                       "not supported yet; name a .wasm file or a folder with wasmer.toml",
+  if (status.type() == fs::file_type::not_found && is_package_reference(target)) {
+    return fail_format(ErrorKind::kNotFound,
+                       "{}: there is no such folder here, and no package of a store is meant",
                        target);
   }
   return fail(base::errno_error(error ? error.value() : ENOENT, target));
@@ -216,6 +210,10 @@ Result<const PackageCommand*> select_command(const Package& package,
   return fail_format(ErrorKind::kInvalid,
                      "{} has several commands and no entrypoint: choose one with -e ({})",
                      package.name, names);
+}
+
+bool is_package_reference(std::string_view target) noexcept {
+  return is_manifest_name(target.substr(0, target.find('@')), /*owner_needed=*/true);
 }
 
 Result<std::vector<std::byte>> read_module(const std::string& path) {

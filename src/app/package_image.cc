@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::uint64_t kFormat = 1;
 constexpr std::size_t kNameBytesMax = 256;
+constexpr std::size_t kModuleNameBytesMax = 2 * kNameBytesMax + kNameBytesMax;  // with a package
 
 nlohmann::json to_json(const BlobReference& blob) {
   return {{"blob", blob.hash.hex()}, {"bytes", blob.bytes}};
@@ -46,11 +47,12 @@ Result<BlobReference> parse_blob(const JsonObject& object, std::uint64_t bytes_m
   return blob;
 }
 
-Result<std::string> parse_name(const JsonObject& object, std::string_view key) {
+Result<std::string> parse_name(const JsonObject& object, std::string_view key,
+                               std::size_t bytes_max = kNameBytesMax) {
   SELVEDGE_TRY(auto name, object.text(key));
-  if (name.empty() || name.size() > kNameBytesMax) {
+  if (name.empty() || name.size() > bytes_max) {
     return fail_format(ErrorKind::kInvalid, "{} must have 1 to {} bytes", object.path_of(key),
-                       kNameBytesMax);
+                       bytes_max);
   }
   return name;
 }
@@ -73,7 +75,7 @@ Result<> parse_modules(const JsonObject& root, PackageImage& image) {
   }
   for (const JsonObject& object : objects) {
     ImageModule module;
-    SELVEDGE_TRY(module.name, parse_name(object, "name"));
+    SELVEDGE_TRY(module.name, parse_name(object, "name", kModuleNameBytesMax));
     SELVEDGE_TRY(module.blob, parse_blob(object, kModuleBytesMax));
     SELVEDGE_TRY_VOID(check_new(image.modules, &ImageModule::name, module.name, "modules"));
     image.modules.push_back(std::move(module));
@@ -97,7 +99,18 @@ Result<> parse_volumes(const JsonObject& root, PackageImage& image) {
     }
     volume.guest = *std::move(normalised);
     SELVEDGE_TRY(volume.blob, parse_blob(object, kVolumeBytesMax));
-    SELVEDGE_TRY_VOID(check_new(image.volumes, &ImageVolume::guest, volume.guest, "volumes at"));
+    SELVEDGE_TRY(const auto layer, object.optional_integer("layer", UINT32_MAX));
+    volume.layer = static_cast<std::size_t>(layer.value_or(0));
+    if (volume.layer != 0 && volume.layer >= image.origins.size()) {
+      return fail_format(ErrorKind::kInvalid, "{} is none of the package's origins",
+                         object.path_of("layer"));
+    }
+    if (std::ranges::any_of(image.volumes, [&](const ImageVolume& other) {
+          return other.guest == volume.guest && other.layer == volume.layer;
+        })) {
+      return fail_format(ErrorKind::kInvalid, "the package has two volumes at \"{}\"",
+                         volume.guest);
+    }
     image.volumes.push_back(std::move(volume));
   }
   return {};
@@ -106,7 +119,7 @@ Result<> parse_volumes(const JsonObject& root, PackageImage& image) {
 Result<ImageCommand> parse_command(const JsonObject& object) {
   ImageCommand command;
   SELVEDGE_TRY(command.name, parse_name(object, "name"));
-  SELVEDGE_TRY(command.module, parse_name(object, "module"));
+  SELVEDGE_TRY(command.module, parse_name(object, "module", kModuleNameBytesMax));
   SELVEDGE_TRY(command.program_name, parse_name(object, "program_name"));
   SELVEDGE_TRY(command.main_args, object.texts("main_args"));
   SELVEDGE_TRY(command.environment, object.environment("env"));
@@ -124,17 +137,70 @@ Result<ImageCommand> parse_command(const JsonObject& object) {
   return command;
 }
 
+Result<> parse_dependencies(const JsonObject& root, PackageImage& image) {
+  SELVEDGE_TRY(const auto objects, root.objects("dependencies"));
+  if (objects.size() > kManifestDependenciesMax) {
+    return fail_format(ErrorKind::kInvalid, "the package has more than {} dependencies",
+                       kManifestDependenciesMax);
+  }
+  for (const JsonObject& object : objects) {
+    ImageDependency dependency;
+    SELVEDGE_TRY(dependency.name, object.text("name"));
+    SELVEDGE_TRY(dependency.range, object.text("range"));
+    if (!is_manifest_name(dependency.name, /*owner_needed=*/true) ||
+        dependency.range.size() > kNameBytesMax) {
+      return fail_format(ErrorKind::kInvalid,
+                         "{} must be \"owner/name\", with a range of at most {} "
+                         "bytes",
+                         object.path_of("name"), kNameBytesMax);
+    }
+    SELVEDGE_TRY_VOID(
+        check_new(image.dependencies, &ImageDependency::name, dependency.name, "dependencies"));
+    image.dependencies.push_back(std::move(dependency));
+  }
+  return {};
+}
+
+Result<> parse_origins(const JsonObject& root, PackageImage& image) {
+  SELVEDGE_TRY(const auto objects, root.objects("origins"));
+  if (objects.size() > kImageOriginsMax) {
+    return fail_format(ErrorKind::kInvalid, "the package has more than {} origins",
+                       kImageOriginsMax);
+  }
+  for (const JsonObject& object : objects) {
+    ImageOrigin origin;
+    SELVEDGE_TRY(origin.name, object.text("name"));
+    SELVEDGE_TRY(origin.version, object.text("version"));
+    SELVEDGE_TRY(origin.image, object.hash("image"));
+    image.origins.push_back(std::move(origin));
+  }
+  if (!image.origins.empty() && !image.dependencies.empty()) {
+    return fail(ErrorKind::kInvalid, "a linked package has no dependencies");
+  }
+  return {};
+}
+
+// Whether a command may name this module.
+bool has_module(const PackageImage& image, const std::string& module) {
+  if (std::ranges::find(image.modules, module, &ImageModule::name) != image.modules.end()) {
+    return true;
+  }
+  const std::size_t colon = module.find(':');
+  return colon != std::string::npos && colon + 1 < module.size() &&
+         std::ranges::find(image.dependencies, module.substr(0, colon), &ImageDependency::name) !=
+             image.dependencies.end();
+}
+
 Result<> parse_commands(const JsonObject& root, PackageImage& image) {
   SELVEDGE_TRY(const auto objects, root.objects("commands"));
-  if (objects.empty() || objects.size() > kManifestCommandsMax) {
+  if ((objects.empty() && image.dependencies.empty()) || objects.size() > kManifestCommandsMax) {
     return fail_format(ErrorKind::kInvalid, "the package must have 1 to {} commands",
                        kManifestCommandsMax);
   }
   for (const JsonObject& object : objects) {
     SELVEDGE_TRY(auto command, parse_command(object));
     SELVEDGE_TRY_VOID(check_new(image.commands, &ImageCommand::name, command.name, "commands"));
-    if (std::ranges::find(image.modules, command.module, &ImageModule::name) ==
-        image.modules.end()) {
+    if (!has_module(image, command.module)) {
       return fail_format(ErrorKind::kInvalid,
                          "the command \"{}\" names a module \"{}\" that the package does not have",
                          command.name, command.module);
@@ -164,10 +230,20 @@ std::string to_json(const PackageImage& image) {
   for (const ImageVolume& volume : image.volumes) {
     nlohmann::json entry = to_json(volume.blob);
     entry["guest"] = volume.guest;
+    if (volume.layer != 0) {
+      entry["layer"] = volume.layer;
+    }
     made["volumes"].push_back(std::move(entry));
   }
   for (const ImageCommand& command : image.commands) {
     made["commands"].push_back(to_json(command));
+  }
+  for (const ImageDependency& dependency : image.dependencies) {
+    made["dependencies"].push_back({{"name", dependency.name}, {"range", dependency.range}});
+  }
+  for (const ImageOrigin& origin : image.origins) {
+    made["origins"].push_back(
+        {{"name", origin.name}, {"version", origin.version}, {"image", origin.image.hex()}});
   }
   // Texts that are not UTF-8 (arguments may be any bytes but NUL) must not end in an exception.
   return json_text(made);
@@ -190,10 +266,12 @@ Result<PackageImage> parse_package_image(std::string_view json) {
   SELVEDGE_TRY(image.name, root.text("name"));
   SELVEDGE_TRY(image.version, root.text("version"));
   SELVEDGE_TRY(image.entrypoint, root.optional_text("entrypoint"));
+  SELVEDGE_TRY_VOID(parse_dependencies(root, image));
+  SELVEDGE_TRY_VOID(parse_origins(root, image));
   SELVEDGE_TRY_VOID(parse_modules(root, image));
   SELVEDGE_TRY_VOID(parse_volumes(root, image));
   SELVEDGE_TRY_VOID(parse_commands(root, image));
-  if (image.entrypoint.has_value() &&
+  if (image.entrypoint.has_value() && image.dependencies.empty() &&
       std::ranges::find(image.commands, *image.entrypoint, &ImageCommand::name) ==
           image.commands.end()) {
     return fail_format(ErrorKind::kInvalid, "the entrypoint \"{}\" is none of the commands",

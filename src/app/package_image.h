@@ -3,6 +3,9 @@
 // A published package: what `wasmer.toml` says, with every module and folder replaced by the hash
 // of its bytes. The JSON form is canonical, and its BLAKE3 hash is the package's identity: equal
 // packages are one package, whoever publishes them.
+//
+// A package with dependencies says which versions will do. Linking it (app/package_link.h) makes an
+// image that needs nothing more: with the modules, commands and volumes of all that it depends on.
 
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +22,7 @@
 namespace selvedge::app {
 
 inline constexpr std::size_t kPackageImageBytesMax = std::size_t{1} << 20;
+inline constexpr std::size_t kImageOriginsMax = 512;
 // Larger volumes are refused.
 inline constexpr std::uint64_t kVolumeBytesMax = std::uint64_t{1} << 30;
 
@@ -39,12 +43,15 @@ struct ImageModule {
 struct ImageVolume {
   std::string guest;   // absolute, normalised
   BlobReference blob;  // a webc container with one volume
+  // Of a linked image: which of `origins` it is of. Where two have a file, the lower one's counts.
+  std::size_t layer = 0;
   friend bool operator==(const ImageVolume&, const ImageVolume&) = default;
 };
 
 struct ImageCommand {
   std::string name;
-  std::string module;                // an ImageModule's name: checked
+  // An ImageModule's name: checked. In an image that is not linked also "owner/name:module".
+  std::string module;
   std::optional<RunnerKind> runner;  // none for a bare module: as a program that listens or WCGI
   std::string program_name;          // argv[0]
   std::vector<std::string> main_args;
@@ -52,13 +59,32 @@ struct ImageCommand {
   friend bool operator==(const ImageCommand&, const ImageCommand&) = default;
 };
 
+// Another package that this one needs.
+struct ImageDependency {
+  std::string name;   // "owner/name"
+  std::string range;  // of versions (app/semver.h)
+  friend bool operator==(const ImageDependency&, const ImageDependency&) = default;
+};
+
+// A package that a linked image was made from.
+struct ImageOrigin {
+  std::string name;
+  std::string version;
+  crypto::Blake3Hash image;  // its identity before it was linked
+  friend bool operator==(const ImageOrigin&, const ImageOrigin&) = default;
+};
+
 struct PackageImage {
   std::string name;  // for people; may be empty
   std::string version;
-  std::optional<std::string> entrypoint;  // a command's name: checked
+  // A command's name: checked, unless there are dependencies.
+  std::optional<std::string> entrypoint;
   std::vector<ImageModule> modules;
   std::vector<ImageVolume> volumes;
-  std::vector<ImageCommand> commands;  // at least one
+  std::vector<ImageCommand> commands;  // at least one, unless there are dependencies
+  std::vector<ImageDependency> dependencies = {};
+  std::vector<ImageOrigin> origins =
+      {};  // of a linked image: the package itself, then what it needs
   friend bool operator==(const PackageImage&, const PackageImage&) = default;
 };
 

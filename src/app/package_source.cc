@@ -1,23 +1,17 @@
 #include "app/package_source.h"
 
 #include <algorithm>
-#include <map>
 
 #include "app/package.h"
 #include "app/volume_blob.h"
-#include "app/webc_manifest.h"
+#include "app/webc_package.h"
 #include "base/bytes.h"
 #include "base/format.h"
 #include "crypto/blake3.h"
-#include "crypto/sha256.h"
 #include "engine/engine.h"
-#include "wire/webc_reader.h"
 
 namespace selvedge::app {
 namespace {
-
-// Larger packages are refused before they are read.
-constexpr std::size_t kWebcFileBytesMax = std::size_t{2} << 30;
 
 class SourceBuilder {
  public:
@@ -69,22 +63,28 @@ Result<std::vector<std::byte>> read_binary(const std::string& path) {
   return bytes;
 }
 
+std::string module_reference(const std::string& module,
+                             const std::optional<std::string>& dependency) {
+  return dependency.has_value() ? fmt::format("{}:{}", *dependency, module) : module;
+}
+
 Result<PackageSource> source_of(const Package& package) {
   SourceBuilder builder(package.name, package.version);
-  std::map<std::string, std::string> modules;  // name by path
+  for (const PackageModule& module : package.modules) {
+    SELVEDGE_TRY(auto bytes, read_binary(module.path));
+    builder.add_module(module.name, std::move(bytes));
+  }
   for (const PackageCommand& command : package.commands) {
-    auto module = modules.find(command.module_path);
-    if (module == modules.end()) {
-      module = modules.emplace(command.module_path, command.name).first;
-      SELVEDGE_TRY(auto bytes, read_binary(command.module_path));
-      builder.add_module(command.name, std::move(bytes));
-    }
-    builder.image().commands.push_back({.name = command.name,
-                                        .module = module->second,
-                                        .runner = command.runner,
-                                        .program_name = command.program_name,
-                                        .main_args = command.main_args,
-                                        .environment = command.env});
+    builder.image().commands.push_back(
+        {.name = command.name,
+         .module = module_reference(command.module, command.dependency),
+         .runner = command.runner,
+         .program_name = command.program_name,
+         .main_args = command.main_args,
+         .environment = command.env});
+  }
+  for (const ManifestDependency& dependency : package.dependencies) {
+    builder.image().dependencies.push_back({.name = dependency.name, .range = dependency.version});
   }
   for (const PackageMount& mount : package.mounts) {
     SELVEDGE_TRY(auto bytes, pack_folder(mount.host));
@@ -95,79 +95,48 @@ Result<PackageSource> source_of(const Package& package) {
   return builder.finish();
 }
 
-// The folder that a mount names; the whole volume without one.
-Result<const wire::WebcNode*> mounted_folder(const wire::WebcPackage& package,
-                                             const WebcMount& mount) {
-  const wire::WebcVolume* const volume = package.find_volume(mount.volume);
-  if (volume == nullptr) {
-    return fail_format(ErrorKind::kInvalid, "there is no volume \"{}\"", mount.volume);
-  }
-  const wire::WebcNode* node = &volume->root;
-  std::string_view rest = mount.host_path.has_value() ? std::string_view(*mount.host_path) : "";
-  while (node != nullptr && !rest.empty()) {
-    const std::size_t slash = rest.find('/');
-    const std::string_view name = rest.substr(0, slash);
-    rest = slash == std::string_view::npos ? std::string_view() : rest.substr(slash + 1);
-    if (!name.empty() && name != ".") {
-      node = node->find(name);
-    }
-  }
-  if (node == nullptr || node->kind != wire::WebcKind::kDirectory) {
-    return fail_format(ErrorKind::kInvalid, "the volume \"{}\" has no folder \"{}\"", mount.volume,
-                       mount.host_path.value_or("/"));
-  }
-  return node;
-}
-
-Result<PackageSource> source_of(const wire::WebcPackage& package, const WebcManifest& manifest) {
-  if (!manifest.dependencies.empty()) {
-    return fail_format(ErrorKind::kUnsupported,
-                       "the dependency \"{}\" is a package of a registry, which is not supported "
-                       "yet",
-                       manifest.dependencies.front().specifier);
-  }
+// Volumes are packed anew, which leaves times out: the same files are the same blob.
+Result<PackageSource> source_of(const WebcFileContents& webc) {
+  const WebcManifest& manifest = webc.manifest;
   SourceBuilder builder(manifest.name, manifest.version);
-  for (const wire::WebcNode& atom : package.atoms()) {
+  for (const wire::WebcNode& atom : webc.package.atoms()) {
     builder.add_module(atom.name, std::vector<std::byte>(atom.content.begin(), atom.content.end()));
   }
+  std::vector<std::string> warnings = manifest.warnings;
   for (const WebcCommand& command : manifest.commands) {
     if (!command.kind.has_value()) {
-      return fail_format(ErrorKind::kUnsupported,
-                         "the command \"{}\" has the runner {}, which is "
-                         "not supported",
-                         command.name, command.runner);
+      warnings.push_back(fmt::format("the command \"{}\" cannot be run: its runner is {}",
+                                     command.name, command.runner));
+      continue;
     }
-    builder.image().commands.push_back({.name = command.name,
-                                        .module = command.atom,
-                                        .runner = command.kind,
-                                        .program_name = command.exec_name.value_or(command.name),
-                                        .main_args = command.main_args,
-                                        .environment = command.env});
+    builder.image().commands.push_back(
+        {.name = command.name,
+         .module = module_reference(command.atom, command.dependency),
+         .runner = command.kind,
+         .program_name = command.exec_name.value_or(command.name),
+         .main_args = command.main_args,
+         .environment = command.env});
+  }
+  for (const WebcDependency& dependency : manifest.dependencies) {
+    SELVEDGE_TRY(auto made, webc_dependency(dependency));
+    builder.image().dependencies.push_back({.name = made.name, .range = made.version});
   }
   for (const WebcMount& mount : manifest.mounts) {
-    SELVEDGE_TRY(const wire::WebcNode* const folder, mounted_folder(package, mount));
+    SELVEDGE_TRY(const wire::WebcNode* const folder, webc_mounted_folder(webc, mount));
     SELVEDGE_TRY(auto bytes, pack_volume(*folder));
     builder.add_volume(mount.guest, std::move(bytes));
   }
   builder.image().entrypoint = manifest.entrypoint;
-  builder.set_warnings(manifest.warnings);
+  builder.set_warnings(std::move(warnings));
   return builder.finish();
-}
-
-Result<PackageSource> read_webc(const std::string& path) {
-  SELVEDGE_TRY(const std::string file, read_text_file(path, kWebcFileBytesMax));
-  SELVEDGE_TRY(const auto package, wire::WebcPackage::open(base::as_bytes(file)));
-  SELVEDGE_TRY_VOID(package.verify(crypto::sha256));
-  SELVEDGE_TRY(const auto manifest, parse_webc_manifest(package.manifest()));
-  SELVEDGE_TRY_VOID(check_webc_contents(manifest, package));
-  return source_of(package, manifest);
 }
 
 }  // namespace
 
 Result<PackageSource> read_package_source(std::string_view target) {
   if (target.ends_with(".webc")) {
-    auto source = read_webc(std::string(target));
+    SELVEDGE_TRY(const auto webc, read_webc_file(std::string(target)));
+    auto source = source_of(*webc);
     if (!source.has_value() && !source.error().message().starts_with(target)) {
       return fail(std::move(source).error().with_context(target));
     }

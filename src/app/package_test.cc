@@ -109,11 +109,25 @@ TEST_F(PackageTest, MissingMount_NamesManifestLine) {
   EXPECT_THAT(message(open_package(folder_.string())), HasSubstr("wasmer.toml:4: fs.\"/data\": "));
 }
 
-TEST_F(PackageTest, Dependency_IsUnsupported) {
-  write("wasmer.toml", "[dependencies]\n\"php/php\" = \"8\"\n");
+TEST_F(PackageTest, Dependencies_AreTold) {
+  write(
+      "wasmer.toml",
+      "[dependencies]\n\"php/php\" = \"8\"\n[[command]]\nname = \"c\"\nmodule = \"php/php:cgi\"\n");
   const auto package = open_package(folder_.string());
-  EXPECT_EQ(kind(package), ErrorKind::kUnsupported);
-  EXPECT_THAT(message(package), HasSubstr("wasmer.toml:2: the dependency \"php/php\""));
+  ASSERT_TRUE(package.has_value()) << message(package);
+  ASSERT_EQ(package->dependencies.size(), 1U);
+  EXPECT_EQ(package->dependencies[0].name, "php/php");
+  EXPECT_EQ(package->dependencies[0].version, "8");
+  EXPECT_EQ(package->commands[0].dependency, "php/php");
+  EXPECT_EQ(package->commands[0].module, "cgi");
+}
+
+TEST_F(PackageTest, CommandsOfOtherRunners_AreLeftOut) {
+  write("wasmer.toml",
+        "[[module]]\nname = \"m\"\nsource = \"m.wasm\"\n[[command]]\nname = \"c\"\nmodule = \"m\"\n"
+        "runner = \"emscripten\"\n");
+  write("m.wasm", "x");
+  EXPECT_THAT(message(open_package(folder_.string())), HasSubstr("no command that can be run"));
 }
 
 TEST_F(PackageTest, NoCommand_SaysSo) {
@@ -121,11 +135,11 @@ TEST_F(PackageTest, NoCommand_SaysSo) {
   EXPECT_THAT(message(open_package(folder_.string())), HasSubstr("add a [[command]]"));
 }
 
-TEST_F(PackageTest, TargetsOfLaterVersions_AreUnsupported) {
+TEST_F(PackageTest, WhatIsNoPackage_IsRefused) {
   write("p.webc", "x");
-  EXPECT_EQ(kind(open_package(path("p.webc"))), ErrorKind::kUnsupported);
-  EXPECT_EQ(kind(open_package("owner/name")), ErrorKind::kUnsupported);
-  EXPECT_EQ(kind(open_package("owner/name@1.2")), ErrorKind::kUnsupported);
+  EXPECT_EQ(kind(open_package(path("p.webc"))), ErrorKind::kInvalid);
+  EXPECT_EQ(kind(open_package("owner/name")), ErrorKind::kNotFound);
+  EXPECT_EQ(kind(open_package("owner/name@1.2")), ErrorKind::kNotFound);
 }
 
 TEST_F(PackageTest, AppConfigAlone_IsNothingToRun) {

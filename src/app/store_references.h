@@ -19,9 +19,10 @@ namespace selvedge::app {
 // Every document of these folders may need packages. A new kind of document that names blobs
 // belongs below one of them, or its folder into this list.
 //
-//   apps/        versions; whatever else is there and names hashes
-//   packages/    published packages
-inline constexpr std::string_view kReferringFolders[] = {"apps", "packages"};
+//   apps/             versions; whatever else is there and names hashes
+//   packages/         published packages
+//   package-hashes/   the same, by what their files hash to
+inline constexpr std::string_view kReferringFolders[] = {"apps", "packages", "package-hashes"};
 
 // Reads a store's documents. One thread; blocks.
 class StoreReferences {

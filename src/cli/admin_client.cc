@@ -1,5 +1,6 @@
 #include "cli/admin_client.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <utility>
@@ -12,6 +13,7 @@ namespace selvedge::cli {
 namespace {
 
 constexpr std::size_t kAnswerBytesMax = std::size_t{64} << 20;
+constexpr std::size_t kErrorBytesMax = std::size_t{64} << 10;
 constexpr long kConnectSecondsMax = 10;
 constexpr long kHttpErrorMin = 400;
 
@@ -43,13 +45,14 @@ Error error_of(const nlohmann::json& answer, long status) {
 struct Answer {
   std::string text;
   const std::function<void(const nlohmann::json&)>* on_line = nullptr;
+  std::size_t bytes_max = kAnswerBytesMax;
   nlohmann::json last = nullptr;
   bool malformed = false;
 
   bool take(std::string_view piece) {
     text += piece;
     if (on_line == nullptr) {
-      return text.size() <= kAnswerBytesMax;
+      return text.size() <= bytes_max;
     }
     for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n')) {
       last = nlohmann::json::parse(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end),
@@ -60,7 +63,7 @@ struct Answer {
         (*on_line)(last);
       }
     }
-    return text.size() <= kAnswerBytesMax && !malformed;
+    return text.size() <= bytes_max && !malformed;
   }
 };
 
@@ -77,6 +80,8 @@ struct AdminClient::Request {
   base::ByteSpan content = {};
   bool is_json = true;
   const std::function<void(const nlohmann::json&)>* on_line = nullptr;
+  std::size_t bytes_max = kAnswerBytesMax;
+  std::string* raw = nullptr;  // gets the answer, which is not JSON
 };
 
 Result<AdminClient> AdminClient::create(const std::filesystem::path& node) {
@@ -148,7 +153,7 @@ Error AdminClient::connection_error(CURLcode code, std::string_view message) con
 
 Result<nlohmann::json> AdminClient::exchange(const Request& request) {
   CURL* const handle = handle_.get();
-  Answer answer{.text = {}, .on_line = request.on_line};
+  Answer answer{.text = {}, .on_line = request.on_line, .bytes_max = request.bytes_max};
   const std::string url =
       fmt::format("{}{}", node_.url.empty() ? "http://node" : node_.url, request.path);
   std::array<char, CURL_ERROR_SIZE> message{};
@@ -183,6 +188,10 @@ Result<nlohmann::json> AdminClient::exchange(const Request& request) {
   }
   long status = 0;
   curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+  if (request.raw != nullptr && status < kHttpErrorMin) {
+    *request.raw = std::move(answer.text);
+    return nlohmann::json();
+  }
   if (request.on_line == nullptr && !answer.text.empty()) {
     answer.last = nlohmann::json::parse(answer.text, nullptr, false);
   }
@@ -218,6 +227,21 @@ Result<> AdminClient::put_blob(const crypto::Blake3Hash& hash, base::ByteSpan by
   const std::string path = "/v1/blobs/" + hash.hex();
   SELVEDGE_TRY_VOID(exchange({.method = "PUT", .path = path, .content = bytes, .is_json = false}));
   return {};
+}
+
+Result<std::vector<std::byte>> AdminClient::get_blob(const crypto::Blake3Hash& hash,
+                                                     std::uint64_t bytes) {
+  std::string text;
+  const std::string path = "/v1/blobs/" + hash.hex();
+  SELVEDGE_TRY_VOID(exchange({.method = "GET",
+                              .path = path,
+                              .bytes_max = std::max<std::size_t>(bytes, kErrorBytesMax),
+                              .raw = &text}));
+  const base::ByteSpan all = base::as_bytes(text);
+  if (crypto::blake3(all) != hash) {
+    return fail_format(ErrorKind::kInternal, "what the node sent is not the blob {}", hash.hex());
+  }
+  return std::vector<std::byte>(all.begin(), all.end());
 }
 
 Result<nlohmann::json> AdminClient::post_for_lines(

@@ -6,11 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -34,6 +36,8 @@ class AdminClient {
   Result<nlohmann::json> post(std::string_view path, const nlohmann::json& content);
   Result<> remove(std::string_view path);
   Result<> put_blob(const crypto::Blake3Hash& hash, base::ByteSpan bytes);
+  // The blob, which has `bytes` bytes. kInternal when what came is not it.
+  Result<std::vector<std::byte>> get_blob(const crypto::Blake3Hash& hash, std::uint64_t bytes);
   // For an answer that comes as one JSON value a line: each goes to `on_line`; the last is
   // returned.
   Result<nlohmann::json> post_for_lines(std::string_view path, const nlohmann::json& content,

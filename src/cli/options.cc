@@ -12,6 +12,7 @@
 namespace selvedge::cli {
 namespace {
 
+constexpr const char* kDataFolder = ".selvedge";
 constexpr std::size_t kEnvironmentFileBytesMax = std::size_t{1} << 20;
 constexpr std::uint64_t kMemoryBytesMin = 65'536;  // one page
 constexpr std::uint64_t kMemoryBytesMax = std::uint64_t{4} << 30;
@@ -45,9 +46,10 @@ constexpr std::string_view kRunFooter = R"(Examples:
 --net takes rules: public[:PORTS], NAME[:PORTS] (*.example.com, *), ADDRESS[/BITS][:PORTS] with IPv6
 in brackets. Addresses that are not public, this machine's loopback too, need a rule of their own.
 
-TARGET is a .wasm or .wat file, or a folder with wasmer.toml. Without --http the program's exit
-code is ours; 1 is a failure of selvedge, 2 a wrong command line, 124 a time limit, 130/143 an
-interrupt, 134 a trap, 137 the memory limit.)";
+TARGET is a .wasm or .wat file, a folder with wasmer.toml, a .webc package, or owner/name[@range]
+from the store of a node (SELVEDGE_NODE, else ./.selvedge/admin.sock). Without --http the
+program's exit code is ours; 1 is a failure of selvedge, 2 a wrong command line, 124 a time limit,
+130/143 an interrupt, 134 a trap, 137 the memory limit.)";
 
 // What CLI11 fills in: text as it was typed.
 struct RawRun {
@@ -222,11 +224,13 @@ Result<Invocation> run_options(const RawRun& raw, std::span<const std::string> a
                                const ParseContext& context) {
   if (raw.positionals.empty()) {
     return fail(ErrorKind::kInvalid,
-                "run needs a target: a .wasm file or a folder with wasmer.toml "
+                "run needs a target: a .wasm or .webc file, or a folder with wasmer.toml "
                 "(selvedge run --help has examples)");
   }
   RunOptions options;
   options.target = raw.positionals.front();
+  options.socket =
+      context.host_variable("SELVEDGE_NODE").value_or(node::admin_socket_of(kDataFolder).string());
   options.arguments.assign(raw.positionals.begin() + 1, raw.positionals.end());
   options.arguments.insert(options.arguments.end(), after_dashes.begin(), after_dashes.end());
   for (const std::string& text : raw.directories) {
@@ -314,8 +318,8 @@ Result<Invocation> parse_command_line(std::span<const std::string> arguments,
   const auto count = static_cast<std::size_t>(dashes - arguments.begin());
   const auto after_dashes =
       dashes == arguments.end() ? std::span<const std::string>() : arguments.subspan(count + 1);
-  static constexpr std::array<std::string_view, 6> kCommands{"run", "node",    "deploy",
-                                                             "app", "cluster", "version"};
+  static constexpr std::array<std::string_view, 7> kCommands{"run",     "node",    "deploy", "app",
+                                                             "package", "cluster", "version"};
   if (count > 0 && !arguments.front().starts_with('-') &&
       std::ranges::find(kCommands, arguments.front()) == kCommands.end()) {
     return fail_format(ErrorKind::kInvalid, "there is no command \"{}\": this version has {}",
@@ -333,6 +337,7 @@ Result<Invocation> parse_command_line(std::span<const std::string> arguments,
   CLI::App* version = top.add_subcommand("version", "Print the version");
   version->add_flag("--json", version_json, "as JSON");
   const PlatformParser platform(top);
+  const PackageParser package(top);
   top.require_subcommand(0, 1);
   std::vector<std::string> reversed(arguments.begin(), dashes);
   // A value that may be left out would take the target for itself.
@@ -349,6 +354,10 @@ Result<Invocation> parse_command_line(std::span<const std::string> arguments,
                        extra.empty() ? "" : extra.front());
   } catch (const CLI::ParseError& error) {
     return fail(ErrorKind::kInvalid, group_error(top).value_or(error.what()));
+  }
+  SELVEDGE_TRY(auto action, package.action(context.host_variable("SELVEDGE_NODE")));
+  if (action.has_value()) {
+    return Invocation(*std::move(action));
   }
   return interpret(*run, *version, raw, version_json, platform, after_dashes, context);
 }

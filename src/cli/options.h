@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "cli/package_options.h"
 #include "cli/platform_options.h"
 #include "io/socket_address.h"
 #include "node/listen_address.h"
@@ -47,6 +49,7 @@ inline constexpr std::size_t kThreadsDefault = 64;
 
 struct RunOptions {
   std::string target;
+  std::filesystem::path socket;  // of the node whose store has packages that are not here
   std::vector<std::string> arguments;
   std::optional<std::string> command;
   std::vector<DirectoryMount> directories;
@@ -77,7 +80,8 @@ struct HelpText {
   std::string text;
 };
 
-using Invocation = std::variant<RunOptions, VersionOptions, HelpText, PlatformCommand>;
+using Invocation =
+    std::variant<RunOptions, VersionOptions, HelpText, PlatformCommand, PackageAction>;
 
 // `arguments`: argv without the program's name. `host_environment` looks up one variable of our own
 // environment, for `--env NAME`. Invalid: a sentence for the user, exit with kUsage.

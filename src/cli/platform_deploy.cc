@@ -4,11 +4,13 @@
 #include "app/app_config.h"
 #include "app/json_reader.h"
 #include "app/package.h"
+#include "app/package_records.h"
 #include "app/package_source.h"
 #include "base/format.h"
 #include "cli/admin_client.h"
 #include "cli/messages.h"
 #include "cli/options.h"
+#include "cli/package_client.h"
 #include "cli/platform.h"
 #include "cli/status_line.h"
 
@@ -17,13 +19,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kKibi = 1024;
-
 // What is deployed, as it was found on this machine.
 struct Deployment {
   std::string app;
   std::string config;  // the text of app.yaml
   app::PackageSource package;
+  std::optional<std::string> reference = std::nullopt;  // instead: what the node's store has
 };
 
 // "My Site.wasm" becomes "my-site": a name for what has none.
@@ -54,8 +55,8 @@ Result<std::string> read_config(const fs::path& target) {
   return fmt::format("kind: {}\npackage: .\n", app::kAppKind);
 }
 
-// Where the package is that app.yaml names.
-Result<fs::path> package_of(const fs::path& target, const app::AppConfig& config) {
+// Where the package is that app.yaml names; nullopt: in the store of the node.
+Result<std::optional<fs::path>> package_of(const fs::path& target, const app::AppConfig& config) {
   std::error_code ignored;
   fs::path beside = target / config.package;
   if (config.package == "." || config.package == "./") {
@@ -64,11 +65,14 @@ Result<fs::path> package_of(const fs::path& target, const app::AppConfig& config
   if (fs::exists(beside, ignored)) {
     return beside;
   }
-  return fail_format(
-      ErrorKind::kUnsupported,
-      "app.yaml: package: {} is neither a folder nor a file beside it; packages of a "
-      "registry are not supported yet",
-      config.package);
+  const auto reference = app::parse_package_reference(config.package);
+  if (!reference.has_value()) {
+    return fail_format(ErrorKind::kInvalid,
+                       "app.yaml: package: {} is neither a folder nor a file beside it, nor a "
+                       "package of the store (owner/name@1.2, sha256:…)",
+                       config.package);
+  }
+  return std::optional<fs::path>();
 }
 
 Result<Deployment> read_deployment(const DeployCommand& command, MessageStyle style) {
@@ -88,41 +92,27 @@ Result<Deployment> read_deployment(const DeployCommand& command, MessageStyle st
                        "hyphens, at most {}): choose one with --app",
                        made.app, app::kAppNameBytesMax);
   }
-  SELVEDGE_TRY(const fs::path package, package_of(target, config));
-  SELVEDGE_TRY(made.package, app::read_package_source(package.string()));
+  SELVEDGE_TRY(const auto package, package_of(target, config));
+  if (!package.has_value()) {
+    made.reference = config.package;
+    return made;
+  }
+  SELVEDGE_TRY(made.package, app::read_package_source(package->string()));
   for (const std::string& warning : made.package.warnings) {
     print_warning(warning, style);
   }
   return made;
 }
 
-Result<> upload(AdminClient& client, const app::PackageSource& package, StatusLine& status) {
-  nlohmann::json hashes = nlohmann::json::array();
-  for (const app::SourceBlob& blob : package.blobs) {
-    hashes.push_back(blob.reference.hash.hex());
-  }
-  SELVEDGE_TRY(const nlohmann::json answer,
-               client.post("/v1/blobs/missing", {{"hashes", std::move(hashes)}}));
-  std::size_t sent = 0;
-  for (const app::SourceBlob& blob : package.blobs) {
-    const nlohmann::json& missing = answer["missing"];
-    if (std::find(missing.begin(), missing.end(), blob.reference.hash.hex()) == missing.end()) {
-      continue;
-    }
-    status.show(fmt::format("uploading {} KiB ({} of {})", blob.reference.bytes / kKibi, ++sent,
-                            missing.size()));
-    SELVEDGE_TRY_VOID(client.put_blob(blob.reference.hash, blob.bytes));
-  }
-  return {};
-}
-
 Result<nlohmann::json> deploy(AdminClient& client, const DeployCommand& command,
                               const Deployment& deployment, MessageStyle style) {
   StatusLine status(!command.output.json && !command.output.quiet);
-  SELVEDGE_TRY_VOID(upload(client, deployment.package, status));
+  SELVEDGE_TRY_VOID(upload_blobs(client, deployment.package, status));
   const nlohmann::json request{
-      {"package", nlohmann::json::parse(to_json(deployment.package.image), nullptr,
-                                        /*allow_exceptions=*/false)},
+      {"package", deployment.reference.has_value()
+                      ? nlohmann::json(*deployment.reference)
+                      : nlohmann::json::parse(to_json(deployment.package.image), nullptr,
+                                              /*allow_exceptions=*/false)},
       {"config", deployment.config},
       {"activate", command.activate}};
   return client.post_for_lines("/v1/apps/" + deployment.app + "/versions", request,

@@ -3,27 +3,13 @@
 #include <CLI/CLI.hpp>
 
 #include "app/app_secrets.h"
-#include "app/package.h"
 #include "base/format.h"
+#include "cli/node_arguments.h"
 #include "cli/options.h"
 #include "node/cluster_secret.h"
-#include "node/node_config.h"
 
 namespace selvedge::cli {
 namespace {
-
-constexpr const char* kDataFolder = ".selvedge";
-constexpr std::string_view kHttpDefault = "8080";
-
-constexpr const char* kNodeFooter = R"(Examples:
-  selvedge node --dev                        data in ./.selvedge, apps at http://NAME.localhost:8080
-  selvedge node --dev --http :80 --domain apps.example.com
-  selvedge node --data /var/lib/selvedge --store /mnt/shared/store --http :80 --domain example.com
-  selvedge node --config /etc/selvedge.toml
-  selvedge node --check --config /etc/selvedge.toml
-
-Nodes that share a store serve the same apps. SIGTERM drains; a second one ends at once. SIGHUP
-reads the file anew, SIGUSR2 starts the program anew without a lost connection.)";
 
 constexpr const char* kDeployFooter = R"(Examples:
   selvedge deploy                            the folder here: its app.yaml and wasmer.toml
@@ -71,24 +57,13 @@ struct PlatformParser::Raw {
   CLI::App* secret_delete = nullptr;
   CLI::App* cluster_init = nullptr;
   CLI::App* cluster_collect = nullptr;
+  NodeArguments node_arguments;
   bool dry_run = false;
   std::unique_ptr<AccessParser> access;
   std::string node_fingerprint;
-  std::string admin;
-  std::string cluster_secret;
   std::string secret_name;
   std::string secrets_file;
   std::string run_job;
-  bool dev = false;
-  bool check = false;
-  std::string data;
-  std::string store;
-  std::string config;
-  std::string http;
-  std::string domain;
-  std::size_t shards = 0;
-  bool access_log = false;
-  std::string log_level;
   std::string target = ".";
   std::string app_name;
   bool no_activate = false;
@@ -124,42 +99,19 @@ struct PlatformParser::Raw {
   std::filesystem::path socket_of(const std::optional<std::string>& default_socket) const {
     const std::string given = !socket.empty() ? socket : default_socket.value_or("");
     if (given.empty()) {
-      return node::admin_socket_of(kDataFolder);
+      return node::admin_socket_of(kDataFolderDefault);
     }
     return node_fingerprint.empty() ? given
                                     : given.substr(0, given.find('#')) + "#" + node_fingerprint;
   }
-  Result<node::NodeOptions> node_options() const;
   Result<PlatformCommand> node_command() const;
-  // What the command line says wins.
-  Result<> override_options(node::NodeOptions& options) const;
   Result<PlatformCommand> app_command(std::filesystem::path socket_path) const;
 };
 
 void PlatformParser::Raw::declare_node(CLI::App& top) {
   node = top.add_subcommand("node", "Run a node: serve the apps of a store");
-  node->add_flag("--dev", dev, "for this machine: data in ./.selvedge");
-  node->add_option("--config", config, "a TOML file; options given here win over it")
-      ->option_text("FILE");
-  node->add_flag("--check", check, "say whether the file is right, and no more");
-  node->add_option("--data", data, "what the node keeps")->option_text("DIR");
-  node->add_option("--store", store, "the store, if not in the data folder; nodes may share it")
-      ->option_text("DIR");
-  node->add_option("--cluster-secret", cluster_secret, "the file that nodes of a store share")
-      ->option_text("FILE");
-  node->add_option("--http", http, "where to listen (default 8080): 8080, :80, 192.0.2.1:80")
-      ->option_text("ADDR");
-  node->add_option("--admin", admin, "where the admin API is on a network too: 7443, :7443")
-      ->option_text("ADDR");
-  node->add_option("--domain", domain, "apps are at NAME.DOMAIN (default localhost)")
-      ->option_text("DOMAIN");
-  node->add_option("--shards", shards, "threads that serve (default: one per core)")
-      ->option_text("N");
-  node->add_flag("--access-log", access_log, "log every request");
-  node->add_option("--log-level", log_level, "debug, info, warning, error or off")
-      ->option_text("LEVEL");
+  node_arguments.declare(*node);
   add_output(*node);
-  node->footer(kNodeFooter);
 }
 
 void PlatformParser::Raw::declare_deploy(CLI::App& top) {
@@ -222,9 +174,11 @@ void PlatformParser::Raw::declare_cluster(CLI::App& top) {
   cluster->require_subcommand(1);
   cluster_init = cluster->add_subcommand(
       "init", "Make the cluster's secret, a file that every node gets a copy of");
-  cluster_init->add_option("--data", data, "of the node (default ./.selvedge)")->option_text("DIR");
+  cluster_init->add_option("--data", node_arguments.data, "of the node (default ./.selvedge)")
+      ->option_text("DIR");
   cluster_init
-      ->add_option("--cluster-secret", cluster_secret, "the file, if not in the data folder")
+      ->add_option("--cluster-secret", node_arguments.cluster_secret,
+                   "the file, if not in the data folder")
       ->option_text("FILE");
   add_output(*cluster_init);
   cluster_collect = cluster->add_subcommand(
@@ -237,10 +191,11 @@ void PlatformParser::Raw::declare_cluster(CLI::App& top) {
 }
 
 std::filesystem::path PlatformParser::Raw::cluster_secret_file() const {
-  return !cluster_secret.empty()
-             ? std::filesystem::path(cluster_secret)
-             : node::cluster_secret_of(data.empty() ? std::filesystem::path(kDataFolder)
-                                                    : std::filesystem::path(data));
+  const NodeArguments& given = node_arguments;
+  return !given.cluster_secret.empty()
+             ? std::filesystem::path(given.cluster_secret)
+             : node::cluster_secret_of(given.data.empty() ? kDataFolderDefault
+                                                          : given.data.c_str());
 }
 
 Result<> PlatformParser::Raw::secret_command(AppCommand& made) const {
@@ -259,80 +214,18 @@ Result<> PlatformParser::Raw::secret_command(AppCommand& made) const {
   return secret_name.empty() ? Result<>() : app::check_secret(secret_name, {});
 }
 
-Result<node::NodeOptions> PlatformParser::Raw::node_options() const {
-  node::NodeOptions options;
-  SELVEDGE_TRY(const node::ListenAddress standard, parse_listen_address(kHttpDefault));
-  options.http = standard.address;
-  if (!config.empty()) {
-    SELVEDGE_TRY(const std::string text, app::read_text_file(config, node::kNodeConfigBytesMax));
-    SELVEDGE_TRY_VOID(
-        node::read_node_config(text, config, std::filesystem::path(config).parent_path(), options));
-  }
-  SELVEDGE_TRY_VOID(override_options(options));
-  if (options.data_folder.empty()) {
-    return fail(ErrorKind::kInvalid,
-                "node needs a folder: --dev for ./.selvedge, --data DIR, or data in --config FILE "
-                "(selvedge node --help)");
-  }
-  SELVEDGE_TRY(const auto level, parse_log_level(log_level));
-  options.log_level = level.value_or(options.log_level);
-  return options;
-}
-
 Result<PlatformCommand> PlatformParser::Raw::node_command() const {
   NodeCommand made;
-  if (check && config.empty()) {
+  if (node_arguments.check && node_arguments.config.empty()) {
     return fail(ErrorKind::kInvalid, "node --check is for a file: add --config FILE");
   }
-  SELVEDGE_TRY(made.options, node_options());
-  if (!config.empty()) {
-    made.read_options = [raw = *this] { return raw.node_options(); };
+  SELVEDGE_TRY(made.options, node_arguments.read());
+  if (!node_arguments.config.empty()) {
+    made.read_options = [arguments = node_arguments] { return arguments.read(); };
   }
-  made.check = check;
+  made.check = node_arguments.check;
   made.output = output;
   return made;
-}
-
-Result<> PlatformParser::Raw::override_options(node::NodeOptions& options) const {
-  if (!data.empty()) {
-    options.data_folder = data;
-  } else if (dev && options.data_folder.empty()) {
-    options.data_folder = kDataFolder;
-  }
-  options.make_cluster_secret = dev;
-  if (!cluster_secret.empty()) {
-    options.cluster_secret_file = cluster_secret;
-  }
-  if (!store.empty()) {
-    options.store_folder = store;
-    options.s3.reset();
-  }
-  if (!http.empty()) {
-    SELVEDGE_TRY(const node::ListenAddress address, parse_listen_address(http));
-    options.http = address.address;
-    options.http_every_interface = address.every_interface;
-  }
-  if (!admin.empty()) {
-    SELVEDGE_TRY(const node::ListenAddress address, parse_listen_address(admin));
-    node::AdminListenOptions& listen =
-        options.admin.has_value() ? *options.admin : options.admin.emplace();
-    listen.address = address.address;
-    listen.every_interface = address.every_interface;
-  }
-  if (domain == "localhost") {
-    options.domain = domain;
-  } else if (!domain.empty()) {
-    auto parsed = app::parse_domain_name(domain);
-    if (!parsed.has_value()) {
-      return fail(std::move(parsed).error().with_context("--domain"));
-    }
-    options.domain = *std::move(parsed);
-  }
-  if (shards != 0) {
-    SELVEDGE_TRY(options.shards, parse_shards(shards));
-  }
-  options.access_log = options.access_log || access_log;
-  return {};
 }
 
 Result<PlatformCommand> PlatformParser::Raw::app_command(std::filesystem::path socket_path) const {

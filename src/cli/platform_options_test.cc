@@ -165,7 +165,7 @@ TEST(AppCommandLine, Mistakes_AreOneSentence) {
        std::vector<std::pair<std::vector<std::string>, std::string>>{
            {{"app"}, "selvedge app needs a subcommand: list, info, activate,"},
            {{"app", "secret"}, "selvedge app secret needs a subcommand: set, list, delete"},
-           {{"cluster"}, "selvedge cluster needs a subcommand: init, token, audit"},
+           {{"cluster"}, "selvedge cluster needs a subcommand: init, collect, token, audit"},
            {{"cluster", "token"},
             "selvedge cluster token needs a subcommand: create, list, revoke"},
            {{"app", "info"}, "APP"},

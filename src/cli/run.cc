@@ -9,6 +9,7 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "cli/messages.h"
+#include "cli/package_client.h"
 #include "cli/platform.h"
 #include "cli/run_command.h"
 #include "cli/run_server.h"
@@ -85,8 +86,28 @@ void block_terminal_signals() noexcept {
   }
 }
 
+// What is here, else what the node's store has under that name.
+Result<app::Package> open_target(const RunOptions& options) {
+  std::error_code ignored;
+  if (app::is_package_reference(options.target) &&
+      !std::filesystem::exists(options.target, ignored)) {
+    return fetch_package(options.socket, options.target);
+  }
+  SELVEDGE_TRY(auto package, app::open_package(options.target));
+  if (package.dependencies.empty()) {
+    return package;
+  }
+  auto complete = complete_package(options.socket, options.target);
+  if (!complete.has_value() && complete.error().kind() == ErrorKind::kDisconnected) {
+    return fail(std::move(complete).error().with_context(
+        fmt::format("{} depends on {}, which is in the store of a node", options.target,
+                    package.dependencies.front().name)));
+  }
+  return complete;
+}
+
 Result<int> run_target(const RunOptions& options, MessageStyle style) {
-  SELVEDGE_TRY(const app::Package package, app::open_package(options.target));
+  SELVEDGE_TRY(const app::Package package, open_target(options));
   for (const std::string& warning : package.warnings) {
     print_warning(warning, style);
   }
@@ -174,6 +195,8 @@ int run_command_line(std::span<const std::string> arguments) {
     print_version(*version);
   } else if (const auto* command = std::get_if<PlatformCommand>(&*invocation)) {
     return run_platform(*command);
+  } else if (const auto* action = std::get_if<PackageAction>(&*invocation)) {
+    return run_package_action(*action);
   } else {
     fmt::print("{}", std::get<HelpText>(*invocation).text);
   }

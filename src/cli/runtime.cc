@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "app/environment.h"
+#include "base/format.h"
 #include "cli/progress_line.h"
 #include "io/descriptor_limit.h"
 #include "io/event.h"
@@ -77,6 +78,14 @@ Result<std::shared_ptr<const app::Program>> Runtime::load(const app::Package& pa
                made = program_options(package, command, options)]() -> Result<LoadResult> {
     const engine::CompileOptions compile{
         .progress = [&progress](const engine::CompileProgress& step) { progress.report(step); }};
+    if (command.module_bytes) {
+      auto module = app::link_program(*engine_, *functions_, command.module_bytes.bytes, compile);
+      if (!module.has_value()) {
+        return fail(
+            std::move(module).error().with_context(fmt::format("module \"{}\"", command.module)));
+      }
+      return app::Program::create(*std::move(module), *functions_, made);
+    }
     return app::Program::load(*engine_, *functions_, command.module_path, made, compile);
   };
   return reactor_->run(load_watched(*reactor_, *helpers_, progress, std::move(load)));
@@ -113,8 +122,11 @@ app::ProgramOptions program_options(const app::Package& package, const app::Pack
   made.arguments.insert(made.arguments.end(), options.arguments.begin(), options.arguments.end());
   made.environment = app::merge_environments(command.env, options.environment);
   for (const app::PackageMount& mount : package.mounts) {
-    made.mounts.push_back(
-        {.guest = mount.guest, .host = mount.host, .read_only = true, .layered = true});
+    made.mounts.push_back({.guest = mount.guest,
+                           .host = mount.host,
+                           .read_only = true,
+                           .layered = true,
+                           .file_system = mount.files});
   }
   for (const DirectoryMount& mount : options.directories) {
     made.mounts.push_back({.guest = mount.guest, .host = mount.host, .read_only = mount.read_only});
@@ -137,7 +149,8 @@ app::ProgramOptions program_options(const app::Package& package, const app::Pack
                         .module_path = other.module_path,
                         .program_name = renamed ? std::optional(other.program_name) : std::nullopt,
                         .main_args = other.main_args,
-                        .environment = other.env});
+                        .environment = other.env,
+                        .module = other.module_bytes});
   }
   if (!options.http.has_value()) {
     made.limits.wall_time_max = options.time_max;

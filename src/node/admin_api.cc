@@ -63,6 +63,12 @@ io::Task<> AdminApi::dispatch(app::HttpExchange& exchange, const AdminCaller& ca
   if (is("blobs", "") && method == Kind::kPut) {
     co_return co_await put_blob(exchange, std::string(path[2]));
   }
+  if (is("blobs", "") && method == Kind::kGet && path[2] != "missing") {
+    co_return co_await get_blob(exchange, std::string(path[2]));
+  }
+  if (path[1] == "packages") {
+    co_return co_await dispatch_packages(exchange, caller);
+  }
   if (path[1] == "apps" && (path.size() == 4 || path.size() == 5) && path[3] == "secrets" &&
       app::is_app_name(path[2])) {
     co_return co_await dispatch_secrets(exchange, std::string(path[2]),

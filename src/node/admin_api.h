@@ -6,6 +6,12 @@
 //   POST   /v1/blobs/missing                 which of these blobs have to be sent
 //   PUT    /v1/blobs/HASH                    a blob
 //   POST   /v1/store/collect                 removes what nothing needs
+//   GET    /v1/blobs/HASH                    its bytes
+//   GET    /v1/packages                      published packages
+//   POST   /v1/packages                      publishes one: answers as a deploy does
+//   POST   /v1/packages/find                 the one that "owner/name@range" means
+//   POST   /v1/packages/link                 a package with what it depends on
+//   GET    /v1/packages/OWNER/NAME           one, with its versions
 //   GET    /v1/apps                          all apps
 //   GET    /v1/apps/APP                      one, with its versions
 //   POST   /v1/apps/APP/versions             deploys: answers one JSON value a line, as it goes on
@@ -42,10 +48,12 @@
 #include "app/http_exchange.h"
 #include "app/job_scheduler.h"
 #include "app/package_image.h"
+#include "app/package_registry.h"
 #include "io/helper_pool.h"
 #include "io/reactor.h"
 #include "io/task.h"
 #include "node/admin_scope.h"
+#include "store/store.h"
 
 namespace selvedge::node {
 
@@ -67,6 +75,8 @@ class AdminApi final : public app::HttpHandler {
     io::Reactor& reactor;
     app::AppStore& store;
     app::AppSecrets& secrets;
+    app::PackageRegistry& packages;
+    store::BlobFiles& blobs;
     const app::VersionLoader& loader;
     app::AppCatalog& catalog;
     io::HelperPool& store_helpers;
@@ -104,6 +114,11 @@ class AdminApi final : public app::HttpHandler {
   io::Task<> put_blob(app::HttpExchange& exchange, std::string hash);
   io::Task<> collect_store(app::HttpExchange& exchange);
   io::Task<> list_apps(app::HttpExchange& exchange, const AdminCaller& caller);
+  io::Task<> get_blob(app::HttpExchange& exchange, std::string hash);
+  io::Task<> dispatch_packages(app::HttpExchange& exchange, const AdminCaller& caller);
+  io::Task<> publish_package(app::HttpExchange& exchange, const AdminCaller& caller);
+  io::Task<app::PublishedPackage> publish_checked(app::HttpExchange& exchange,
+                                                  const AdminCaller& caller, std::string content);
   io::Task<> describe_app(app::HttpExchange& exchange, std::string app);
   io::Task<> remove_app(app::HttpExchange& exchange, std::string app);
   io::Task<> activate(app::HttpExchange& exchange, std::string app);
@@ -126,7 +141,8 @@ class AdminApi final : public app::HttpHandler {
   io::Task<> pass_health_checks(app::HttpExchange& exchange, std::string app,
                                 app::VersionNumber version, const app::AppConfig& config);
   // Compiles, and tells the client how far it is.
-  io::Task<> prepare(app::HttpExchange& exchange, app::PackageImage image);
+  io::Task<> prepare(app::HttpExchange& exchange, app::PackageImage image,
+                     app::PackageUse use = app::PackageUse::kServe);
 
   std::string url_of(const std::string& app, std::optional<app::VersionNumber> version) const;
   // Runs `function` on a helper thread for the store. A store that cannot be reached is an error

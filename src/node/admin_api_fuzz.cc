@@ -20,6 +20,7 @@
 #include "app/app_secrets.h"
 #include "app/app_store.h"
 #include "app/app_version.h"
+#include "app/package_registry.h"
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -138,11 +139,13 @@ struct World {
   app::AppStore apps{store, simulation.clock()};
   app::AppSecrets secrets{store, random,
                           crypto::SecretKey(std::array<std::byte, crypto::SecretKey::kSize>{})};
+  app::PackageRegistry packages{apps, simulation.clock()};
   app::VersionLoader loader{{.engine = *machine.engine,
                              .functions = *machine.functions,
                              .apps = apps,
                              .blobs = store,
-                             .secrets = secrets}};
+                             .secrets = secrets,
+                             .packages = packages}};
   app::AppCatalog catalog{
       host.reactor(),
       {.store = apps, .loader = loader, .store_helpers = helpers, .compile_helpers = helpers}};
@@ -157,6 +160,8 @@ struct World {
   AdminApi api{{.reactor = host.reactor(),
                 .store = apps,
                 .secrets = secrets,
+                .packages = packages,
+                .blobs = store,
                 .loader = loader,
                 .catalog = catalog,
                 .store_helpers = helpers,

@@ -22,7 +22,8 @@ constexpr std::size_t kDeployBytesMax = std::size_t{4} << 20;
 constexpr base::Duration kProgressInterval = std::chrono::milliseconds(200);
 
 struct DeployRequest {
-  app::PackageImage image;
+  app::PackageImage image;  // without `reference`
+  std::optional<app::PackageReference> reference;
   std::string config_text;
   app::AppConfig config;
   bool activate = true;
@@ -36,12 +37,55 @@ Result<DeployRequest> parse_request(std::string_view content) {
     return fail(ErrorKind::kInvalid, "request.package is missing");
   }
   DeployRequest request;
-  SELVEDGE_TRY(request.image, app::parse_package_image(app::json_text(*package)));
+  if (package->is_string()) {
+    SELVEDGE_TRY(const std::string name, root.text("package"));
+    SELVEDGE_TRY(request.reference, app::parse_package_reference(name));
+  } else {
+    SELVEDGE_TRY(request.image, app::parse_package_image(app::json_text(*package)));
+    if (!request.image.origins.empty()) {
+      return fail(ErrorKind::kInvalid, "request.package is linked already");
+    }
+  }
   SELVEDGE_TRY(request.config_text, root.text("config"));
   SELVEDGE_TRY(request.config, app::parse_app_config(request.config_text, "app.yaml"));
   SELVEDGE_TRY(const auto activate, root.optional_boolean("activate"));
   request.activate = activate.value_or(true);
   return request;
+}
+
+// What a version is made from, fixed by its hash.
+struct FixedPackage {
+  crypto::Blake3Hash identity;
+  app::PackageImage image;  // linked
+  app::PackageImage own;    // before it was
+};
+
+Result<FixedPackage> fix_package(app::AppStore& store, app::PackageRegistry& packages,
+                                 const DeployRequest& request) {
+  FixedPackage made;
+  if (request.reference.has_value()) {
+    SELVEDGE_TRY(const auto published, packages.resolve(*request.reference));
+    SELVEDGE_TRY(made.image, store.image(published.linked));
+    SELVEDGE_TRY(made.own, store.image(published.image));
+  } else {
+    SELVEDGE_TRY(made.image, packages.link(request.image));
+    made.own = request.image;
+  }
+  // What it was linked from can be looked at as long as the version is there.
+  SELVEDGE_TRY_VOID(store.put_image(made.own));
+  SELVEDGE_TRY(made.identity, store.put_image(made.image));
+  SELVEDGE_TRY_VOID(packages.verify(made.image));
+  return made;
+}
+
+Result<app::VersionRecord> make_version(app::AppStore& store, const std::string& app,
+                                        const FixedPackage& package, std::string config,
+                                        const std::vector<std::string>& domains) {
+  SELVEDGE_TRY_VOID(store.claim_domains(app, domains));
+  // Once more: compiling may have taken long, and what is used is kept for a while only.
+  SELVEDGE_TRY_VOID(store.put_image(package.own));
+  SELVEDGE_TRY_VOID(store.put_image(package.image));
+  return store.create_version(app, package.identity, std::move(config));
 }
 
 // What the compiling thread is at. Shared with it.
@@ -64,21 +108,6 @@ std::string_view name_of(int stage) {
   }
 }
 
-io::Task<> write_line(app::HttpExchange& exchange, nlohmann::json value) {
-  const std::string line = app::json_text(value) + "\n";
-  co_return co_await exchange.write_body(base::as_bytes(line));
-}
-
-Result<app::VersionRecord> make_version(app::AppStore& store, const std::string& app,
-                                        const crypto::Blake3Hash& package,
-                                        const app::PackageImage& image, std::string config,
-                                        const std::vector<std::string>& domains) {
-  SELVEDGE_TRY_VOID(store.claim_domains(app, domains));
-  // Once more: compiling may have taken long, and what is used is kept for a while only.
-  SELVEDGE_TRY_VOID(store.put_image(image));
-  return store.create_version(app, package, std::move(config));
-}
-
 // One line for each new stage until `done` is set. Never leaves half a line.
 io::Task<> report(io::Event& done, app::HttpExchange& exchange,
                   std::shared_ptr<const Progress> progress) {
@@ -96,18 +125,22 @@ io::Task<> report(io::Event& done, app::HttpExchange& exchange,
 
 }  // namespace
 
-io::Task<> AdminApi::prepare(app::HttpExchange& exchange, app::PackageImage image) {
+io::Task<> AdminApi::prepare(app::HttpExchange& exchange, app::PackageImage image,
+                             app::PackageUse use) {
   const auto progress = std::make_shared<Progress>();
   io::Event done(options_.reactor);
   io::TaskScope beside(options_.reactor);
   beside.spawn(report(done, exchange, progress));
   auto prepared = co_await options_.compile_helpers.run(
       options_.reactor,
-      [&loader = options_.loader, image = std::move(image), progress]() -> Result<> {
-        return loader.prepare(image, {.progress = [progress](const engine::CompileProgress& step) {
-                                progress->module_bytes = step.module_bytes;
-                                progress->stage = static_cast<int>(step.stage);
-                              }});
+      [&loader = options_.loader, image = std::move(image), progress, use]() -> Result<> {
+        return loader.prepare(image,
+                              {.progress =
+                                   [progress](const engine::CompileProgress& step) {
+                                     progress->module_bytes = step.module_bytes;
+                                     progress->stage = static_cast<int>(step.stage);
+                                   }},
+                              use);
       });
   done.set();
   SELVEDGE_CO_TRY_VOID(co_await beside.close());
@@ -141,18 +174,16 @@ io::Task<app::VersionRecord> AdminApi::publish(app::HttpExchange& exchange, std:
                                                std::string content) {
   SELVEDGE_CO_TRY(DeployRequest request, parse_request(content));
   SELVEDGE_CO_TRY(const auto package,
-                  co_await in_store([&store = options_.store, image = request.image] {
-                    return store.put_image(image);
-                  }));
-  const app::PackageImage image = request.image;
+                  co_await in_store([&store = options_.store, &packages = options_.packages,
+                                     request] { return fix_package(store, packages, request); }));
   for (const std::string& warning : request.config.warnings) {
     SELVEDGE_CO_TRY_VOID(co_await write_line(exchange, {{"warning", warning}}));
   }
-  SELVEDGE_CO_TRY_VOID(co_await prepare(exchange, std::move(request.image)));
-  SELVEDGE_CO_TRY(auto record, co_await in_store([&store = options_.store, app, package, image,
+  SELVEDGE_CO_TRY_VOID(co_await prepare(exchange, package.image));
+  SELVEDGE_CO_TRY(auto record, co_await in_store([&store = options_.store, app, package,
                                                   config = std::move(request.config_text),
                                                   domains = request.config.domains]() mutable {
-                    return make_version(store, app, package, image, std::move(config), domains);
+                    return make_version(store, app, package, std::move(config), domains);
                   }));
   if (request.activate) {
     SELVEDGE_CO_TRY_VOID(co_await pass_health_checks(exchange, app, record.number, request.config));
@@ -161,8 +192,8 @@ io::Task<app::VersionRecord> AdminApi::publish(app::HttpExchange& exchange, std:
     }));
   }
   options_.catalog.changed(app);
-  log::info("app={} version={} package={} deployed activate={}", app, record.number, package.hex(),
-            request.activate);
+  log::info("app={} version={} package={} deployed activate={}", app, record.number,
+            package.identity.hex(), request.activate);
   co_return record;
 }
 

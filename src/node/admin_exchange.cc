@@ -71,6 +71,11 @@ io::Task<> answer_json(app::HttpExchange& exchange, wire::StatusCode status, nlo
   co_return co_await exchange.finish();
 }
 
+io::Task<> write_line(app::HttpExchange& exchange, nlohmann::json value) {
+  const std::string line = app::json_text(value) + "\n";
+  co_return co_await exchange.write_body(base::as_bytes(line));
+}
+
 io::Task<> answer_empty(app::HttpExchange& exchange) {
   SELVEDGE_CO_TRY_VOID(
       co_await exchange.send_head({.status = wire::StatusCode(204), .headers = {}}));

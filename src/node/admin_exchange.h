@@ -23,6 +23,8 @@ std::vector<std::string_view> path_segments(std::string_view path);
 io::Task<std::string> read_content(app::HttpExchange& exchange, std::size_t bytes_max);
 
 io::Task<> answer_json(app::HttpExchange& exchange, wire::StatusCode status, nlohmann::json value);
+// One of several values of an answer, on a line of its own.
+io::Task<> write_line(app::HttpExchange& exchange, nlohmann::json value);
 io::Task<> answer_empty(app::HttpExchange& exchange);  // 204
 // {"error": sentence, "kind": kind} with the status that fits the kind.
 io::Task<> answer_error(app::HttpExchange& exchange, const Error& error);

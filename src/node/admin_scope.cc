@@ -16,7 +16,13 @@ constexpr std::array kRoutes{
     AdminRoute{Kind::kGet, "/v1/node", kRead, false},
     AdminRoute{Kind::kPost, "/v1/blobs/missing", kDeploy, false},
     AdminRoute{Kind::kPut, "/v1/blobs/{hash}", kDeploy},
+    AdminRoute{Kind::kGet, "/v1/blobs/{hash}", kDeploy, false},
     AdminRoute{Kind::kPost, "/v1/store/collect", kAdmin},
+    AdminRoute{Kind::kGet, "/v1/packages", kRead, false},
+    AdminRoute{Kind::kPost, "/v1/packages", kDeploy},
+    AdminRoute{Kind::kPost, "/v1/packages/find", kRead, false},
+    AdminRoute{Kind::kPost, "/v1/packages/link", kDeploy, false},
+    AdminRoute{Kind::kGet, "/v1/packages/{owner}/{name}", kRead, false},
     AdminRoute{Kind::kGet, "/v1/apps", kRead, false},
     AdminRoute{Kind::kGet, "/v1/apps/{app}", kRead, false},
     AdminRoute{Kind::kDelete, "/v1/apps/{app}", kAdmin},
@@ -106,7 +112,20 @@ Result<> authorize(const AdminCaller& caller, const RouteMatch& match) {
     return fail_format(ErrorKind::kDenied, "the token {} is for other apps only: {}", token.id,
                        list_of(token.apps));
   }
-  if (!match.owner.empty() && !token.owner.empty() && token.owner != match.owner) {
+  return match.owner.empty() || token.owner.empty() ? Result<>()
+                                                    : authorize_owner(caller, match.owner);
+}
+
+Result<> authorize_owner(const AdminCaller& caller, std::string_view owner) {
+  if (caller.local || !caller.token.has_value()) {
+    return caller.local ? Result<>() : fail(ErrorKind::kDenied, "this needs a token");
+  }
+  const TokenRecord& token = *caller.token;
+  if (token.owner.empty() && !token.apps.empty()) {
+    return fail_format(ErrorKind::kDenied, "the token {} is for apps only: {}", token.id,
+                       list_of(token.apps));
+  }
+  if (!token.owner.empty() && token.owner != owner) {
     return fail_format(ErrorKind::kDenied, "the token {} is for packages of {} only", token.id,
                        token.owner);
   }

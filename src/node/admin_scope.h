@@ -51,5 +51,8 @@ struct AdminCaller {
 
 // Denied: a sentence with what the caller may do.
 Result<> authorize(const AdminCaller& caller, const RouteMatch& match);
+// The same of a package that only the request's content names. A token that is limited to apps, and
+// to no owner, may change no package: any app may depend on it.
+Result<> authorize_owner(const AdminCaller& caller, std::string_view owner);
 
 }  // namespace selvedge::node

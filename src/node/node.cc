@@ -12,6 +12,7 @@
 #include "app/app_version.h"
 #include "app/guest_shard.h"
 #include "app/job_scheduler.h"
+#include "app/package_registry.h"
 #include "base/format.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -94,6 +95,7 @@ class Node {
   std::optional<StoreKeeper> keeper_;
   std::optional<app::AppStore> apps_;
   std::optional<app::AppSecrets> secrets_;
+  std::optional<app::PackageRegistry> packages_;
   std::optional<app::VersionLoader> loader_;
   std::unique_ptr<io::ShardGroup> group_;
   // The threads end before what they use, and before the reactors that they answer to.
@@ -196,11 +198,13 @@ Result<> Node::open(ListenSockets sockets, bool beside_another) {
                                        .versions_kept = options_.versions_kept});
   SELVEDGE_TRY(auto cluster_secret, open_cluster_secret());
   secrets_.emplace(store_->store(), random_, std::move(cluster_secret));
+  packages_.emplace(*apps_, clock_, options_.publishers);
   loader_.emplace(app::VersionLoader::Options{.engine = *engine_,
                                               .functions = *functions_,
                                               .apps = *apps_,
                                               .blobs = store_->blobs(),
-                                              .secrets = *secrets_});
+                                              .secrets = *secrets_,
+                                              .packages = *packages_});
   catalog_.emplace(*reactor_, app::AppCatalogOptions{.store = *apps_,
                                                      .loader = *loader_,
                                                      .store_helpers = store_helpers_,
@@ -324,6 +328,8 @@ io::Task<> Node::serve_admin(io::Event& stop) {
                         .api = {.reactor = *reactor_,
                                 .store = *apps_,
                                 .secrets = *secrets_,
+                                .packages = *packages_,
+                                .blobs = store_->blobs(),
                                 .loader = *loader_,
                                 .catalog = *catalog_,
                                 .store_helpers = store_helpers_,

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 
+#include "app/package_signature.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
@@ -63,6 +64,7 @@ struct NodeOptions {
   base::Duration collect_interval = std::chrono::hours(24);
   // How long blobs that nothing needs stay after the last deploy that had them.
   base::Duration collect_grace = std::chrono::hours(24);
+  app::PublisherPolicy publishers;  // whose packages are taken
   io::SocketAddress http;
   bool http_every_interface = false;  // both families; only the port of `http` counts
   std::optional<AdminListenOptions> admin = std::nullopt;  // nullopt: on the unix socket only

@@ -31,6 +31,9 @@ std::string as_text(const ConfigValue& value) {
   if (const auto* duration = std::get_if<base::Duration>(&value)) {
     return fmt::format("{}", duration->count());
   }
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&value)) {
+    return fmt::format("{}", fmt::join(*texts, "\n"));
+  }
   const auto* flag = std::get_if<bool>(&value);
   return flag != nullptr ? fmt::format("{}", *flag)
                          : fmt::format("{}", std::get<std::uint64_t>(value));
@@ -66,7 +69,12 @@ class ConfigReader {
     for (const auto& [key, node] : table) {
       const std::string path = prefix + std::string(key.str());
       const auto keys = internal::config_keys();
-      if (const auto known = std::ranges::find(keys, path, &ConfigKey::path); known != keys.end()) {
+      auto known = std::ranges::find(keys, path, &ConfigKey::path);
+      if (known == keys.end()) {
+        known = std::ranges::find(keys, prefix + std::string(internal::kAnyName), &ConfigKey::path);
+        draft_.name = key.str();
+      }
+      if (known != keys.end()) {
         SELVEDGE_TRY(const ConfigValue value, value_of(node, *known));
         if (auto set = known->set(draft_, value); !set.has_value()) {
           return fail_at(node.source(), fmt::format("{}: {}", path, set.error().message()));
@@ -105,11 +113,30 @@ class ConfigReader {
         (key.type == ConfigType::kInteger || key.type == ConfigType::kBytes)) {
       return number(node, key, integer->get());
     }
+    if (key.type == ConfigType::kTexts) {
+      return texts(node, key);
+    }
     const auto* text = node.as_string();
     if (text == nullptr || key.type == ConfigType::kInteger) {
       return wrong();
     }
     return from_text(node, key, text->get());
+  }
+
+  Result<ConfigValue> texts(const toml::node& node, const ConfigKey& key) const {
+    std::vector<std::string> values;
+    if (const auto* array = node.as_array(); array != nullptr) {
+      for (const toml::node& item : *array) {
+        if (const auto* text = item.as_string(); text != nullptr) {
+          values.push_back(text->get());
+        }
+      }
+      if (values.size() == array->size()) {
+        return ConfigValue(std::move(values));
+      }
+    }
+    return fail_at(node.source(),
+                   fmt::format("{} must be {}", key.path, internal::type_name(key.type)));
   }
 
   Result<ConfigValue> from_text(const toml::node& node, const ConfigKey& key,

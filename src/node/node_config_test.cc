@@ -12,6 +12,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 using ::testing::StartsWith;
 
 std::string error_of(std::string_view text) {
@@ -20,9 +21,7 @@ std::string error_of(std::string_view text) {
   return read.has_value() ? "no error" : read.error().message();
 }
 
-TEST(NodeConfigTest, EveryKey_IsTaken) {
-  NodeOptions options;
-  const auto read = read_node_config(R"(
+constexpr std::string_view kEveryKey = R"(
 data = "/data"
 domain = "Apps.Example.com"
 [http]
@@ -53,8 +52,15 @@ instances = 77
 memory = "3GiB"
 drain_time = "2m"
 blob_cache_bytes = "5MiB"
-)",
-                                     "node.toml", "/etc", options);
+[packages]
+require_signatures = true
+[publishers]
+ada = ["d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"]
+)";
+
+TEST(NodeConfigTest, EveryKey_IsTaken) {
+  NodeOptions options;
+  const auto read = read_node_config(kEveryKey, "node.toml", "/etc", options);
   ASSERT_TRUE(read.has_value()) << read.error().message();
   EXPECT_EQ(options.data_folder, "/data");
   EXPECT_EQ(options.domain, "apps.example.com");
@@ -84,6 +90,9 @@ blob_cache_bytes = "5MiB"
   EXPECT_EQ(options.versions_kept, 7U);
   EXPECT_EQ(options.collect_interval, std::chrono::hours(6));
   EXPECT_EQ(options.collect_grace, std::chrono::hours(2));
+  EXPECT_TRUE(options.publishers.signatures_required);
+  EXPECT_THAT(options.publishers.keys,
+              ElementsAre(Pair("ada", ElementsAre(StartsWith("d75a980182b10ab7")))));
 }
 
 TEST(NodeConfigTest, EmptyFile_ChangesNothing) {
@@ -132,6 +141,11 @@ TEST(NodeConfigTest, WrongTypeOrRange_NamesItsPlace) {
               StartsWith("node.toml:1:15: http.listen: \"x:y\" is not an address"));
   EXPECT_THAT(error_of("store.kind = \"disk\""), HasSubstr("is no kind of store"));
   EXPECT_THAT(error_of("data = \"\""), HasSubstr("data must not be empty"));
+  EXPECT_EQ(error_of("publishers.ada = 1"),
+            "node.toml:1:18: publishers.OWNER must be an array of strings");
+  EXPECT_THAT(error_of("publishers.ada = [\"x\"]"), HasSubstr("is not a publisher's key"));
+  EXPECT_THAT(error_of("publishers.ada = []"), HasSubstr("there must be 1 to 16 keys"));
+  EXPECT_THAT(error_of("publishers.Ada = [\"x\"]"), HasSubstr("is not the owner of packages"));
 }
 
 TEST(NodeConfigTest, NotToml_NamesItsPlace) {

@@ -132,6 +132,7 @@ class AdminTest(unittest.TestCase):
         self.assertEqual(self.node.get("site.localhost")[0], 404)
         self.assertGreaterEqual(self.ask("collectStore")["waiting_blobs"], 2)
         self.ask_for_access()
+        self.ask_for_packages()
         self.ask_for_secrets()
         documented = {(identity, status) for identity, (_, _, responses) in self.operations.items()
                       for status in responses}
@@ -178,6 +179,28 @@ class AdminTest(unittest.TestCase):
         self.assertEqual(self.request(method, path + "?limit=none")[0], 400)
         self.seen.add(("showAudit", 400))
 
+    def ask_for_packages(self):
+        self.assertEqual(self.ask("listPackages"), {"packages": []})
+        self.assertEqual(self.ask("getBlob", hash=self.hash), ECHO.read_bytes())
+        self.ask("getBlob", expect=404, hash=self.hash[::-1])
+        published = self.ask("publishPackage", {"package": self.package(name="ada/page", version="1.0.0")})[-1]
+        self.assertEqual((published["name"], published["linked"]), ("ada/page", published["image"]))
+        self.assertEqual(self.ask("listPackages"), {"packages": [{"name": "ada/page", "versions": ["1.0.0"]}]})
+        self.assertEqual(self.ask("describePackage", owner="ada", name="page")["versions"], [published])
+        self.ask("describePackage", expect=404, owner="ada", name="other")
+        self.assertEqual(self.ask("findPackage", {"package": "ada/page@^1"})["published"], published)
+        self.ask("findPackage", {"package": "ada/page@^2"}, expect=404)
+        self.ask("findPackage", {"package": "page"}, expect=400)
+        needs = self.package(dependencies=[{"name": "ada/page", "range": "1"}])
+        linked = self.ask("linkPackage", {"package": needs})["linked"]
+        self.assertEqual([origin["name"] for origin in linked["origins"]], ["", "ada/page"])
+        self.ask("linkPackage", {"package": {}}, expect=400)
+        missing = self.package(dependencies=[{"name": "ada/other", "range": "1"}])
+        self.ask("linkPackage", {"package": missing}, expect=404)
+        lines = self.ask("deploy", {"package": "ada/page@^1", "config": CONFIG}, app="paged")
+        self.assertEqual(lines[-1]["package"], published["linked"])
+        self.ask("removeApp", expect=204, app="paged")
+
     def ask_for_secrets(self):
         """Of a node that has a cluster's secret, and of one that has not."""
         without, folder = self.node, pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
@@ -218,13 +241,14 @@ class AdminTest(unittest.TestCase):
         paths |= {"/", "/v1", "/v2/apps", "/v1/nodes", "/v1//apps", "/v1/blobs", "/v1/apps/{app}/other",
                   "/v1/apps/{app}/versions/1", "/v1/apps/{app}/active/1", "/metrics"}
         schema = {"$ref": "#/components/schemas/Error"}
+        names = {"app": "site", "hash": self.hash, "secret": "KEY", "owner": "ada", "name": "page", "job": "slow",
+                 "token": "0" * 16}
         for path in paths:
             for method in ("GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"):
                 # The hash of a blob may be any text for the router: "missing" is one.
                 same = {(method, path), (method, "/v1/blobs/{hash}" if path.startswith("/v1/blobs/") else path)}
                 if not same & known:
-                    asked = path.format(app="site", hash=self.hash, secret="KEY", job="slow", token="0" * 16)
-                    status, _, content = self.request(method, asked)
+                    status, _, content = self.request(method, path.format(**names))
                     self.assertEqual(status, 404, (method, path))
                     self.assertEqual(self.document.problems(json.loads(content), schema), [])
 

@@ -22,6 +22,7 @@ _OWNED = {
 # exported function prefix of the Rust library -> the one module that may call it.
 _NATIVE_OWNERS = {
     "selvedge_blake3_": "crypto", "selvedge_hash_": "crypto", "selvedge_http1_": "wire",
+    "selvedge_semver_": "wire",
     "selvedge_engine_": "engine", "selvedge_module_": "engine", "selvedge_store_": "engine",
     "selvedge_instance_": "engine", "selvedge_fiber_": "engine", "selvedge_linker_": "engine",
     "selvedge_rewrite_": "engine",

@@ -52,6 +52,19 @@ Result<std::optional<std::string>> TomlTable::text(std::string_view key) {
   return std::optional(std::move(value));
 }
 
+Result<std::optional<bool>> TomlTable::boolean(std::string_view key) {
+  const toml::node* node = find(key);
+  if (node == nullptr) {
+    return std::optional<bool>();
+  }
+  const auto* value = node->as_boolean();
+  if (value == nullptr) {
+    return fail_at(file_, *node, ErrorKind::kInvalid, "{} must be true or false, not {}",
+                   path_of(key), type_name(*node));
+  }
+  return std::optional(value->get());
+}
+
 Result<std::string> TomlTable::required_text(std::string_view key) {
   SELVEDGE_TRY(auto value, text(key));
   if (!value.has_value() || value->empty()) {
@@ -97,6 +110,12 @@ Result<std::vector<const toml::table*>> TomlTable::tables(std::string_view key) 
   std::vector<const toml::table*> values;
   if (node == nullptr) {
     return values;
+  }
+  if (node->is_table()) {
+    file_.manifest.warnings.push_back(fmt::format("{}: [{}] is one of a list: write [[{}]]",
+                                                  position(file_, *node), path_of(key),
+                                                  path_of(key)));
+    return std::vector{node->as_table()};
   }
   if (!node->is_array()) {
     return fail_at(file_, *node, ErrorKind::kInvalid,

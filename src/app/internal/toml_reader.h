@@ -65,11 +65,13 @@ class TomlTable {
   // The value of a key as it is, or null; marks the key as known.
   const toml::node* find(std::string_view key);
   Result<std::optional<std::string>> text(std::string_view key);
+  Result<std::optional<bool>> boolean(std::string_view key);
   Result<std::string> required_text(std::string_view key);
   // A list of strings; empty when the key is absent.
   Result<std::vector<std::string>> texts(std::string_view key);
-  Result<const toml::table*> table(std::string_view key);                // null when absent
-  Result<std::vector<const toml::table*>> tables(std::string_view key);  // [[key]]
+  Result<const toml::table*> table(std::string_view key);  // null when absent
+  // [[key]]; one [key] counts as well, with a warning.
+  Result<std::vector<const toml::table*>> tables(std::string_view key);
   // Marks a key as known whose value this version has no use for.
   void ignore(std::string_view key) { known_.emplace(key); }
   // Warns of every key that nobody asked for and keeps it.

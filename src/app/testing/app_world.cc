@@ -81,13 +81,15 @@ AppWorld::AppWorld(const base::Clock& clock)
           {.root = folder_.path(), .random = random_, .pause = pause_}))),
       apps_(*store_, clock),
       secrets_(*store_, random_, cluster_secret()),
+      packages_(apps_, clock),
       engine_(engine::testing::make_engine()),
       functions_(functions_of(*engine_)),
       loader_({.engine = *engine_,
                .functions = *functions_,
                .apps = apps_,
                .blobs = *store_,
-               .secrets = secrets_}) {}
+               .secrets = secrets_,
+               .packages = packages_}) {}
 
 BlobReference AppWorld::put_blob(base::ByteSpan bytes) {
   return {.hash = must(store_->put_blob(bytes)), .bytes = bytes.size()};

@@ -14,6 +14,7 @@
 #include "app/app_version.h"
 #include "app/http_exchange.h"
 #include "app/package_image.h"
+#include "app/package_registry.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "engine/engine.h"
@@ -37,8 +38,10 @@ class AppWorld {
 
   AppStore& apps() noexcept { return apps_; }
   store::Store& blobs() noexcept { return *store_; }
+  store::BlobFiles& blob_files() noexcept { return *store_; }
   const VersionLoader& loader() const noexcept { return loader_; }
   engine::Engine& engine() noexcept { return *engine_; }
+  PackageRegistry& packages() noexcept { return packages_; }
   AppSecrets& secrets() noexcept { return secrets_; }
   const std::filesystem::path& store_folder() const noexcept { return folder_.path(); }
 
@@ -58,6 +61,7 @@ class AppWorld {
   std::unique_ptr<store::DirectoryStore> store_;
   AppStore apps_;
   AppSecrets secrets_;
+  PackageRegistry packages_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<engine::HostFunctions> functions_;
   VersionLoader loader_;

@@ -6,6 +6,7 @@
 
 #include "app/app_config.h"
 #include "app/app_records.h"
+#include "app/package_signature.h"
 #include "base/format.h"
 #include "engine/engine.h"
 #include "io/shard.h"
@@ -101,6 +102,25 @@ Result<> set_addressing(ConfigDraft& draft, const ConfigValue& value) {
   }
   draft.s3.addressing =
       text == "path" ? store::S3Addressing::kPath : store::S3Addressing::kVirtualHost;
+  return {};
+}
+
+// "publishers.ada" = ["5a1d…"].
+Result<> set_publisher(ConfigDraft& draft, const ConfigValue& value) {
+  const auto& keys = std::get<std::vector<std::string>>(value);
+  if (!app::is_package_name(draft.name + "/x")) {
+    return fail_format(ErrorKind::kInvalid,
+                       "\"{}\" is not the owner of packages: small letters, digits, \"-\", \"_\" "
+                       "and \".\"",
+                       draft.name);
+  }
+  if (keys.empty() || keys.size() > app::kPublisherKeysMax) {
+    return fail_format(ErrorKind::kInvalid, "there must be 1 to {} keys", app::kPublisherKeysMax);
+  }
+  for (const std::string& key : keys) {
+    SELVEDGE_TRY_VOID(app::parse_publisher_key(key));
+  }
+  draft.options.publishers.keys[draft.name] = keys;
   return {};
 }
 
@@ -373,66 +393,29 @@ constexpr std::array kKeys{
               },
               .min = kBlobCacheBytesMin,
               .max = kBlobCacheBytesMax},
+    ConfigKey{.path = "packages.require_signatures",
+              .type = ConfigType::kBoolean,
+              .fallback = "`false`",
+              .description =
+                  "Only packages that their publisher has signed are published, deployed "
+                  "and run here: `[publishers]` has the keys.",
+              .example = "true",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.options.publishers.signatures_required = std::get<bool>(value);
+                return {};
+              }},
+    ConfigKey{.path = "publishers.OWNER",
+              .type = ConfigType::kTexts,
+              .fallback = "anyone may publish `OWNER/…`, unsigned",
+              .description =
+                  "Public keys (`selvedge package keygen`), one of which must have signed "
+                  "every package `OWNER/…`; `OWNER` is the owner's name.",
+              .example = "[\"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\"]",
+              .set = &set_publisher},
 };
-
-// Insertions, removals and replacements that make one of the other (Levenshtein).
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j < row.size(); ++j) {
-    row[j] = j;
-  }
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
 
 }  // namespace
 
 std::span<const ConfigKey> config_keys() { return kKeys; }
-
-std::string_view type_name(ConfigType type) {
-  switch (type) {
-    case ConfigType::kText:
-      return "a string";
-    case ConfigType::kPath:
-      return "a path (a string)";
-    case ConfigType::kBoolean:
-      return "true or false";
-    case ConfigType::kInteger:
-      return "an integer";
-    case ConfigType::kBytes:
-      return "a size (a string as \"64MiB\", or an integer)";
-    case ConfigType::kDuration:
-      return "a duration (a string as \"30s\")";
-  }
-  return {};
-}
-
-std::optional<std::string_view> nearest_key(std::string_view path) {
-  constexpr std::size_t kNameBytesMax = 64;  // of what is compared
-  constexpr std::size_t kDistanceMin = 2;
-  if (path.size() > kNameBytesMax) {
-    return std::nullopt;
-  }
-  std::optional<std::string_view> nearest;
-  std::size_t nearest_distance = std::max(kDistanceMin, name_of(path).size() / 3) + 1;
-  for (const ConfigKey& key : kKeys) {
-    // The right name in the wrong table is nearly right.
-    const std::size_t elsewhere = distance(name_of(path), name_of(key.path)) + 1;
-    const std::size_t apart = std::min(distance(path, key.path), elsewhere);
-    if (apart < nearest_distance) {
-      nearest_distance = apart;
-      nearest = key.path;
-    }
-  }
-  return nearest;
-}
 
 }  // namespace selvedge::node::internal

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -16,11 +17,19 @@
 
 namespace selvedge::node::internal {
 
-enum class ConfigType : unsigned char { kText, kPath, kBoolean, kInteger, kBytes, kDuration };
+enum class ConfigType : unsigned char {
+  kText,
+  kPath,
+  kBoolean,
+  kInteger,
+  kBytes,
+  kDuration,
+  kTexts,
+};
 
 // In the order of ConfigType, but that a number of bytes is an integer too.
-using ConfigValue =
-    std::variant<std::string, std::filesystem::path, bool, std::uint64_t, base::Duration>;
+using ConfigValue = std::variant<std::string, std::filesystem::path, bool, std::uint64_t,
+                                 base::Duration, std::vector<std::string>>;
 
 enum class StoreKind : unsigned char { kDirectory, kS3 };
 
@@ -29,7 +38,12 @@ struct ConfigDraft {
   NodeOptions& options;
   std::optional<StoreKind> store_kind = std::nullopt;
   S3Location s3 = {};
+  // What stands for kAnyName in the key that is being set.
+  std::string name = {};
 };
+
+// The last part of a key's path whose name the user chooses: "publishers.OWNER".
+inline constexpr std::string_view kAnyName = "OWNER";
 
 struct ConfigKey {
   std::string_view path;  // with its table: "http.listen"
