@@ -19,6 +19,7 @@ install(TARGETS selvedge RUNTIME DESTINATION bin)
 install(FILES "${package_files}/selvedge.toml" DESTINATION /etc/selvedge)
 install(FILES "${package_files}/selvedge.service" DESTINATION /lib/systemd/system)
 install(FILES "${package_built}/selvedge.1.gz" DESTINATION share/man/man1)
+install(FILES "${package_files}/lintian-overrides" DESTINATION share/lintian/overrides RENAME selvedge)
 install(FILES "${package_built}/changelog.gz" "${package_files}/copyright" "${PROJECT_SOURCE_DIR}/docs/node-config.md"
         DESTINATION share/doc/selvedge)
 

@@ -8,7 +8,6 @@
 #include "io/task_scope.h"
 #include "io/tls_listener.h"
 #include "node/admin_certificate.h"
-#include "node/listen_address.h"
 
 namespace selvedge::node {
 namespace {
@@ -66,15 +65,8 @@ Result<AdminService::NetworkAddress> AdminService::listen_on_network() {
       crypto::TlsContext::server(
           {.choose = [chosen = *certificate](std::string_view) { return std::optional(chosen); },
            .protocols = {"http/1.1"}}));
-  const ListenAddress where{.address = wanted.address, .every_interface = wanted.every_interface};
-  io::SocketAddress address = wanted.every_interface
-                                  ? io::SocketAddress(io::IpAddress::any_v6(), where.address.port())
-                                  : where.address;
-  if (!options_.beside_another) {
-    SELVEDGE_TRY(address, check_address(where, "--admin"));
-  }
-  // Shared with nobody but a process that takes over.
-  SELVEDGE_TRY(auto listener, network_.listen(address, {.reuse_port = true, .ipv6_only = false}));
+  SELVEDGE_TRY(auto listener, network_.adopt(std::move(options_.network_socket),
+                                             io::KernelNetwork::Sharing::kAlone));
   const io::SocketAddress bound = listener->local_address();
   remote_ =
       std::make_unique<io::TlsListener>(options_.reactor, std::move(listener), std::move(context),

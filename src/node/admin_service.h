@@ -37,11 +37,10 @@ class AdminService {
     base::Random& random;
     const base::Clock& clock;
     gateway::HttpMetrics& metrics;
-    const DrainSettings& drain;  // looked at when it ends
-    base::UniqueFd socket;       // of the data folder, bound
-    // The node that this one takes over from still listens on the network's address.
-    bool beside_another = false;
-    AdminApi::Options api;  // but for `access`
+    const DrainSettings& drain;          // looked at when it ends
+    base::UniqueFd socket;               // of the data folder, bound
+    base::UniqueFd network_socket = {};  // of the network, bound; when `node` has an address
+    AdminApi::Options api;               // but for `access`
   };
   // What `options` refers to outlives this.
   explicit AdminService(Options options);

@@ -45,7 +45,21 @@ Result<> check_stream_socket(const base::UniqueFd& fd) {
   return {};
 }
 
-Result<std::vector<base::UniqueFd>> bind_http(const io::SocketAddress& address, std::size_t count) {
+// Where sockets that share their port are bound.
+Result<io::SocketAddress> place_of(const ListenAddress& address, bool beside_another,
+                                   std::string_view option) {
+  if (!beside_another) {
+    return check_address(address, option);
+  }
+  const io::SocketAddress any(io::IpAddress::any_v6(), address.address.port());
+  return address.every_interface &&
+                 KernelNetwork::bind(any, {.reuse_port = true, .ipv6_only = false})
+             ? any
+             : address.address;
+}
+
+Result<std::vector<base::UniqueFd>> bind_shared(const io::SocketAddress& address,
+                                                std::size_t count) {
   std::vector<base::UniqueFd> made;
   for (std::size_t i = 0; i < count; ++i) {
     SELVEDGE_TRY(auto fd, KernelNetwork::bind(address, {.reuse_port = true, .ipv6_only = false}));
@@ -56,36 +70,44 @@ Result<std::vector<base::UniqueFd>> bind_http(const io::SocketAddress& address, 
 
 }  // namespace
 
-Result<> ListenSockets::complete(const ListenAddress& address, bool beside_another,
-                                 std::size_t shards, const std::filesystem::path& admin_path) {
+std::string to_string(const ListenPlan& plan) {
+  return fmt::format("{} {}", to_string(plan.http),
+                     plan.admin.has_value() ? to_string(*plan.admin) : "");
+}
+
+Result<> ListenSockets::complete(const ListenPlan& plan, bool beside_another, std::size_t shards) {
   if (http.empty()) {
-    io::SocketAddress where = address.address;
-    if (!beside_another) {
-      SELVEDGE_TRY(where, check_address(address));
-    } else if (address.every_interface) {
-      const io::SocketAddress any(io::IpAddress::any_v6(), where.port());
-      where = KernelNetwork::bind(any, {.reuse_port = true, .ipv6_only = false}) ? any : where;
-    }
-    SELVEDGE_TRY(http, bind_http(where, shards));
+    SELVEDGE_TRY(const auto where, place_of(plan.http, beside_another, "--http"));
+    SELVEDGE_TRY(http, bind_shared(where, shards));
   } else if (!http_passed && http.size() < shards) {
-    SELVEDGE_TRY(auto more, bind_http(http_address(), shards - http.size()));
+    SELVEDGE_TRY(auto more, bind_shared(http_address(), shards - http.size()));
     std::ranges::move(more, std::back_inserter(http));
   }
   if (!admin) {
-    SELVEDGE_TRY(const auto path, io::SocketAddress::unix_path(admin_path.string()));
+    SELVEDGE_TRY(const auto path, io::SocketAddress::unix_path(plan.admin_path.string()));
     // A node that was killed left it; the folder's lock says that none has it now.
     std::error_code error;
-    std::filesystem::remove(admin_path, error);
+    std::filesystem::remove(plan.admin_path, error);
     SELVEDGE_TRY(admin, KernelNetwork::bind(path));
+  }
+  if (plan.admin.has_value() && !admin_network) {
+    SELVEDGE_TRY(const auto where, place_of(*plan.admin, beside_another, "--admin"));
+    SELVEDGE_TRY(auto made, bind_shared(where, 1));
+    admin_network = std::move(made.front());
   }
   return {};
 }
 
-void ListenSockets::keep_configured(bool same_address, const std::filesystem::path& admin_path) {
-  if (!http_passed && !same_address) {
+void ListenSockets::keep_configured(const ListenPlan& plan, std::string_view earlier) {
+  const std::string text = to_string(plan);
+  const std::string_view now = text;
+  if (!http_passed && now.substr(0, now.find(' ')) != earlier.substr(0, earlier.find(' '))) {
     http.clear();
   }
-  if (!admin_passed && admin && KernelNetwork::address_of(admin).path() != admin_path.string()) {
+  if (now.substr(now.find(' ') + 1) != earlier.substr(earlier.find(' ') + 1)) {
+    admin_network.reset();
+  }
+  if (!admin_passed && admin && KernelNetwork::address_of(admin).path() != plan.admin_path) {
     admin.reset();
   }
 }
@@ -159,6 +181,9 @@ Result<PassedDescriptors> PassedDescriptors::from_predecessor(std::string_view n
       SELVEDGE_TRY_VOID(check_stream_socket(fd));
       made.sockets.admin = std::move(fd);
       made.sockets.admin_passed = name != "admin";
+    } else if (name == "admin-network") {
+      SELVEDGE_TRY_VOID(check_stream_socket(fd));
+      made.sockets.admin_network = std::move(fd);
     } else if (name == "lock") {
       made.lock = std::move(fd);
     } else if (name == "channel") {

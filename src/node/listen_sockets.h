@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,20 +19,31 @@
 
 namespace selvedge::node {
 
+// What the configuration says.
+struct ListenPlan {
+  ListenAddress http;
+  std::optional<ListenAddress> admin = std::nullopt;  // of a network
+  std::filesystem::path admin_path;
+};
+// Equal for plans with equal addresses: one word for HTTP, one for the admin API.
+std::string to_string(const ListenPlan& plan);
+
 struct ListenSockets {
   std::vector<base::UniqueFd> http;
   base::UniqueFd admin;
+  base::UniqueFd admin_network;  // may be absent
   // The service manager's, which keeps them: the configuration does not say where they listen.
   bool http_passed = false;
   bool admin_passed = false;
 
-  // Adds what is missing. `http` empty: `shards` sockets on `address`, after a check that nobody
-  // else is there unless `beside_another`, the process that is taken over from. `admin` absent: at
-  // that path, of a folder that is this process' alone. Errors as check_address, and of the path.
-  Result<> complete(const ListenAddress& address, bool beside_another, std::size_t shards,
-                    const std::filesystem::path& admin_path);
-  // Drops what is not where the configuration says, now that it has changed; what was passed stays.
-  void keep_configured(bool same_address, const std::filesystem::path& admin_path);
+  // Adds what is missing. `http` empty: `shards` sockets, after a check that nobody else is there
+  // unless `beside_another`, the process that is taken over from; so for the admin API's network.
+  // `admin` absent: at its path, of a folder that is this process' alone. Errors as check_address,
+  // and of the path.
+  Result<> complete(const ListenPlan& plan, bool beside_another, std::size_t shards);
+  // Drops what is not where the plan says, now that it has changed since the one whose to_string()
+  // is `earlier`; what was passed stays.
+  void keep_configured(const ListenPlan& plan, std::string_view earlier);
   io::SocketAddress http_address() const;
   // For each shard what it takes connections from.
   Result<std::vector<std::vector<base::UniqueFd>>> copies_for_shards(std::size_t shards) const;

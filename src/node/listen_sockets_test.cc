@@ -40,12 +40,14 @@ TEST(SocketsOfShard, EverySocketHasSomebodyAndEveryShardHasSockets) {
 class ListenSocketsTest : public ::testing::Test {
  protected:
   Result<> complete(ListenSockets& sockets, std::size_t shards, bool beside_another = false) const {
-    return sockets.complete(address_, beside_another, shards, admin_path());
+    return sockets.complete(plan_, beside_another, shards);
   }
   std::filesystem::path admin_path() const { return folder_.path() / "admin.sock"; }
 
   store::testing::TemporaryFolder folder_;
-  ListenAddress address_ = parse_listen_address("127.0.0.1:0").value();
+  ListenPlan plan_{.http = parse_listen_address("127.0.0.1:0").value(),
+                   .admin = parse_listen_address("127.0.0.1:0").value(),
+                   .admin_path = admin_path()};
 };
 
 TEST_F(ListenSocketsTest, Complete_MakesOneForEachShardOnOnePort) {
@@ -56,8 +58,9 @@ TEST_F(ListenSocketsTest, Complete_MakesOneForEachShardOnOnePort) {
     EXPECT_EQ(io::KernelNetwork::address_of(socket), sockets.http_address());
   }
   EXPECT_TRUE(std::filesystem::is_socket(admin_path()));
+  EXPECT_TRUE(sockets.admin_network);
   // Another process' port is refused, but not that of the process that is taken over from.
-  address_.address = sockets.http_address();
+  plan_.http.address = sockets.http_address();
   ASSERT_EQ(::listen(sockets.http.front().get(), 1), 0);
   ListenSockets others;
   const auto refused = complete(others, 1);
@@ -84,17 +87,24 @@ TEST_F(ListenSocketsTest, Complete_KeepsWhatThereIsAndAddsForMoreShards) {
 TEST_F(ListenSocketsTest, WhatTheConfigurationNoLongerSays_IsDroppedUnlessPassed) {
   ListenSockets sockets;
   ASSERT_TRUE(complete(sockets, 1).has_value());
-  sockets.keep_configured(true, admin_path());
+  const std::string earlier = to_string(plan_);
+  sockets.keep_configured(plan_, earlier);
   EXPECT_EQ(sockets.http.size(), 1U);
   EXPECT_TRUE(sockets.admin);
+  EXPECT_TRUE(sockets.admin_network);
+  plan_.admin.reset();
+  sockets.keep_configured(plan_, earlier);
+  EXPECT_EQ(sockets.http.size(), 1U);
+  EXPECT_FALSE(sockets.admin_network);
+  plan_ = {.http = parse_listen_address(":1").value(), .admin_path = "/elsewhere"};
   sockets.http_passed = true;
   sockets.admin_passed = true;
-  sockets.keep_configured(false, "/elsewhere");
+  sockets.keep_configured(plan_, earlier);
   EXPECT_EQ(sockets.http.size(), 1U);
   EXPECT_TRUE(sockets.admin);
   sockets.http_passed = false;
   sockets.admin_passed = false;
-  sockets.keep_configured(false, "/elsewhere");
+  sockets.keep_configured(plan_, earlier);
   EXPECT_TRUE(sockets.http.empty());
   EXPECT_FALSE(sockets.admin);
 }

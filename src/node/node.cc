@@ -105,7 +105,6 @@ class Node {
   PublicAddress address_;
   // Kept open, so that a successor can have them; shards have copies.
   ListenSockets sockets_;
-  bool beside_another_ = false;  // this process takes over from that one
   std::vector<std::vector<base::UniqueFd>> shard_sockets_;
   io::KernelNetwork::Sharing sharing_ = io::KernelNetwork::Sharing::kAlone;
   DrainSettings drain_;
@@ -169,9 +168,7 @@ Result<> Node::open(ListenSockets sockets, bool beside_another) {
   SELVEDGE_TRY(memory_bytes_max_, memory_limit(options_.memory_bytes_max));
   SELVEDGE_TRY(group_, io::ShardGroup::create(clock_, {.shards = options_.shards}));
   sockets_ = std::move(sockets);
-  beside_another_ = beside_another;
-  SELVEDGE_TRY_VOID(sockets_.complete(configured_address(options_), beside_another, group_->size(),
-                                      folder_.admin_socket()));
+  SELVEDGE_TRY_VOID(sockets_.complete(listen_plan(options_), beside_another, group_->size()));
   SELVEDGE_TRY(shard_sockets_, sockets_.copies_for_shards(group_->size()));
   sharing_ = sockets_.http.size() < group_->size() ? io::KernelNetwork::Sharing::kShared
                                                    : io::KernelNetwork::Sharing::kAlone;
@@ -315,6 +312,10 @@ io::Task<> Node::serve_shard(io::Shard& shard) {
 
 io::Task<> Node::serve_admin(io::Event& stop) {
   SELVEDGE_CO_TRY(auto socket, copy_of(sockets_.admin));
+  base::UniqueFd network_socket;
+  if (sockets_.admin_network) {
+    SELVEDGE_CO_TRY(network_socket, copy_of(sockets_.admin_network));
+  }
   AdminService service({.reactor = *reactor_,
                         .folder = folder_,
                         .node = options_,
@@ -324,7 +325,7 @@ io::Task<> Node::serve_admin(io::Event& stop) {
                         .metrics = metrics_,
                         .drain = drain_,
                         .socket = std::move(socket),
-                        .beside_another = beside_another_,
+                        .network_socket = std::move(network_socket),
                         .api = {.reactor = *reactor_,
                                 .store = *apps_,
                                 .secrets = *secrets_,
@@ -451,9 +452,7 @@ Result<> run_node(const NodeOptions& options, const NodeHooks& hooks) {
   SELVEDGE_TRY(auto passed,
                taking_over ? PassedDescriptors::from_predecessor(environment.passed_names)
                            : PassedDescriptors::from_service_manager(environment.listen_count));
-  passed.sockets.keep_configured(
-      environment.passed_address == to_string(configured_address(options)),
-      admin_socket_of(options.data_folder));
+  passed.sockets.keep_configured(listen_plan(options), environment.passed_plan);
   auto ran = [&]() -> Result<> {
     SELVEDGE_TRY(auto folder, DataFolder::open(options.data_folder, std::move(passed.lock)));
     Node node(options, hooks, manager, std::move(folder));

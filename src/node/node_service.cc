@@ -26,8 +26,15 @@ std::int64_t seconds(base::Duration duration) {
 
 }  // namespace
 
-ListenAddress configured_address(const NodeOptions& options) {
-  return {.address = options.http, .every_interface = options.http_every_interface};
+ListenPlan listen_plan(const NodeOptions& options) {
+  ListenPlan plan{
+      .http = {.address = options.http, .every_interface = options.http_every_interface},
+      .admin_path = admin_socket_of(options.data_folder)};
+  if (options.admin.has_value()) {
+    plan.admin = ListenAddress{.address = options.admin->address,
+                               .every_interface = options.admin->every_interface};
+  }
+  return plan;
 }
 
 NodeService::NodeService(Options options)
@@ -117,7 +124,7 @@ io::Task<> NodeService::hand_over() {
   auto started = Successor::start(options_.reactor, *program_,
                                   {.sockets = options_.sockets,
                                    .lock = options_.lock,
-                                   .address = to_string(configured_address(options))});
+                                   .plan = to_string(listen_plan(options))});
   if (!started.has_value()) {
     failed(started.error());
     co_return {};
@@ -135,6 +142,7 @@ io::Task<> NodeService::hand_over() {
   stopping_ = true;
   options_.drain.handed_over = true;
   options_.sockets.http.clear();
+  options_.sockets.admin_network.reset();
   options_.drain_jobs();
   admin_stop_.set();
   options_.group.request_stop();

@@ -32,7 +32,7 @@ struct DrainSettings {
   std::atomic<bool> handed_over = false;
 };
 
-ListenAddress configured_address(const NodeOptions& options);
+ListenPlan listen_plan(const NodeOptions& options);
 
 // The main thread's.
 class NodeService {

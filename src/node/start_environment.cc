@@ -30,7 +30,7 @@ StartEnvironment StartEnvironment::read() {
     std::from_chars(count.data(), count.data() + count.size(), made.listen_count);
   }
   made.passed_names = variable(kPassedNamesVariable);
-  made.passed_address = variable(kPassedAddressVariable);
+  made.passed_plan = variable(kPassedPlanVariable);
   return made;
 }
 

@@ -12,7 +12,7 @@ struct StartEnvironment {
   std::string watchdog_usec;  // empty when it is meant for another process
   int listen_count = 0;       // LISTEN_FDS, when it is meant for this process
   std::string passed_names;   // of Successor
-  std::string passed_address;
+  std::string passed_plan;
 
   // Reads it. Main thread, before others start.
   static StartEnvironment read();

@@ -27,9 +27,9 @@ constexpr std::size_t kMessageBytesMax = 4096;
 // Of this process: not the successor's.
 constexpr std::array<std::string_view, 6> kOwnVariables{
     "LISTEN_PID=",   "LISTEN_FDS=",      "LISTEN_FDNAMES=",
-    "WATCHDOG_PID=", "SELVEDGE_PASSED=", "SELVEDGE_PASSED_HTTP="};
+    "WATCHDOG_PID=", "SELVEDGE_PASSED=", "SELVEDGE_PASSED_PLAN="};
 
-std::vector<std::string> environment_with(const std::string& names, const std::string& address) {
+std::vector<std::string> environment_with(const std::string& names, const std::string& plan) {
   std::vector<std::string> made;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
@@ -39,7 +39,7 @@ std::vector<std::string> environment_with(const std::string& names, const std::s
     }
   }
   made.push_back(fmt::format("{}={}", kPassedNamesVariable, names));
-  made.push_back(fmt::format("{}={}", kPassedAddressVariable, address));
+  made.push_back(fmt::format("{}={}", kPassedPlanVariable, plan));
   return made;
 }
 
@@ -140,18 +140,21 @@ Result<std::unique_ptr<Successor>> Successor::start(io::KernelReactor& reactor,
   }
   base::UniqueFd ours(ends[0]);
   const base::UniqueFd theirs(ends[1]);
-  PassedFiles files(passed.sockets.http.size() + 3);
+  PassedFiles files(passed.sockets.http.size() + 4);
   for (const base::UniqueFd& socket : passed.sockets.http) {
     SELVEDGE_TRY_VOID(files.add(socket.get(), passed.sockets.http_passed ? "passed-http" : "http"));
   }
   SELVEDGE_TRY_VOID(files.add(passed.sockets.admin.get(),
                               passed.sockets.admin_passed ? "passed-admin" : "admin"));
+  if (passed.sockets.admin_network) {
+    SELVEDGE_TRY_VOID(files.add(passed.sockets.admin_network.get(), "admin-network"));
+  }
   SELVEDGE_TRY_VOID(files.add(passed.lock, "lock"));
   SELVEDGE_TRY_VOID(files.add(theirs.get(), "channel"));
   SELVEDGE_TRY(auto stream,
                io::open_standard_stream(reactor, ours.get(), io::StandardDirection::kRead));
   SELVEDGE_TRY(const pid_t pid,
-               spawn(command, files, environment_with(files.names(), passed.address)));
+               spawn(command, files, environment_with(files.names(), passed.plan)));
   return std::make_unique<Successor>(Private(), pid, std::move(ours), std::move(stream));
 }
 

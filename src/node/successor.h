@@ -32,15 +32,15 @@ struct ProgramCommand {
 
 // What a process that was started as a successor is told through its environment.
 inline constexpr const char* kPassedNamesVariable = "SELVEDGE_PASSED";
-inline constexpr const char* kPassedAddressVariable = "SELVEDGE_PASSED_HTTP";
+inline constexpr const char* kPassedPlanVariable = "SELVEDGE_PASSED_PLAN";
 
 // One reactor's thread.
 class Successor {
  public:
   struct Passed {
     const ListenSockets& sockets;
-    int lock;             // of the data folder
-    std::string address;  // where the configuration said that HTTP listens
+    int lock;          // of the data folder
+    std::string plan;  // to_string() of the ListenPlan
   };
   // Errors: it cannot be started.
   static Result<std::unique_ptr<Successor>> start(io::KernelReactor& reactor,

@@ -224,9 +224,10 @@ class PackageTest(unittest.TestCase):
         blocks = re.findall(r"^```sh\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
         self.assertGreater(len(blocks), 7)
         done = root.run("bash", "-ec", "".join(blocks))
+        self.assertNotIn("did not start", done.stderr)
         rest = done.stdout
         for line in ("\nactive\n", "No apps yet. Put one online: selvedge deploy FOLDER\n",
-                     "The configuration is valid.\n404\n", "active\n0\n", "404\n", "/var/lib/selvedge/store\n",
+                     "The configuration is valid.\n404\n", "\nactive\n", "404\n", "/var/lib/selvedge/store\n",
                      "gone\n"):
             self.assertIn(line, rest, done.stdout + done.stderr)
             rest = rest[rest.index(line) + len(line):]

@@ -76,7 +76,7 @@ class DebianRoot:
         """As it is run in there: in the namespaces of systemd when that has been booted."""
         userspec = ["--userspec", f"{user}:{user}"] if user else []
         enter = ["nsenter", "--target", str(self.leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup",
-                 "--root", "--wd=/"] if self.leader else ["chroot", *userspec, str(self.path)]
+                 "--root", "env", "-C", "/"] if self.leader else ["chroot", *userspec, str(self.path)]
         return [*enter, *map(str, arguments)]
 
     def environment(self):

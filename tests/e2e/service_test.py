@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -233,15 +234,21 @@ class Load:
         self.stopping = threading.Event()
         self.threads = [threading.Thread(target=self.ask, args=(number < keeping,)) for number in range(keeping + new)]
 
+    path = "/"
+    expected = b"PATH_INFO=/"
+
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_SECONDS_MAX)
+
     def ask(self, keep):
         connection = None
         while not self.stopping.is_set():
-            connection = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_SECONDS_MAX)
+            connection = connection or self.connect()
             try:
-                connection.request("GET", "/", headers={"Host": "site.localhost"})
+                connection.request("GET", self.path, headers={"Host": "site.localhost"})
                 answer = connection.getresponse()
                 text = answer.read()
-                if answer.status != 200 or b"PATH_INFO=/" not in text:
+                if answer.status != 200 or self.expected not in text:
                     self.errors.append((answer.status, text[:200]))
                 self.answers += 1
                 if not keep or answer.will_close:
@@ -265,6 +272,18 @@ class Load:
             thread.join()
 
 
+class AdminLoad(Load):
+    """The same at the admin API on a network."""
+    path = "/.well-known/selvedge/health"
+    expected = b"ok"
+
+    def connect(self):
+        trusting = ssl.create_default_context()
+        trusting.check_hostname = False
+        trusting.verify_mode = ssl.CERT_NONE
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=WAIT_SECONDS_MAX, context=trusting)
+
+
 class RestartTest(ServiceTest):
     def test_no_connection_is_lost(self):
         with Service(self.folder) as node:
@@ -281,6 +300,20 @@ class RestartTest(ServiceTest):
             self.assertTrue((node.data / "admin.sock").exists())
             # Nobody waits for connections that are not used.
             until(lambda: is_zombie(node.process.pid) or node.process.poll() is not None, node.output)
+
+    def test_the_admin_api_on_a_network_moves_too(self):
+        port = harness.free_port()
+        with Service(self.folder, f'[admin]\nlisten = "127.0.0.1:{port}"\n') as node:
+            node.logged("Admin API on the network")
+            with AdminLoad(port, keeping=1, new=2) as load:
+                for _ in range(3):
+                    before = load.answers
+                    node.restart()
+                    until(lambda old=before: load.answers > old + 20, node.output)
+            self.assertEqual(load.errors, [])
+            node.configure("")
+            node.restart()
+            until(lambda: not self.listens(port), "what the configuration no longer has is closed")
 
     def test_a_connection_that_waits_is_served_by_whoever_is_there(self):
         with Service(self.folder, "[limits]\ndrain_time = \"20s\"\n") as node:
@@ -326,7 +359,9 @@ class RestartTest(ServiceTest):
 
             def shards():
                 tasks = pathlib.Path(f"/proc/{node.pid}/task")
-                return sum((task / "comm").read_text().startswith("shard-") for task in tasks.iterdir())
+                # Helper threads have the name of the thread that started them.
+                names = {(task / "comm").read_text() for task in tasks.iterdir()}
+                return sum(name.startswith("shard-") for name in names)
 
             for count in (3, 1, 2):
                 self.assertNotEqual(shards(), count)
