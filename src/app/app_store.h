@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -98,11 +100,15 @@ class AppStore {
   // The document, or nullopt when there is none.
   Result<std::optional<store::Object>> find(const store::Key& key);
   Result<> remove_domains(const std::string& app);
+  // use_blobs(), but for those that were used a moment ago: a collection sees that as well.
+  Result<> use(const std::vector<crypto::Blake3Hash>& hashes);
 
   store::Store& store_;
   const base::Clock& clock_;
   store::Pause* pause_;
   std::atomic<std::uint64_t> stale_reads_ = 0;
+  std::mutex used_mutex_;
+  std::map<crypto::Blake3Hash, base::MonotonicTime> used_;
 };
 
 }  // namespace selvedge::app

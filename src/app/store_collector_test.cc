@@ -123,6 +123,21 @@ TEST_F(StoreCollectorTest, BlobsThatADeployAsksFor_StayFromThenOn) {
   EXPECT_TRUE(has("two"));
 }
 
+TEST_F(StoreCollectorTest, WhatWasUsedAMomentAgo_IsNotWrittenDownAgain) {
+  const auto hash = crypto::blake3(base::as_bytes("two"));
+  const auto written = [this] {
+    return store_.list({.folder = *Key::parse("uses")})->entries.at(0).written;
+  };
+  ASSERT_TRUE(apps_.missing_blobs({hash}).has_value());
+  const auto first = written();
+  pass(std::chrono::minutes(9));
+  ASSERT_TRUE(apps_.missing_blobs({hash}).has_value());
+  EXPECT_EQ(written(), first);
+  pass(std::chrono::minutes(1));
+  ASSERT_TRUE(apps_.missing_blobs({hash}).has_value());
+  EXPECT_EQ(*written(), *first + 600);
+}
+
 TEST_F(StoreCollectorTest, PublishedPackages_KeepTheirBlobs) {
   const auto package = apps_.put_image(send("library"));
   put("packages/owner/name/1.0.0", R"({"package":")" + package->hex() + R"("})");
