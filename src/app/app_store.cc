@@ -132,8 +132,10 @@ Result<std::vector<crypto::Blake3Hash>> AppStore::missing_blobs(
 Result<> AppStore::put_blob_file(const crypto::Blake3Hash& hash,
                                  const std::filesystem::path& path) {
   SELVEDGE_TRY_VOID(use({hash}));
-  SELVEDGE_TRY_VOID(store_.put_blob_file(path));
-  return {};
+  SELVEDGE_TRY(const auto put, store_.put_blob_file(path));
+  return put == hash
+             ? Result<>()
+             : fail_format(ErrorKind::kConflict, "{} was changed while it was read", path.native());
 }
 
 Result<crypto::Blake3Hash> AppStore::put_image(const PackageImage& image) {

@@ -45,7 +45,8 @@ class AppStore {
   // what a deploy has asked for.
   Result<std::vector<crypto::Blake3Hash>> missing_blobs(
       const std::vector<crypto::Blake3Hash>& hashes);
-  // Adds a blob; it stays for a day, or as long as a version needs it.
+  // Adds the blob that the file has, kConflict when it is another one; it stays for a day, or as
+  // long as a version needs it.
   Result<> put_blob_file(const crypto::Blake3Hash& hash, const std::filesystem::path& path);
 
   // Publishes the description of a package whose blobs are there; kNotFound names one that is not.
