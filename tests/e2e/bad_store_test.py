@@ -142,6 +142,17 @@ class FolderTest(BadStoreTest):
         self.assertEqual(node.label("site.localhost"), "three")
         self.assertEqual(node.label("site--v1.localhost"), "one")
 
+    def test_a_store_in_the_data_folder_that_vanishes(self):
+        node = self.node()
+        self.deployed(node, "one")
+        store, away = self.data / "store", self.data / "away"
+        store.rename(away)
+        self.refused(node, "two", "the store .* is gone: is it still mounted")
+        self.assertEqual(node.get("other.localhost")[0], 503)
+        away.rename(store)
+        self.deployed(node, "three")
+        self.assertEqual(node.label("site--v1.localhost"), "one")
+
     def test_a_clock_that_goes_backwards(self):
         page = crash.Page(self.folder / "page")
         node = self.node(environment=page.environment(crash.build_shim(self.folder), self.data))
