@@ -21,6 +21,10 @@ constexpr std::string_view kApps = "apps";
 constexpr std::string_view kDomains = "domains";
 // Attempts at a document that others change too.
 constexpr int kAttemptsMax = 64;
+// Much shorter than the least grace of a collection: what was used so long ago counts as used now.
+constexpr base::Duration kUsedTime = std::chrono::minutes(10);
+// Blobs whose use is remembered; beyond it all are forgotten, and written down again.
+constexpr std::size_t kUsedMax = 65'536;
 
 // Wide enough that numbers sort as text.
 constexpr std::size_t kNumberDigits = 9;
@@ -86,9 +90,35 @@ Result<std::optional<store::Object>> AppStore::find(const Key& key) {
   return std::optional<store::Object>(*std::move(object));
 }
 
+Result<> AppStore::use(const std::vector<crypto::Blake3Hash>& hashes) {
+  const base::MonotonicTime now = clock_.now();
+  std::vector<crypto::Blake3Hash> unused;
+  {
+    const std::lock_guard lock(used_mutex_);
+    for (const crypto::Blake3Hash& hash : hashes) {
+      const auto used = used_.find(hash);
+      if (used == used_.end() || now - used->second >= kUsedTime) {
+        unused.push_back(hash);
+      }
+    }
+  }
+  if (unused.empty()) {
+    return {};
+  }
+  SELVEDGE_TRY_VOID(use_blobs(store_, pause_, unused));
+  const std::lock_guard lock(used_mutex_);
+  if (used_.size() + unused.size() > kUsedMax) {
+    used_.clear();
+  }
+  for (const crypto::Blake3Hash& hash : unused) {
+    used_.insert_or_assign(hash, now);
+  }
+  return {};
+}
+
 Result<std::vector<crypto::Blake3Hash>> AppStore::missing_blobs(
     const std::vector<crypto::Blake3Hash>& hashes) {
-  SELVEDGE_TRY_VOID(use_blobs(store_, pause_, hashes));
+  SELVEDGE_TRY_VOID(use(hashes));
   std::vector<crypto::Blake3Hash> missing;
   for (const crypto::Blake3Hash& hash : hashes) {
     SELVEDGE_TRY(const bool there, store_.has_blob(hash));
@@ -101,9 +131,11 @@ Result<std::vector<crypto::Blake3Hash>> AppStore::missing_blobs(
 
 Result<> AppStore::put_blob_file(const crypto::Blake3Hash& hash,
                                  const std::filesystem::path& path) {
-  SELVEDGE_TRY_VOID(use_blobs(store_, pause_, {hash}));
-  SELVEDGE_TRY_VOID(store_.put_blob_file(path));
-  return {};
+  SELVEDGE_TRY_VOID(use({hash}));
+  SELVEDGE_TRY(const auto put, store_.put_blob_file(path));
+  return put == hash
+             ? Result<>()
+             : fail_format(ErrorKind::kConflict, "{} was changed while it was read", path.native());
 }
 
 Result<crypto::Blake3Hash> AppStore::put_image(const PackageImage& image) {
@@ -112,7 +144,7 @@ Result<crypto::Blake3Hash> AppStore::put_image(const PackageImage& image) {
   for (const BlobReference& blob : blobs_of(image)) {
     used.push_back(blob.hash);
   }
-  SELVEDGE_TRY_VOID(use_blobs(store_, pause_, std::move(used)));
+  SELVEDGE_TRY_VOID(use(used));
   for (const BlobReference& blob : blobs_of(image)) {
     SELVEDGE_TRY(const auto bytes, store_.find_blob(blob.hash));
     if (bytes != blob.bytes) {

@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,7 +45,8 @@ class AppStore {
   // what a deploy has asked for.
   Result<std::vector<crypto::Blake3Hash>> missing_blobs(
       const std::vector<crypto::Blake3Hash>& hashes);
-  // Adds a blob; it stays for a day, or as long as a version needs it.
+  // Adds the blob that the file has, kConflict when it is another one; it stays for a day, or as
+  // long as a version needs it.
   Result<> put_blob_file(const crypto::Blake3Hash& hash, const std::filesystem::path& path);
 
   // Publishes the description of a package whose blobs are there; kNotFound names one that is not.
@@ -98,11 +101,15 @@ class AppStore {
   // The document, or nullopt when there is none.
   Result<std::optional<store::Object>> find(const store::Key& key);
   Result<> remove_domains(const std::string& app);
+  // use_blobs(), but for those that were used a moment ago: a collection sees that as well.
+  Result<> use(const std::vector<crypto::Blake3Hash>& hashes);
 
   store::Store& store_;
   const base::Clock& clock_;
   store::Pause* pause_;
   std::atomic<std::uint64_t> stale_reads_ = 0;
+  std::mutex used_mutex_;
+  std::map<crypto::Blake3Hash, base::MonotonicTime> used_;
 };
 
 }  // namespace selvedge::app

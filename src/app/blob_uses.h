@@ -13,6 +13,9 @@
 // the use, or the deploy finds its blob among those that are being removed, and waits. Only after
 // that does a deploy look whether its blobs are there, and only then it writes the version.
 //
+// Whoever has done so for a blob need not do it again for a while: every later collection finds the
+// use (AppStore remembers its own for ten minutes).
+//
 // A use is never taken back: a collection removes it (StoreCollector) when it is older than a
 // grace, which is much longer than the time between a use and the version that needs it. Both times
 // are of the store's own clock. A version that is older than a use's grace is among the versions

@@ -315,7 +315,7 @@ Result<CollectionReport> StoreCollector::collect(bool dry_run) {
 
 Result<> StoreCollector::recover() {
   SELVEDGE_TRY(const auto state, read_collection(options_.store));
-  if (!state.has_value() || state->record.holder != options_.holder) {
+  if (!state.has_value() || !state->record.holder.starts_with(options_.node + "-")) {
     return {};
   }
   SELVEDGE_TRY(const Key key, Key::parse(kCollectionState));

@@ -43,8 +43,10 @@ class StoreCollector {
     // The store itself, not a copy of what was seen of it.
     store::Store& store;
     const base::Clock& clock;
-    // Names this node; no other process has the same.
+    // Names this process; no other has the same. It begins with `node`, which is the same in all
+    // lives of a node.
     std::string holder;
+    std::string node;
     // Of an app, the newest ones; what is active comes on top.
     std::uint64_t versions_kept = 50;
     // How long after the last deploy that had them blobs stay that nothing needs.
@@ -60,7 +62,8 @@ class StoreCollector {
   // Ends the collection that is under way, soon, and lets none begin: the node is ending.
   void stop() noexcept { stopped_ = true; }
 
-  // Ends a collection of this node's that its process did not survive. Before any other function.
+  // Ends a collection that an earlier process of this node did not survive. Only when that one is
+  // known to be dead, and before any other function.
   Result<> recover();
 
  private:

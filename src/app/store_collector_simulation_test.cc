@@ -284,7 +284,8 @@ void simulate(std::uint64_t seed, Counts& counts) {
       WorldClock clock(world.store(), std::chrono::hours(-2 * node));
       StoreCollector collector({.store = store,
                                 .clock = clock,
-                                .holder = "node " + std::to_string(node),
+                                .holder = "node" + std::to_string(node) + "-1",
+                                .node = "node" + std::to_string(node),
                                 .versions_kept = 2,
                                 .grace = kGrace});
       for (int i = 0; i < 4; ++i) {

@@ -88,7 +88,8 @@ class StoreCollectorTest : public testing::Test {
   store::testing::MemoryStore store_;
   StoreClock clock_{store_};
   AppStore apps_{store_, clock_};
-  StoreCollector collector_{{.store = store_, .clock = clock_, .holder = "a", .versions_kept = 3}};
+  StoreCollector collector_{
+      {.store = store_, .clock = clock_, .holder = "a-2", .node = "a", .versions_kept = 3}};
 };
 
 TEST_F(StoreCollectorTest, WhatNoVersionNeeds_GoesADayAfterItsLastDeploy) {
@@ -121,6 +122,21 @@ TEST_F(StoreCollectorTest, BlobsThatADeployAsksFor_StayFromThenOn) {
   ASSERT_TRUE(apps_.missing_blobs({crypto::blake3(base::as_bytes("two"))})->empty());
   EXPECT_EQ(collect().blobs, 1U);  // the image, which nobody asked for
   EXPECT_TRUE(has("two"));
+}
+
+TEST_F(StoreCollectorTest, WhatWasUsedAMomentAgo_IsNotWrittenDownAgain) {
+  const auto hash = crypto::blake3(base::as_bytes("two"));
+  const auto written = [this] {
+    return store_.list({.folder = *Key::parse("uses")})->entries.at(0).written;
+  };
+  ASSERT_TRUE(apps_.missing_blobs({hash}).has_value());
+  const auto first = written();
+  pass(std::chrono::minutes(9));
+  ASSERT_TRUE(apps_.missing_blobs({hash}).has_value());
+  EXPECT_EQ(written(), first);
+  pass(std::chrono::minutes(1));
+  ASSERT_TRUE(apps_.missing_blobs({hash}).has_value());
+  EXPECT_EQ(*written(), *first + 600);
 }
 
 TEST_F(StoreCollectorTest, PublishedPackages_KeepTheirBlobs) {
@@ -197,8 +213,11 @@ TEST_F(StoreCollectorTest, OneNodeAtATimeCollects) {
   EXPECT_THAT(refusal(), HasSubstr("another node is collecting"));
   pass(std::chrono::hours(1));
   EXPECT_EQ(collect().blobs, 0U);
-  // This node's own, from before it died.
-  put("collection/state", to_json(CollectionRecord{.holder = "a", .removing = {}}));
+  // Also this node's own, of another process, which may hand over to this one and live.
+  put("collection/state", to_json(CollectionRecord{.holder = "a-1", .removing = {}}));
+  EXPECT_THAT(refusal(), HasSubstr("another node is collecting"));
+  // This process's own, which failed.
+  put("collection/state", to_json(CollectionRecord{.holder = "a-2", .removing = {}}));
   EXPECT_EQ(collect().blobs, 0U);
 }
 
@@ -214,10 +233,10 @@ TEST_F(StoreCollectorTest, ADeployWaitsForARemoval_UntilItIsKnownToBeDead) {
 
 TEST_F(StoreCollectorTest, ARestartedNode_EndsItsOwnCollectionOnly) {
   const auto hash = crypto::blake3(base::as_bytes("two"));
-  put("collection/state", to_json(CollectionRecord{.holder = "b", .removing = {hash}}));
+  put("collection/state", to_json(CollectionRecord{.holder = "ab-1", .removing = {hash}}));
   ASSERT_TRUE(collector_.recover().has_value());
   EXPECT_FALSE(apps_.missing_blobs({hash}).has_value());
-  put("collection/state", to_json(CollectionRecord{.holder = "a", .removing = {hash}}));
+  put("collection/state", to_json(CollectionRecord{.holder = "a-1", .removing = {hash}}));
   ASSERT_TRUE(collector_.recover().has_value());
   EXPECT_TRUE(apps_.missing_blobs({hash}).has_value());
 }

@@ -85,9 +85,10 @@ io::Task<> AdminApi::missing_blobs(app::HttpExchange& exchange) {
 
 io::Task<> AdminApi::put_blob(app::HttpExchange& exchange, std::string hex) {
   SELVEDGE_CO_TRY(const auto hash, crypto::Blake3Hash::from_hex(hex));
+  // With the process's number, since a node that is being replaced uploads to this folder too.
   // Shared with helper threads, which may still write when the client has left.
-  const auto file =
-      std::make_shared<UploadFile>(options_.upload_folder / fmt::format("upload-{}", ++uploads_));
+  const auto file = std::make_shared<UploadFile>(
+      options_.upload_folder / fmt::format("upload-{}-{}", ::getpid(), ++uploads_));
   SELVEDGE_CO_TRY_VOID(co_await in_store([file] { return file->open(); }));
   std::uint64_t size = 0;
   for (bool more = true; more;) {

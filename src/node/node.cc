@@ -189,7 +189,8 @@ Result<> Node::open(ListenSockets sockets, bool beside_another) {
                                        .clock = clock_,
                                        .random = random_,
                                        .store = *store_,
-                                       .holder = std::move(id),
+                                       .node = std::move(id),
+                                       .beside_another = beside_another,
                                        .interval = options_.collect_interval,
                                        .grace = options_.collect_grace,
                                        .versions_kept = options_.versions_kept});

@@ -62,7 +62,8 @@ StoreKeeper::StoreKeeper(const Options& options)
     : options_(options),
       collector_({.store = options.store.backend(),
                   .clock = options.clock,
-                  .holder = options.holder,
+                  .holder = fmt::format("{}-{:016x}", options.node, options.random.next()),
+                  .node = options.node,
                   .versions_kept = options.versions_kept,
                   .grace = options.grace}),
       helpers_({.threads = 1, .queue_max = 8}) {}
@@ -75,9 +76,11 @@ io::Task<app::CollectionReport> StoreKeeper::collect(bool dry_run) {
 io::Task<> StoreKeeper::run() {
   for (;;) {
     auto ready = co_await helpers_.run(
-        options_.reactor, [&collector = collector_, &store = options_.store]() -> Result<> {
-          SELVEDGE_TRY_VOID(store.check_server());
-          return collector.recover();
+        options_.reactor, [&collector = collector_, &options = options_]() -> Result<> {
+          SELVEDGE_TRY_VOID(options.store.check_server());
+          // One that lives ends by itself, and one that dies while it hands over is found by its
+          // age.
+          return options.beside_another ? Result<>() : collector.recover();
         });
     if (ready.has_value()) {
       break;

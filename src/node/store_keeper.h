@@ -29,7 +29,9 @@ class StoreKeeper {
     const base::Clock& clock;
     base::Random& random;
     const NodeStore& store;
-    std::string holder;  // node_id()
+    std::string node;  // node_id()
+    // An earlier process of this node may live on, and collect.
+    bool beside_another = false;
     base::Duration interval = std::chrono::hours(24);
     base::Duration grace = std::chrono::hours(24);
     std::uint64_t versions_kept = 50;

@@ -70,25 +70,30 @@ class MountedTest(BadStoreTest):
             self.skipTest("unshare -rm is not allowed here: no file system of the test's own")
         self.mount = self.folder / "mount"
         self.mount.mkdir()
-        self.started = self.node("--store", self.mount / "store", prefix=(
-            "unshare", "-rm", "sh", "-c", f'mount -t tmpfs -o size=8m none {self.mount}; exec "$@"', "sh"))
-        self.seen = pathlib.Path(f"/proc/{self.started.process.pid}/root") / str(self.mount)[1:]
 
-    def inside(self, *command):
-        subprocess.run(["nsenter", "-U", "-m", "--preserve-credentials", "-t", str(self.started.process.pid), *command],
+    def mounted(self, *options):
+        node = self.node(*options, prefix=(
+            "unshare", "-rm", "sh", "-c", f'mount -t tmpfs -o size=16m none {self.mount}; exec "$@"', "sh"))
+        self.seen = pathlib.Path(f"/proc/{node.process.pid}/root") / str(self.mount)[1:]
+        return node
+
+    def fill(self):
+        """A file that takes what room there is."""
+        filler = self.seen / "filler"
+        with filler.open("wb", buffering=0) as file, self.assertRaisesRegex(OSError, "No space left"):
+            while True:
+                file.write(bytes(4096))
+        return filler
+
+    @staticmethod
+    def inside(node, *command):
+        subprocess.run(["nsenter", "-U", "-m", "--preserve-credentials", "-t", str(node.process.pid), *command],
                        check=True, capture_output=True)
 
-    def test_a_full_disk(self):
-        node = self.started
+    def test_a_full_disk_of_the_store(self):
+        node = self.mounted("--store", self.mount / "store")
         self.deployed(node, "one")
-        filler = self.seen / "filler"
-        with filler.open("wb") as file:
-            try:
-                while True:
-                    file.write(bytes(4096))
-                    file.flush()
-            except OSError:
-                pass
+        filler = self.fill()
         self.refused(node, "two", "the disk of .* is full", content="other content" * 10_000)
         self.assertEqual(os.listdir(self.seen / "store/.new"), [])
         self.assertEqual(os.listdir(self.data / "uploads"), [])
@@ -96,15 +101,29 @@ class MountedTest(BadStoreTest):
         self.deployed(node, "three", content="other content" * 10_000)
         self.assertEqual(len(node.json("app", "info", "site")["versions"]), 2)
 
-    def test_a_disk_that_becomes_read_only(self):
-        node = self.started
+    def test_a_full_disk_of_everything(self):
+        self.data = self.mount / "data"
+        node = self.mounted()
+        node.data = self.seen / "data"
+        self.socket = node.data / "admin.sock"
         self.deployed(node, "one")
-        self.inside("mount", "-o", "remount,ro", str(self.mount))
+        filler = self.fill()
+        self.refused(node, "two", "No space left on device", content="other content" * 10_000)
+        for folder in ("uploads", "store/.new"):
+            self.assertEqual(os.listdir(node.data / folder), [])
+        filler.unlink()
+        self.deployed(node, "three", content="other content" * 10_000)
+        self.assertEqual(len(node.json("app", "info", "site")["versions"]), 2)
+
+    def test_a_disk_that_becomes_read_only(self):
+        node = self.mounted("--store", self.mount / "store")
+        self.deployed(node, "one")
+        self.inside(node, "mount", "-o", "remount,ro", str(self.mount))
         self.refused(node, "two", "cannot be changed or read by this process: Read-only file system")
         refused = node.command("cluster", "collect")
         self.assertEqual(len(refused.stderr.strip().splitlines()), 1, refused.stderr)
         self.assertIn("Read-only file system", refused.stderr)
-        self.inside("mount", "-o", "remount,rw", str(self.mount))
+        self.inside(node, "mount", "-o", "remount,rw", str(self.mount))
         self.deployed(node, "three")
 
 
@@ -121,6 +140,17 @@ class FolderTest(BadStoreTest):
         while (done := self.deploy("three")).returncode != 0:
             self.assertLess(time.monotonic(), deadline, done.stderr)
         self.assertEqual(node.label("site.localhost"), "three")
+        self.assertEqual(node.label("site--v1.localhost"), "one")
+
+    def test_a_store_in_the_data_folder_that_vanishes(self):
+        node = self.node()
+        self.deployed(node, "one")
+        store, away = self.data / "store", self.data / "away"
+        store.rename(away)
+        self.refused(node, "two", "the store .* is gone: is it still mounted")
+        self.assertEqual(node.get("other.localhost")[0], 503)
+        away.rename(store)
+        self.deployed(node, "three")
         self.assertEqual(node.label("site--v1.localhost"), "one")
 
     def test_a_clock_that_goes_backwards(self):

@@ -114,11 +114,15 @@ def write_keys(folder):
     (folder / "secret-key").write_text("test-secret-key\n")
 
 
-def write_site(folder, name, label, content="content"):
-    """An app whose answers tell the label, with a folder of its own that has the content."""
+def write_site(folder, name, label, content="content", module=""):
+    """An app whose answers tell the label, with a folder of its own that has the content. Its module is another one
+    for each text `module`."""
     site = folder / name
     (site / "files").mkdir(parents=True, exist_ok=True)
-    shutil.copy(ECHO, site / "echo.wasm")
+    # A custom section: its size, the size of its name, the name.
+    name_bytes = module.encode()
+    custom = bytes([0, len(name_bytes) + 1, len(name_bytes)]) + name_bytes if module else b""
+    (site / "echo.wasm").write_bytes(ECHO.read_bytes() + custom)
     (site / "files/content.txt").write_text(content)
     (site / "wasmer.toml").write_text(
         '[package]\nname = "test/site"\nversion = "1.0.0"\n[fs]\n"/files" = "files"\n'

@@ -71,7 +71,9 @@ class World:
         page["remaining"] = self.random.randint(1, self.sizes[kind]) if kind in self.sizes else 0
 
     def deploy(self, app, label, **options):
-        site = crash.write_site(self.folder, app, label, self.random.choice(CONTENTS))
+        # Now and then a module that was not compiled before.
+        module = label if self.random.randrange(6) == 0 else ""
+        site = crash.write_site(self.folder, app, label, self.random.choice(CONTENTS), module)
         return self.command("deploy", site, **options)
 
     # Each operation: labels that may be active after it, which is one when it was acknowledged.
@@ -126,6 +128,16 @@ class World:
         self.node.kill()
         return allowed
 
+    def check_store(self):
+        """Every version has its package, and that its blobs."""
+        for document in self.store.glob("apps/*/versions/*"):
+            version = json.loads(document.read_bytes().split(b"\n", 1)[1])
+            package = version["package"]
+            image = json.loads((self.store / "blobs" / package[:2] / package).read_bytes())
+            for part in image["modules"] + image["volumes"]:
+                blob = self.store / "blobs" / part["blob"][:2] / part["blob"]
+                self.test.assertEqual(blob.stat().st_size, part["bytes"], document)
+
     def check(self, allowed):
         """The state that a new start finds."""
         for folder in ("uploads", "store/.new", "store-cache/blobs/.new", "store-cache/documents/.new"):
@@ -133,6 +145,7 @@ class World:
                 self.test.assertEqual(os.listdir(self.data / folder), [], folder)
         self.test.assertEqual([name for name in os.listdir(self.data / "artifacts")
                                 if not name.endswith((".artifact", ".key"))], [])
+        self.check_store()
         info = self.node.json("app", "info", "site")
         numbers = [version["version"] for version in info["versions"]]
         missing = [number for number in self.labels if number not in numbers]
