@@ -72,7 +72,7 @@ struct PlatformParser::Raw {
   CLI::App* cluster_init = nullptr;
   CLI::App* cluster_collect = nullptr;
   bool dry_run = false;
-  std::unique_ptr<AccessParser> access;
+  std::shared_ptr<AccessParser> access;  // one for all copies
   std::string node_fingerprint;
   std::string admin;
   std::string cluster_secret;
@@ -233,7 +233,7 @@ void PlatformParser::Raw::declare_cluster(CLI::App& top) {
   cluster_collect->footer(kCollectFooter);
   add_client(*cluster_collect);
   access =
-      std::make_unique<AccessParser>(*cluster, [this](CLI::App& command) { add_client(command); });
+      std::make_shared<AccessParser>(*cluster, [this](CLI::App& command) { add_client(command); });
 }
 
 std::filesystem::path PlatformParser::Raw::cluster_secret_file() const {
