@@ -52,7 +52,8 @@ AccessParser::AccessParser(CLI::App& cluster, const std::function<void(CLI::App&
       ->required();
   raw_->create->add_option("--app", raw_->apps, "only for these apps; may be repeated")
       ->option_text("NAME...");
-  raw_->create->add_option("--owner", raw_->owner, "only for packages of this owner")
+  raw_->create
+      ->add_option("--owner", raw_->owner, "only for packages of this owner, and apps that it made")
       ->option_text("NAME");
   raw_->create->add_option("--expires", raw_->expires, "when it ends: 30d, 12h (default: never)")
       ->option_text("AFTER");

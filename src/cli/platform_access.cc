@@ -29,7 +29,7 @@ std::string rights_text(const json& token) {
     text += ", apps " + list_text(token.at("apps"));
   }
   if (const auto owner = token.at("owner").get<std::string>(); !owner.empty()) {
-    text += ", packages of " + owner;
+    text += ", owner " + owner;
   }
   return text;
 }

@@ -102,6 +102,9 @@ class AdminApi final : public app::HttpHandler {
   io::Task<> handle(app::HttpExchange& exchange) override;
   // For a caller that is authorized. `caller` outlives the task.
   io::Task<> handle_for(app::HttpExchange& exchange, const AdminCaller& caller);
+  // That the app belongs to this owner; with `may_claim` one that does not exist becomes theirs.
+  // Denied; errors of the store.
+  io::Task<> check_owner(std::string app, std::string owner, bool may_claim);
 
  private:
   using Segments = std::vector<std::string_view>;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "node/admin_api.h"
 #include "node/admin_exchange.h"
+#include "node/app_owners.h"
 
 namespace selvedge::node {
 namespace {
@@ -28,9 +29,15 @@ struct AppSummary {
 
 Result<std::vector<AppSummary>> summarise(app::AppStore& store, const AdminCaller& caller) {
   SELVEDGE_TRY(auto names, store.apps());
-  std::erase_if(names, [&caller](const std::string& name) { return !caller.may_see(name); });
   std::vector<AppSummary> apps;
+  AppOwners owners(store.blobs());
   for (std::string& name : names) {
+    if (!caller.may_use(name)) {
+      SELVEDGE_TRY(const auto owner, owners.owner_of(name));
+      if (caller.owner().empty() || owner != caller.owner()) {
+        continue;
+      }
+    }
     SELVEDGE_TRY(auto active, store.active(name));
     apps.push_back({.name = std::move(name), .active = std::move(active)});
   }
@@ -89,11 +96,26 @@ io::Task<> AdminApi::describe_app(app::HttpExchange& exchange, std::string app) 
                                   {"versions", std::move(versions)}});
 }
 
+io::Task<> AdminApi::check_owner(std::string app, std::string owner, bool may_claim) {
+  if (!app::is_app_name(app)) {
+    co_return fail_format(ErrorKind::kDenied, "the token is for apps of {} only", owner);
+  }
+  co_return co_await in_store([&store = options_.store, app, owner, may_claim]() -> Result<> {
+    AppOwners owners(store.blobs());
+    if (!may_claim) {
+      return owners.check(app, owner);
+    }
+    SELVEDGE_TRY(const auto versions, store.versions(app));
+    return owners.claim(app, owner, !versions.empty());
+  });
+}
+
 io::Task<> AdminApi::remove_app(app::HttpExchange& exchange, std::string app) {
   SELVEDGE_CO_TRY_VOID(co_await in_store([&options = options_, app]() -> Result<> {
     // First: who takes the name next must not find them.
     SELVEDGE_TRY_VOID(options.secrets.remove_all(app));
-    return options.store.remove_app(app);
+    SELVEDGE_TRY_VOID(options.store.remove_app(app));
+    return AppOwners(options.store.blobs()).forget(app);
   }));
   options_.catalog.changed(app);
   log::info("app={} removed", app);

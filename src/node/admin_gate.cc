@@ -228,7 +228,16 @@ io::Task<> AdminGate::serve(Recorder& exchange) {
       co_return co_await answer_later(exchange, "too many requests with this token", *wait);
     }
   }
-  if (auto allowed = authorize(exchange.caller, match); !allowed.has_value()) {
+  auto allowed = authorize(exchange.caller, match);
+  if (allowed.has_value() && !match.app.empty() && !exchange.caller.may_use(match.app)) {
+    allowed =
+        co_await api_.check_owner(std::string(match.app), std::string(exchange.caller.owner()),
+                                  match.route->path == kDeployPath);
+  }
+  if (!allowed.has_value() && allowed.error().kind() != ErrorKind::kDenied) {
+    co_return co_await answer_error(exchange, allowed.error());
+  }
+  if (!allowed.has_value()) {
     co_return co_await answer_refusal(exchange, wire::StatusCode(403), std::move(allowed).error(),
                                       std::nullopt);
   }

@@ -144,6 +144,33 @@ TEST_F(AdminGateTest, AListOfApps_HasOnlyThoseOfTheToken) {
   EXPECT_EQ(status({.target = "/v1/apps/site", .token = one.token}), 403);
 }
 
+TEST_F(AdminGateTest, ATokenOfAnOwner_IsForAppsThatTheOwnerMade) {
+  world_.deploy("old", app::testing::cgi_program("x"));
+  const auto acme = create({.scope = TokenScope::kDeploy, .apps = {"extra"}, .owner = "acme"});
+  const auto other = create({.scope = TokenScope::kDeploy, .owner = "other"});
+  const auto deploy = [this](const std::string& app, const std::string& token) {
+    return status({.method = "POST",
+                   .target = "/v1/apps/" + app + "/versions",
+                   .token = token,
+                   .content = "{}"});
+  };
+  EXPECT_EQ(deploy("old", acme.token), 403);
+  EXPECT_EQ(deploy("new", acme.token), 200);  // what is wrong with it, the answer says
+  EXPECT_EQ(deploy("new", acme.token), 200);
+  EXPECT_EQ(deploy("new", other.token), 403);
+  EXPECT_EQ(deploy("extra", acme.token), 200);
+  EXPECT_EQ(deploy("Bad_Name", acme.token), 403);
+  world_.deploy("new", app::testing::cgi_program("x"));
+  EXPECT_EQ(status({.target = "/v1/apps/new", .token = acme.token}), 200);
+  EXPECT_EQ(status({.target = "/v1/apps/new", .token = other.token}), 403);
+  EXPECT_EQ(status({.target = "/v1/apps/old", .token = acme.token}), 403);
+  EXPECT_EQ(json::parse(answer({.token = acme.token}))["apps"].size(), 1U);
+  EXPECT_EQ(json::parse(answer({.token = other.token}))["apps"].size(), 0U);
+  // Once it is gone, the name is free.
+  EXPECT_EQ(status({.method = "DELETE", .target = "/v1/apps/new", .door = Door::kLocal}), 204);
+  EXPECT_EQ(deploy("new", other.token), 200);
+}
+
 TEST_F(AdminGateTest, ARevokedToken_EndsWithinASecond) {
   const auto made = create({});
   EXPECT_EQ(status({.token = made.token}), 200);

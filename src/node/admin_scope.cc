@@ -89,9 +89,13 @@ RouteMatch match_route(Kind method, std::string_view path) noexcept {
   return {};
 }
 
-bool AdminCaller::may_see(std::string_view app) const {
-  return local || !token.has_value() || token->apps.empty() ||
+bool AdminCaller::may_use(std::string_view app) const {
+  return local || !token.has_value() || (token->apps.empty() && token->owner.empty()) ||
          std::ranges::find(token->apps, app) != token->apps.end();
+}
+
+std::string_view AdminCaller::owner() const noexcept {
+  return token.has_value() ? std::string_view(token->owner) : std::string_view();
 }
 
 Result<> authorize(const AdminCaller& caller, const RouteMatch& match) {
@@ -108,7 +112,7 @@ Result<> authorize(const AdminCaller& caller, const RouteMatch& match) {
                        "the token {} is of scope {}, and this takes one of scope {}", token.id,
                        to_string(token.scope), to_string(needed));
   }
-  if (!match.app.empty() && !caller.may_see(match.app)) {
+  if (!match.app.empty() && token.owner.empty() && !caller.may_use(match.app)) {
     return fail_format(ErrorKind::kDenied, "the token {} is for other apps only: {}", token.id,
                        list_of(token.apps));
   }

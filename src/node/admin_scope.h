@@ -45,11 +45,15 @@ struct AdminCaller {
   std::string address = {};                         // of a network
   std::optional<TokenRecord> token = std::nullopt;  // that was shown, and is good
 
-  // Whether answers may have this app.
-  bool may_see(std::string_view app) const;
+  // Whether it may use this app without further question. A token for an owner also may use those
+  // that belong to that owner (AppOwners).
+  bool may_use(std::string_view app) const;
+  // Empty: apps of no owner are its own.
+  std::string_view owner() const noexcept [[clang::lifetimebound]];
 };
 
-// Denied: a sentence with what the caller may do.
+// Denied: a sentence with what the caller may do. Whether the app belongs to the caller's owner is
+// for those to ask who can, when may_use() is false.
 Result<> authorize(const AdminCaller& caller, const RouteMatch& match);
 // The same of a package that only the request's content names. A token that is limited to apps, and
 // to no owner, may change no package: any app may depend on it.

@@ -118,8 +118,9 @@ TEST(AdminScope, ATokenForSomeApps_IsForNoOthers) {
   EXPECT_NE(refusal(caller, Kind::kPost, "/v1/apps/si%74e/versions"), "");
   EXPECT_NE(refusal(caller, Kind::kPost, "//v1/apps/other/versions"), "");
   EXPECT_NE(refusal(caller, Kind::kPost, "/v1/apps//versions"), "");
-  EXPECT_TRUE(caller.may_see("site"));
-  EXPECT_FALSE(caller.may_see("other"));
+  EXPECT_TRUE(caller.may_use("site"));
+  EXPECT_FALSE(caller.may_use("other"));
+  EXPECT_FALSE(with(TokenScope::kDeploy, {}, "acme").may_use("site"));
 }
 
 }  // namespace

@@ -43,8 +43,8 @@ struct TokenRecord {
   crypto::Blake3Hash hash;
   std::string name;  // for people; may be empty
   TokenScope scope = TokenScope::kRead;
-  std::vector<std::string> apps = {};  // only these; empty: all
-  std::string owner = {};              // packages of this owner; empty: of all
+  std::vector<std::string> apps = {};  // these; without owner and apps: all
+  std::string owner = {};              // of packages, and of apps (AppOwners)
   std::int64_t created = 0;            // seconds since 1970
   std::optional<std::int64_t> expires = std::nullopt;
   std::optional<std::int64_t> revoked = std::nullopt;
