@@ -59,7 +59,7 @@ struct PlatformParser::Raw {
   CLI::App* cluster_collect = nullptr;
   NodeArguments node_arguments;
   bool dry_run = false;
-  std::shared_ptr<AccessParser> access;  // one for all copies
+  std::unique_ptr<AccessParser> access;
   std::string node_fingerprint;
   std::string secret_name;
   std::string secrets_file;
@@ -187,7 +187,7 @@ void PlatformParser::Raw::declare_cluster(CLI::App& top) {
   cluster_collect->footer(kCollectFooter);
   add_client(*cluster_collect);
   access =
-      std::make_shared<AccessParser>(*cluster, [this](CLI::App& command) { add_client(command); });
+      std::make_unique<AccessParser>(*cluster, [this](CLI::App& command) { add_client(command); });
 }
 
 std::filesystem::path PlatformParser::Raw::cluster_secret_file() const {
