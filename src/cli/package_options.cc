@@ -38,17 +38,19 @@ struct PackageParser::Raw {
   std::string output_file;
   std::string runner;
   std::string socket;
+  std::string node_fingerprint;
   OutputOptions output;
 
   void declare(CLI::App& top);
   void declare_store(CLI::App& package);
   CLI::App* add(CLI::App& package, const char* name, const char* what);
   std::filesystem::path socket_of(const std::optional<std::string>& default_socket) const {
-    if (!socket.empty()) {
-      return socket;
+    const std::string given = !socket.empty() ? socket : default_socket.value_or("");
+    if (given.empty()) {
+      return node::admin_socket_of(kDataFolder);
     }
-    return default_socket.has_value() ? std::filesystem::path(*default_socket)
-                                      : node::admin_socket_of(kDataFolder);
+    return node_fingerprint.empty() ? given
+                                    : given.substr(0, given.find('#')) + "#" + node_fingerprint;
   }
 };
 
@@ -76,8 +78,15 @@ void PackageParser::Raw::declare_store(CLI::App& package) {
   info->add_option("PACKAGE", target, "owner/name")->option_text("PACKAGE")->required();
   for (CLI::App* const command : {publish, pull, list, info}) {
     command
-        ->add_option("--node", socket, "the node's admin socket (default ./.selvedge/admin.sock)")
-        ->option_text("SOCKET");
+        ->add_option("--node", socket,
+                     "the node: its admin socket (default ./.selvedge/admin.sock), or "
+                     "https://HOST:PORT with a token in SELVEDGE_TOKEN")
+        ->option_text("NODE");
+    command
+        ->add_option("--node-fingerprint", node_fingerprint,
+                     "of its key, as it prints it; else its certificate is verified "
+                     "(SELVEDGE_NODE_CA)")
+        ->option_text("sha256:HEX");
   }
   keygen = add(package, "keygen", "Make a key that signs packages");
   keygen->add_option("FILE", target, "where it is kept")->option_text("FILE")->required();

@@ -80,7 +80,10 @@ class ConfigReader {
           return fail_at(node.source(), fmt::format("{}: {}", path, set.error().message()));
         }
         seen_.emplace(path, key.source());
-        draft_.options.written[path] = as_text(value);
+        // Keys of chosen names are one, whose text is that of all of them.
+        std::string& written = draft_.options.written[std::string(known->path)];
+        written = known->path == path ? as_text(value)
+                                      : fmt::format("{}{} {}\n", written, path, as_text(value));
         continue;
       }
       if (!is_table(path)) {

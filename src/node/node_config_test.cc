@@ -186,6 +186,21 @@ TEST(NodeConfigTest, Changes_TakeEffectOrNeedARestart) {
   EXPECT_THAT(take_changes(running, changed).later, ElementsAre("data", "limits.shards"));
 }
 
+TEST(NodeConfigTest, AnotherPublisher_NeedsARestart) {
+  const std::string key = "[\"" + std::string(64, 'a') + "\"]";
+  const auto read = [](const std::string& text) {
+    NodeOptions options;
+    EXPECT_TRUE(read_node_config(text, "n", "/etc", options).has_value()) << text;
+    return options;
+  };
+  NodeOptions running = read("publishers.ada = " + key);
+  const NodeOptions same = read("[publishers]\nada = " + key);
+  EXPECT_THAT(take_changes(running, same).later, ElementsAre());
+  const NodeOptions more = read("[publishers]\nada = " + key + "\nbob = " + key);
+  EXPECT_THAT(take_changes(running, more).later, ElementsAre("publishers.OWNER"));
+  EXPECT_THAT(take_changes(running, NodeOptions()).later, ElementsAre("publishers.OWNER"));
+}
+
 // SELVEDGE_WRITE_REFERENCE=1 in the environment of this program writes the file anew.
 TEST(NodeConfigTest, CommittedReference_IsWhatTheTableSays) {
   const std::string path = std::string(SELVEDGE_SOURCE_FOLDER) + "/docs/node-config.md";
