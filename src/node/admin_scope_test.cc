@@ -109,6 +109,16 @@ TEST(AdminScope, EachScope_AllowsWhatItSays) {
   }
 }
 
+TEST(AdminScope, ATokenOfAnOwner_ReadsThePackagesOfAllAndChangesItsOwn) {
+  const auto caller = with(TokenScope::kDeploy, {}, "acme");
+  EXPECT_EQ(refusal(caller, Kind::kGet, "/v1/packages/other/tool"), "");
+  EXPECT_TRUE(authorize_owner(caller, "acme").has_value());
+  EXPECT_THAT(authorize_owner(caller, "other").error().message(),
+              HasSubstr("for packages of acme only"));
+  EXPECT_THAT(authorize_owner(with(TokenScope::kDeploy, {"site"}), "acme").error().message(),
+              HasSubstr("for apps only: site"));
+}
+
 TEST(AdminScope, ATokenForSomeApps_IsForNoOthers) {
   const auto caller = with(TokenScope::kDeploy, {"site", "shop"});
   EXPECT_EQ(refusal(caller, Kind::kPost, "/v1/apps/shop/versions"), "");

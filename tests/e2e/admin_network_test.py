@@ -2,9 +2,11 @@
 """The admin API on a network: TLS with real clients, tokens over two nodes of a store, what is refused and how."""
 
 import json
+import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -202,6 +204,23 @@ class AdminNetworkTest(unittest.TestCase):
         refused = by_path["DELETE", "/v1/apps/site"]
         self.assertEqual((refused["status"], refused["result"]), (403, "failed"))
         self.assertNotIn("slv_", (self.node.data / "audit.log").read_text())
+
+    def test_a_restart_leaves_the_address_to_the_next_process(self):
+        token = self.node.token("--scope", "read")
+        os.kill(self.node.process.pid, signal.SIGUSR2)
+        self.node.wait_for(" serves")
+        successor = int(re.search(r"restart pid=(\d+) serves", self.node.output())[1])
+        try:
+            self.assertEqual(self.node.process.wait(timeout=60), 0, self.node.output())
+            done = self.node.remote("app", "list", token=token)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(self.node.json("cluster", "audit")["entries"][0]["path"], "/v1/tokens")
+        finally:
+            os.kill(successor, signal.SIGTERM)
+            deadline = time.monotonic() + 60
+            while self.curl("-k").returncode != 7:  # nobody listens
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.05)
 
     def test_certificates_of_ones_own(self):
         def make(name):
