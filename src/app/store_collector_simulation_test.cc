@@ -62,6 +62,7 @@ class World {
 
   void run() {
     std::vector<std::jthread> threads;
+    threads.reserve(plays_.size());
     for (std::size_t i = 0; i < plays_.size(); ++i) {
       threads.emplace_back([this, i] {
         turns_[i]->acquire();
