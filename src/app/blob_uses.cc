@@ -145,7 +145,7 @@ Result<> use_blobs(store::Store& store, store::Pause* pause, std::vector<Blake3H
     const std::string json =
         use_json(std::span(hashes).subspan(begin, std::min(kUseHashesMax, hashes.size() - begin)));
     SELVEDGE_TRY(const Key key, use_key(json));
-    (void)key;
+    SELVEDGE_TRY_VOID(store.put(key, base::as_bytes(json), Precondition::any()));
   }
   for (int waits = 0;; ++waits) {
     SELVEDGE_TRY(const auto state, read_collection(store));

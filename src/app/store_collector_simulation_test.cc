@@ -62,6 +62,7 @@ class World {
 
   void run() {
     std::vector<std::jthread> threads;
+    threads.reserve(plays_.size());
     for (std::size_t i = 0; i < plays_.size(); ++i) {
       threads.emplace_back([this, i] {
         turns_[i]->acquire();
@@ -89,6 +90,13 @@ class World {
 
   void enter() noexcept { ++critical_; }
   void leave() noexcept { --critical_; }
+
+  // The versions of the site that requests go to.
+  std::vector<VersionWeight> chosen() {
+    const auto object = store_.get(*store::Key::parse("apps/site/active"), kRecordBytesMax);
+    return object.has_value() ? parse_active_record(base::as_text(object->bytes))->versions
+                              : std::vector<VersionWeight>();
+  }
 
   // What must hold at any moment.
   void check() {
@@ -147,7 +155,8 @@ class World {
 // What one process sees of the store. After its death nothing of it reaches the store.
 class ActorStore final : public store::Store, public store::Pause {
  public:
-  ActorStore(World& world, std::size_t actor) noexcept : world_(world), actor_(actor) {}
+  ActorStore(World& world, std::size_t actor, bool collects) noexcept
+      : world_(world), actor_(actor), collects_(collects) {}
 
   bool wait(base::Duration duration) override {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(duration).count();
@@ -168,7 +177,13 @@ class ActorStore final : public store::Store, public store::Pause {
   }
   Result<store::Revision> put(const store::Key& key, base::ByteSpan bytes,
                               const store::Precondition& precondition) override {
-    return change([&](auto& store) { return store.put(key, bytes, precondition); });
+    return change([&](auto& store) {
+      const auto before = world_.chosen();
+      auto written = store.put(key, bytes, precondition);
+      // A collection changes no choice of versions, and so takes back no activation.
+      EXPECT_TRUE(!collects_ || world_.chosen() == before) << key.text();
+      return written;
+    });
   }
   Result<> remove(const store::Key& key, const store::Precondition& precondition) override {
     return change([&](auto& store) { return store.remove(key, precondition); });
@@ -209,6 +224,7 @@ class ActorStore final : public store::Store, public store::Pause {
 
   World& world_;
   std::size_t actor_;
+  bool collects_;
   bool dead_ = false;
 };
 
@@ -261,7 +277,7 @@ void simulate(std::uint64_t seed, Counts& counts) {
   World world(seed);
   for (int node = 0; node < 2; ++node) {
     const std::size_t actor = world.add([&world, &counts, node] {
-      ActorStore store(world, static_cast<std::size_t>(node));
+      ActorStore store(world, static_cast<std::size_t>(node), false);
       WorldClock clock(world.store(), std::chrono::hours(3 * node));
       AppStore apps(store, clock, &store);
       for (int i = 0; i < 4; ++i) {
@@ -280,7 +296,7 @@ void simulate(std::uint64_t seed, Counts& counts) {
   }
   for (int node = 2; node < 4; ++node) {
     const std::size_t actor = world.add([&world, &counts, node] {
-      ActorStore store(world, static_cast<std::size_t>(node));
+      ActorStore store(world, static_cast<std::size_t>(node), true);
       WorldClock clock(world.store(), std::chrono::hours(-2 * node));
       StoreCollector collector({.store = store,
                                 .clock = clock,
