@@ -47,7 +47,7 @@ class GuideTest(unittest.TestCase):
                         r"Z v1 request +\w+ GET / 200 5 bytes \d+\.\d+ ms, cold start\n",
                         r"Z v1 stderr +\w+ asked for /broken\n",
                         r"Z v1 platform \w+ exited with code 3 before it sent a complete head\n",
-                        r"Z v1 request +\w+ GET /broken 502 \d+ bytes \d+\.\d+ ms\n",
+                        r"Z v1 request +\w+ GET /broken 502 \d+ bytes \d+\.\d+ ms(, cold start)?\n",
                         r"\n20\S+Z v1 platform \w+ exited with code 3", r"\n20\S+Z v1 request +\w+ GET /broken 502",
                         r'\n\{.*"stream":"stderr".*"text":"asked for /".*\}\n',
                         r"Z v1 stderr +\w+ asked for /followed\n",
