@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "app/internal/plain_answer.h"
+#include "app/internal/recorded_exchange.h"
 #include "app/remote_instance.h"
+#include "base/format.h"
 #include "base/log.h"
 
 namespace selvedge::app {
@@ -26,13 +28,49 @@ AppRouter::AppRouter(GuestShard& shard, AppDirectory& directory, InstancePeers* 
       starts_(shard.reactor()),
       scope_(shard.reactor()) {}
 
+// Logs the request when it ends, in whatever way.
+struct AppRouter::Visit {
+  explicit Visit(const io::Reactor& its_reactor, HttpExchange& its_exchange) noexcept
+      : reactor(its_reactor), exchange(its_exchange), start(its_reactor.now()) {}
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+  ~Visit() {
+    if (runner != nullptr) {
+      runner->log().metrics()->requests_active.add(-1);
+      tell(runner->log());
+    } else if (failure_log.has_value()) {
+      tell(*failure_log);
+    }
+  }
+  void begin(RunnerPointer its_runner) noexcept {
+    runner = std::move(its_runner);
+    runner->log().metrics()->requests_active.add(1);
+  }
+  void tell(const VersionLog& log) const {
+    log.request(exchange.request().target().path(),
+                {.method = std::string(exchange.request().method().text()),
+                 .status = exchange.status(),
+                 .complete = exchange.complete(),
+                 .cold_start = cold_start,
+                 .bytes = exchange.bytes(),
+                 .duration = reactor.now() - start},
+                exchange.request_id());
+  }
+
+  const io::Reactor& reactor;
+  internal::RecordedExchange exchange;
+  base::MonotonicTime start;
+  std::optional<SlotKey> key;  // once it is known that there is such an app
+  RunnerPointer runner;
+  std::optional<VersionLog> failure_log;
+  bool version_named = false;  // by the host
+  bool cold_start = false;
+};
+
 io::Task<> AppRouter::handle(HttpExchange& exchange) {
   ++metrics_.requests;
-  auto runner = co_await find_runner(exchange.request());
-  if (!runner.has_value()) {
-    co_return co_await answer_failure(exchange, std::move(runner).error());
-  }
-  co_return co_await (*runner)->handle(exchange);
+  Visit visit(shard_.reactor(), exchange);
+  co_return co_await serve(visit.exchange, visit);
 }
 
 io::Task<> AppRouter::handle_version(HttpExchange& exchange, std::string app,
@@ -40,8 +78,10 @@ io::Task<> AppRouter::handle_version(HttpExchange& exchange, std::string app,
   if (stopping_) {
     co_return fail(ErrorKind::kDisconnected, "the node is shutting down");
   }
-  SELVEDGE_CO_TRY(const RunnerPointer runner, co_await runner_of({std::move(app), version}));
-  co_return co_await runner->handle(exchange);
+  Visit visit(shard_.reactor(), exchange);
+  SELVEDGE_CO_TRY(auto runner, co_await runner_of({std::move(app), version}));
+  visit.begin(std::move(runner));
+  co_return co_await visit.runner->handle(visit.exchange);
 }
 
 io::Task<> AppRouter::check_health(std::string app, VersionNumber version) {
@@ -55,7 +95,29 @@ io::Task<> AppRouter::keep_started(std::string app, VersionNumber version) {
   co_return {};
 }
 
-io::Task<> AppRouter::answer_failure(HttpExchange& exchange, Error error) {
+io::Task<> AppRouter::serve(HttpExchange& exchange, Visit& visit) {
+  auto runner = co_await find_runner(exchange.request(), visit);
+  if (!runner.has_value()) {
+    co_return co_await answer_failure(exchange, std::move(runner).error(), visit);
+  }
+  visit.begin(*std::move(runner));
+  co_return co_await visit.runner->handle(exchange);
+}
+
+VersionLog AppRouter::log_of(const std::string& app, VersionNumber version) const {
+  if (options_.log == nullptr || options_.metrics == nullptr) {
+    return VersionLog(app);
+  }
+  return {*options_.log, app, version, options_.metrics->of(app, version)};
+}
+
+io::Task<> AppRouter::answer_failure(HttpExchange& exchange, Error error, Visit& visit) {
+  // Anybody can ask for versions that do not exist: that is no business of the app's.
+  if (visit.key.has_value() && !(visit.version_named && error.kind() == ErrorKind::kNotFound)) {
+    visit.failure_log = log_of(visit.key->first, visit.key->second);
+    visit.failure_log->remark(fmt::format("cannot be started: {}", error.message()),
+                              exchange.request_id());
+  }
   const std::string_view host = exchange.request().host();
   switch (error.kind()) {
     case ErrorKind::kNotFound:
@@ -76,7 +138,8 @@ io::Task<> AppRouter::answer_failure(HttpExchange& exchange, Error error) {
   }
 }
 
-io::Task<AppRouter::RunnerPointer> AppRouter::find_runner(const wire::RequestHead& request) {
+io::Task<AppRouter::RunnerPointer> AppRouter::find_runner(const wire::RequestHead& request,
+                                                          Visit& visit) {
   if (stopping_) {
     co_return fail(ErrorKind::kDisconnected, "the node is shutting down");
   }
@@ -87,9 +150,14 @@ io::Task<AppRouter::RunnerPointer> AppRouter::find_runner(const wire::RequestHea
   if (!active.has_value() && !host.version.has_value()) {
     co_return fail(ErrorKind::kNotFound, kNoApp);
   }
-  co_return co_await runner_of({std::move(host.app), host.version.has_value()
-                                                         ? *host.version
-                                                         : choose_version(*active, random_)});
+  SlotKey key{std::move(host.app),
+              host.version.has_value() ? *host.version : choose_version(*active, random_)};
+  if (active.has_value()) {
+    visit.key = key;  // else the name may be anything that somebody has thought of
+  }
+  visit.version_named = host.version.has_value();
+  visit.cold_start = !slots_.contains(key);
+  co_return co_await runner_of(std::move(key));
 }
 
 io::Task<AppRouter::RunnerPointer> AppRouter::runner_of(SlotKey key) {
@@ -171,6 +239,7 @@ io::Task<AppRouter::RunnerPointer> AppRouter::try_start(SlotKey key) {
 
 io::Task<AppRouter::RunnerPointer> AppRouter::start(SlotKey key) {
   std::uint64_t generation = 0;
+  const base::MonotonicTime begun = shard_.reactor().now();
   SELVEDGE_CO_TRY(auto version, co_await find_version(key, generation));
   if (stopping_) {
     co_return fail(ErrorKind::kDisconnected, "the node is shutting down");
@@ -180,12 +249,16 @@ io::Task<AppRouter::RunnerPointer> AppRouter::start(SlotKey key) {
     known->second.verified = generation == generation_;
     co_return known->second.runner;
   }
-  SELVEDGE_CO_TRY(RunnerPointer made, VersionRunner::create(shard_, random_, std::move(version),
-                                                            instance_elsewhere(key)));
+  SELVEDGE_CO_TRY(RunnerPointer made,
+                  VersionRunner::create(shard_, random_, std::move(version),
+                                        instance_elsewhere(key), log_of(key.first, key.second)));
   if (known != slots_.end()) {
     end(std::move(known->second.runner));
   }
   ++metrics_.starts;
+  if (!made->version().program->listens()) {
+    made->log().metrics()->observe_start(shard_.reactor().now() - begun);
+  }
   slots_.insert_or_assign(std::move(key),
                           Slot{.runner = made, .verified = generation == generation_});
   co_return made;
@@ -222,6 +295,7 @@ io::Task<> AppRouter::reap() {
     co_await shard_.reactor().sleep(options_.reap_interval);
     std::erase_if(slots_, [this](const auto& entry) {
       const RunnerPointer& runner = entry.second.runner;
+      runner->sample();
       const base::Duration unused = shard_.reactor().now() - runner->last_used();
       const base::Duration idle_time_max =
           std::min(runner->version().config.scaling.idle_time_max, idle_time_max_);

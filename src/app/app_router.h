@@ -45,6 +45,11 @@ struct AppRouterOptions {
   base::Duration reap_interval = std::chrono::seconds(1);
   // A version that could not be started is not tried again for so long, however many ask.
   base::Duration failure_time = std::chrono::seconds(1);
+  // Takes requests, and what programs and Selvedge say; nullptr: the log of this process. Outlives
+  // the router.
+  logs::ShardLog* log = nullptr;
+  // With `log`: counts; outlives the router.
+  AppMetrics* metrics = nullptr;
 };
 
 // Of one shard's router. The shard's thread.
@@ -96,6 +101,9 @@ class AppRouter final : public HttpHandler {
   // Ends all runners; requests at work may go on until `grace`. New ones get 503.
   io::Task<> stop(io::Deadline grace);
 
+  // Where what is said of a version goes.
+  VersionLog log_of(const std::string& app, VersionNumber version) const;
+
   std::size_t runner_count() const noexcept { return slots_.size(); }
   const AppRouterMetrics& metrics() const noexcept [[clang::lifetimebound]] { return metrics_; }
 
@@ -112,7 +120,10 @@ class AppRouter final : public HttpHandler {
     base::MonotonicTime until;
   };
 
-  io::Task<RunnerPointer> find_runner(const wire::RequestHead& request);
+  // What becomes known of a request on its way.
+  struct Visit;
+  io::Task<> serve(HttpExchange& exchange, Visit& visit);
+  io::Task<RunnerPointer> find_runner(const wire::RequestHead& request, Visit& visit);
   io::Task<RunnerPointer> runner_of(SlotKey key);
   std::unique_ptr<UpstreamInstance> instance_elsewhere(const SlotKey& key);
   io::Task<AppHost> find_host(std::string_view host);
@@ -122,7 +133,7 @@ class AppRouter final : public HttpHandler {
   // As AppDirectory has it, also when something changes meanwhile; `generation` is then that of the
   // answer.
   io::Task<std::shared_ptr<const AppVersion>> find_version(SlotKey key, std::uint64_t& generation);
-  io::Task<> answer_failure(HttpExchange& exchange, Error error);
+  io::Task<> answer_failure(HttpExchange& exchange, Error error, Visit& visit);
   void end(RunnerPointer runner);
   io::Task<> end_runner(RunnerPointer runner, io::Deadline grace);
 

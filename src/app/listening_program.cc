@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "app/internal/exit_description.h"
-#include "base/log.h"
 #include "wasix/stdio.h"
 
 namespace selvedge::app {
@@ -18,16 +17,20 @@ Environment with_port(const Environment& environment) {
   return made;
 }
 
-std::shared_ptr<wasix::Handle> log_lines(const std::string& program, std::string_view stream) {
-  return std::make_shared<wasix::LineHandle>([program, stream](std::string_view line) {
-    log::info("program={} {}: {}", program, stream, line);
-  });
+std::shared_ptr<wasix::Handle> log_lines(const VersionLog& log, logs::Stream stream,
+                                         std::uint64_t instance) {
+  return std::make_shared<wasix::LineHandle>(
+      [log, stream, instance](std::string_view line) { log.output(stream, line, {}, instance); });
 }
 
 }  // namespace
 
-ListeningProgram::ListeningProgram(const ShardProgram& program)
-    : program_(program), ended_(program.shard().reactor()), scope_(program.shard().reactor(), 1) {
+ListeningProgram::ListeningProgram(const ShardProgram& program, std::optional<VersionLog> log)
+    : program_(program),
+      log_(log.has_value() ? *std::move(log) : VersionLog(program.program().options().name)),
+      memory_(log_.metrics()),
+      ended_(program.shard().reactor()),
+      scope_(program.shard().reactor(), 1) {
   ended_.set();
 }
 
@@ -36,10 +39,15 @@ ListeningProgram::~ListeningProgram() = default;
 Result<> ListeningProgram::start() {
   const ProgramOptions& options = program_.program().options();
   network_ = program_.make_network();
-  SELVEDGE_TRY(process_, program_.start({.output = log_lines(options.name, "stdout"),
-                                         .error = log_lines(options.name, "stderr"),
-                                         .network = network_},
+  meter_.reset();
+  const std::uint64_t instance = log_.next_instance();
+  SELVEDGE_TRY(process_, program_.start({.output = log_lines(log_, logs::Stream::kStdout, instance),
+                                         .error = log_lines(log_, logs::Stream::kStderr, instance),
+                                         .network = network_,
+                                         .memory = &memory_},
                                         environment_block(with_port(options.environment))));
+  meter_.emplace(log_.metrics(), *process_);
+  started_ = program_.shard().reactor().now();
   ended_.reset();
   scope_.spawn(watch());
   return {};
@@ -47,6 +55,10 @@ Result<> ListeningProgram::start() {
 
 io::Task<> ListeningProgram::watch() {
   auto status = co_await process_->wait();
+  if (status.has_value()) {
+    count_end(*log_.metrics(), *status);
+  }
+  meter_.reset();
   end_reason_ = status.has_value() ? internal::describe_exit(*status) : status.error().message();
   ended_.set();
   co_return {};
@@ -61,7 +73,17 @@ io::Task<std::unique_ptr<io::Stream>> ListeningProgram::connect(io::Deadline dea
   if (!address) {
     return Connection::ready(fail(ErrorKind::kDisconnected, "the program does not listen yet"));
   }
+  if (started_.has_value()) {
+    log_.metrics()->observe_start(program_.shard().reactor().now() -
+                                  *std::exchange(started_, std::nullopt));
+  }
   return network_->connect(*address, deadline);
+}
+
+void ListeningProgram::sample() noexcept {
+  if (meter_.has_value()) {
+    meter_->sample();
+  }
 }
 
 void ListeningProgram::request_stop() noexcept {

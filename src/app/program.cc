@@ -200,6 +200,7 @@ Result<std::unique_ptr<wasix::Process>> ShardProgram::start(RunAttachments attac
                                         .terminal = std::move(attachments.terminal),
                                         .limits = options.limits,
                                         .tenant = options.tenant};
+  process_options.limits.instance.account = attachments.memory;
   if (loader_ != nullptr) {
     process_options.workload = std::make_shared<wasix::Workload>(
         shard_.reactor(), wasix::WorkloadOptions{.loader = loader_.get()});

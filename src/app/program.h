@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "engine/engine.h"
 #include "engine/host_functions.h"
+#include "engine/instance.h"
 #include "engine/module.h"
 #include "wasix/egress_network.h"
 #include "wasix/egress_policy.h"
@@ -123,6 +124,8 @@ struct RunAttachments {
   std::shared_ptr<wasix::LoopbackNetwork> network = nullptr;
   // The one that they lead to, if any.
   std::shared_ptr<wasix::Terminal> terminal = nullptr;
+  // Where its memory is counted too; outlives the process.
+  engine::MemoryAccount* memory = nullptr;
 };
 
 // What a guest sees as "/": an empty /tmp and the package's folders under an in-memory layer of its

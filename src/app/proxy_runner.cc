@@ -6,7 +6,7 @@
 #include "app/internal/plain_answer.h"
 #include "app/internal/proxy_request.h"
 #include "app/internal/upstream_supervisor.h"
-#include "base/log.h"
+#include "base/format.h"
 
 namespace selvedge::app {
 
@@ -26,17 +26,19 @@ class ProxyRunner::ActiveRequest {
 };
 
 ProxyRunner::ProxyRunner(io::Reactor& reactor, UpstreamInstance& instance, base::Random& random,
-                         const ProxyLimits& limits, ProxyHealth health)
+                         const ProxyLimits& limits, ProxyHealth health, VersionLog log)
     : reactor_(reactor),
       limits_(limits),
+      log_(std::move(log)),
       admission_(reactor, limits.concurrency_max, limits.queue_max),
       health_(std::move(health)),
       supervisor_(std::make_unique<internal::UpstreamSupervisor>(reactor, instance, random, limits_,
-                                                                 metrics_)),
+                                                                 metrics_, log_)),
       request_ended_(reactor),
       scope_(reactor, 1) {
   if (!health_.checks.empty()) {
-    monitor_ = std::make_unique<internal::HealthMonitor>(reactor, *supervisor_, limits_, health_);
+    monitor_ =
+        std::make_unique<internal::HealthMonitor>(reactor, *supervisor_, limits_, health_, log_);
     supervisor_->set_monitor(*monitor_);
   }
 }
@@ -56,11 +58,12 @@ io::Task<> ProxyRunner::handle(HttpExchange& exchange) {
   const auto permit = co_await admission_.enter(reactor_.deadline_after(limits_.queue_time_max));
   if (!permit.has_value()) {
     ++metrics_.overloaded;
-    log::debug("request={}: {}", exchange.request_id(), permit.error().message());
+    log_.metrics()->count_limit(Limit::kQueue);
+    log_.remark(fmt::format("answers 503: {}", permit.error().message()), exchange.request_id());
     co_return co_await internal::answer_plainly(exchange, wire::StatusCode(503),
                                                 "Too many requests are in flight.");
   }
-  internal::ProxyRequest request(exchange, reactor_, *supervisor_, limits_, metrics_);
+  internal::ProxyRequest request(exchange, reactor_, *supervisor_, limits_, metrics_, log_);
   co_return co_await request.run();
 }
 

@@ -32,6 +32,7 @@
 #include "app/http_exchange.h"
 #include "app/internal/admission.h"
 #include "app/upstream_instance.h"
+#include "app/version_log.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "io/deadline.h"
@@ -103,11 +104,11 @@ struct ProxyMetrics {
 // One shard's thread.
 class ProxyRunner final : public HttpHandler {
  public:
-  // Everything outlives this.
+  // Everything outlives this. `log`: that of the version, or of this process.
   ProxyRunner(io::Reactor& reactor [[clang::lifetimebound]],
               UpstreamInstance& instance [[clang::lifetimebound]],
               base::Random& random [[clang::lifetimebound]], const ProxyLimits& limits,
-              ProxyHealth health = {});
+              ProxyHealth health = {}, VersionLog log = VersionLog());
   // Does not end the program: stop() does.
   ~ProxyRunner() override;
 
@@ -132,6 +133,7 @@ class ProxyRunner final : public HttpHandler {
 
   io::Reactor& reactor_;
   ProxyLimits limits_;
+  VersionLog log_;
   ProxyMetrics metrics_;
   internal::Admission admission_;
   ProxyHealth health_;

@@ -61,22 +61,26 @@ class VersionRunner::ActiveUse {
   VersionRunner& runner_;
 };
 
-VersionRunner::VersionRunner(GuestShard& shard, std::shared_ptr<const AppVersion> version) noexcept
+VersionRunner::VersionRunner(GuestShard& shard, std::shared_ptr<const AppVersion> version,
+                             VersionLog log) noexcept
     : shard_(shard),
       version_(std::move(version)),
+      log_(std::move(log)),
       last_used_(shard.reactor().now()),
       became_idle_(shard.reactor()),
       scope_(shard.reactor()) {}
 
 Result<std::unique_ptr<VersionRunner>> VersionRunner::create(
     GuestShard& shard, base::Random& random, std::shared_ptr<const AppVersion> version,
-    std::unique_ptr<UpstreamInstance> elsewhere) {
-  std::unique_ptr<VersionRunner> runner(new VersionRunner(shard, std::move(version)));
+    std::unique_ptr<UpstreamInstance> elsewhere, VersionLog log) {
+  std::unique_ptr<VersionRunner> runner(
+      new VersionRunner(shard, std::move(version), std::move(log)));
   const AppVersion& made = *runner->version_;
   if (made.program->listens() && elsewhere != nullptr) {
     runner->elsewhere_ = std::move(elsewhere);
-    runner->proxy_ = std::make_unique<ProxyRunner>(shard.reactor(), *runner->elsewhere_, random,
-                                                   proxy_limits(made.config));
+    runner->proxy_ =
+        std::make_unique<ProxyRunner>(shard.reactor(), *runner->elsewhere_, random,
+                                      proxy_limits(made.config), ProxyHealth(), runner->log_);
     runner->proxy_->start();
     return runner;
   }
@@ -85,16 +89,17 @@ Result<std::unique_ptr<VersionRunner>> VersionRunner::create(
     if (made.config.scaling.single_concurrency) {
       runner->turns_.emplace(shard.reactor(), 1, kTurnsWaitingMax);
     }
-    runner->instance_ = std::make_unique<ListeningProgram>(*runner->program_);
+    runner->instance_ = std::make_unique<ListeningProgram>(*runner->program_, runner->log_);
     ProxyHealth health{.checks = made.config.health_checks,
                        .host = made.app,
                        .turns = runner->turns_.has_value() ? &*runner->turns_ : nullptr};
-    runner->proxy_ = std::make_unique<ProxyRunner>(shard.reactor(), *runner->instance_, random,
-                                                   proxy_limits(made.config), std::move(health));
+    runner->proxy_ =
+        std::make_unique<ProxyRunner>(shard.reactor(), *runner->instance_, random,
+                                      proxy_limits(made.config), std::move(health), runner->log_);
     runner->proxy_->start();
   } else {
-    runner->wcgi_ =
-        std::make_unique<WcgiRunner>(*runner->program_, wcgi_limits(made.config), made.permits);
+    runner->wcgi_ = std::make_unique<WcgiRunner>(*runner->program_, wcgi_limits(made.config),
+                                                 made.permits, runner->log_);
   }
   return runner;
 }
@@ -106,6 +111,9 @@ io::Task<> VersionRunner::handle(HttpExchange& exchange) {
   }
   const auto turn = co_await take_turn();
   if (!turn.has_value()) {
+    log_.metrics()->count_limit(Limit::kQueue);
+    log_.remark("answers 503: the app is busy, and takes one request at a time",
+                exchange.request_id());
     co_return co_await internal::answer_plainly(exchange, wire::StatusCode(503),
                                                 "The app is busy.");
   }
@@ -165,6 +173,12 @@ io::Task<> VersionRunner::carry(std::unique_ptr<io::Stream> instance,
                                 [[maybe_unused]] std::optional<internal::Admission::Permit> turn) {
   const ActiveUse active(*this);
   co_return co_await internal::relay(shard_.reactor(), std::move(instance), std::move(peer));
+}
+
+void VersionRunner::sample() noexcept {
+  if (instance_ != nullptr) {
+    instance_->sample();
+  }
 }
 
 io::Task<> VersionRunner::stop(io::Deadline grace) {

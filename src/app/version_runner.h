@@ -14,6 +14,7 @@
 #include "app/program.h"
 #include "app/proxy_runner.h"
 #include "app/upstream_instance.h"
+#include "app/version_log.h"
 #include "app/wcgi_runner.h"
 #include "base/clock.h"
 #include "base/random.h"
@@ -30,14 +31,16 @@ namespace selvedge::app {
 class VersionRunner final : public HttpHandler {
  public:
   // Starts the program if it is one that listens; not with `elsewhere`, which is its instance on
-  // another shard then. `shard` and `random` outlive this.
+  // another shard then. `shard` and `random` outlive this. `log`: that of the version.
   static Result<std::unique_ptr<VersionRunner>> create(GuestShard& shard [[clang::lifetimebound]],
                                                        base::Random& random
                                                        [[clang::lifetimebound]],
                                                        std::shared_ptr<const AppVersion> version,
-                                                       std::unique_ptr<UpstreamInstance> elsewhere);
+                                                       std::unique_ptr<UpstreamInstance> elsewhere,
+                                                       VersionLog log = VersionLog());
 
   const AppVersion& version() const noexcept [[clang::lifetimebound]] { return *version_; }
+  const VersionLog& log() const noexcept [[clang::lifetimebound]] { return log_; }
   io::Task<> handle(HttpExchange& exchange) override;
   // A connection to the program's instance here, for the shard of `peer`: the stream is that
   // shard's. kInvalid when the program does not listen here; kDisconnected, kTimeout.
@@ -52,12 +55,15 @@ class VersionRunner final : public HttpHandler {
   void touch() noexcept { last_used_ = shard_.reactor().now(); }
   // When the last request ended, or this was made.
   base::MonotonicTime last_used() const noexcept { return last_used_; }
+  // Counts what a program that listens has used since the last call.
+  void sample() noexcept;
   // Ends what runs: what is active may go on until `grace`. Called once, and completed before this
   // is destroyed.
   io::Task<> stop(io::Deadline grace);
 
  private:
-  VersionRunner(GuestShard& shard, std::shared_ptr<const AppVersion> version) noexcept;
+  VersionRunner(GuestShard& shard, std::shared_ptr<const AppVersion> version,
+                VersionLog log) noexcept;
 
   class ActiveUse;
 
@@ -67,6 +73,7 @@ class VersionRunner final : public HttpHandler {
 
   GuestShard& shard_;
   std::shared_ptr<const AppVersion> version_;
+  VersionLog log_;
   std::unique_ptr<ShardProgram> program_;
   // Either the one,
   std::unique_ptr<WcgiRunner> wcgi_;

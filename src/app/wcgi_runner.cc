@@ -5,22 +5,24 @@
 
 #include "app/internal/plain_answer.h"
 #include "app/internal/wcgi_request.h"
-#include "base/log.h"
+#include "base/format.h"
 
 namespace selvedge::app {
 
 WcgiRunner::WcgiRunner(const ShardProgram& program, WcgiLimits limits,
-                       std::shared_ptr<SharedPermits> permits)
+                       std::shared_ptr<SharedPermits> permits, std::optional<VersionLog> log)
     : program_(program),
       limits_(limits),
+      log_(log.has_value() ? *std::move(log) : VersionLog(program.program().options().name)),
+      memory_(log_.metrics()),
       script_(CgiScript::from(program.program().options().environment)),
       admission_(program.shard().reactor(), limits.concurrency_max, limits.queue_max),
       permits_(std::move(permits)) {}
 
 io::Task<> WcgiRunner::answer_overload(HttpExchange& exchange, const Error& error) {
   ++metrics_.overloaded;
-  log::debug("request={} program={}: {}", exchange.request_id(), program_.program().options().name,
-             error.message());
+  log_.metrics()->count_limit(Limit::kQueue);
+  log_.remark(fmt::format("answers 503: {}", error.message()), exchange.request_id());
   return internal::answer_plainly(exchange, wire::StatusCode(503),
                                   "Too many requests are in flight.");
 }
@@ -41,7 +43,7 @@ io::Task<> WcgiRunner::handle(HttpExchange& exchange) {
     }
     shared.emplace(*std::move(entered));
   }
-  internal::WcgiRequest request(exchange, program_, limits_, metrics_);
+  internal::WcgiRequest request(exchange, program_, limits_, metrics_, log_, memory_);
   co_return co_await request.run(script_);
 }
 

@@ -2,7 +2,7 @@
 
 // Serves HTTP with a program that speaks CGI (RFC 3875): a fresh instance for every request, the
 // content streamed into its standard input, its standard output parsed and streamed back as it
-// comes, its standard error to the log.
+// comes, its standard error to the log of the version.
 //
 // How a request can end, by what the guest did first:
 //   a complete, valid head     sent at once; the content follows as it comes. When the guest later
@@ -20,12 +20,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "app/cgi_environment.h"
 #include "app/http_exchange.h"
+#include "app/instance_meter.h"
 #include "app/internal/admission.h"
 #include "app/program.h"
 #include "app/shared_permits.h"
+#include "app/version_log.h"
 #include "base/clock.h"
 #include "io/task.h"
 #include "wire/cgi_response_parser.h"
@@ -62,8 +65,10 @@ class WcgiRunner final : public HttpHandler {
  public:
   // `program` outlives this.
   // `permits`: of the instances on all shards of the node; null: no such limit.
+  // `log`: nullopt: that of this process.
   WcgiRunner(const ShardProgram& program [[clang::lifetimebound]], WcgiLimits limits,
-             std::shared_ptr<SharedPermits> permits = nullptr);
+             std::shared_ptr<SharedPermits> permits = nullptr,
+             std::optional<VersionLog> log = std::nullopt);
 
   io::Task<> handle(HttpExchange& exchange) override;
 
@@ -74,6 +79,8 @@ class WcgiRunner final : public HttpHandler {
 
   const ShardProgram& program_;
   WcgiLimits limits_;
+  VersionLog log_;
+  MemoryMeter memory_;
   CgiScript script_;
   internal::Admission admission_;
   std::shared_ptr<SharedPermits> permits_;

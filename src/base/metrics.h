@@ -16,8 +16,9 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
+
+#include "base/metrics_text.h"
 
 namespace selvedge::base {
 
@@ -68,7 +69,7 @@ class Histogram {
 
 class Registry {
  public:
-  using Labels = std::vector<std::pair<std::string, std::string>>;
+  using Labels = MetricLabels;
 
   Registry() = default;
   Registry(const Registry&) = delete;
@@ -86,7 +87,6 @@ class Registry {
   std::string expose() const;
 
  private:
-  enum class Type { kCounter, kGauge, kHistogram };
   struct Series {
     Labels labels;
     const Counter* counter = nullptr;
@@ -96,11 +96,11 @@ class Registry {
   struct Family {
     std::string name;
     std::string help;
-    Type type;
+    MetricType type;
     std::vector<Series> series;
   };
 
-  Series& add_series(std::string_view name, std::string_view help, Type type, Labels labels);
+  Series& add_series(std::string_view name, std::string_view help, MetricType type, Labels labels);
 
   mutable std::mutex mutex_;
   std::vector<Family> families_;

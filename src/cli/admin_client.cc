@@ -255,6 +255,12 @@ Result<nlohmann::json> AdminClient::post_for_lines(
                    .on_line = &on_line});
 }
 
+Result<nlohmann::json> AdminClient::get_for_lines(
+    std::string_view path, const std::function<void(const nlohmann::json&)>& on_line) {
+  return exchange(
+      {.method = "GET", .path = path, .content = {}, .is_json = true, .on_line = &on_line});
+}
+
 int run_client(const std::function<Result<>()>& command, MessageStyle style) {
   Result<> done;
   // nlohmann::json reports a value of another type by exception.

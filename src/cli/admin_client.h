@@ -42,6 +42,9 @@ class AdminClient {
   // returned.
   Result<nlohmann::json> post_for_lines(std::string_view path, const nlohmann::json& content,
                                         const std::function<void(const nlohmann::json&)>& on_line);
+  // The same; the answer may have no line.
+  Result<nlohmann::json> get_for_lines(std::string_view path,
+                                       const std::function<void(const nlohmann::json&)>& on_line);
 
  private:
   struct Close {

@@ -9,6 +9,7 @@
 #include "app/json_reader.h"
 #include "app/package.h"
 #include "base/format.h"
+#include "base/system.h"
 #include "cli/admin_client.h"
 #include "cli/messages.h"
 #include "cli/options.h"
@@ -168,6 +169,8 @@ Result<nlohmann::json> perform(AdminClient& client, const AppCommand& command) {
       return command.run_job.empty()
                  ? client.get(path_of(command, "/jobs"))
                  : client.post(path_of(command, "/jobs/" + command.run_job + "/runs"), {});
+    case AppCommand::Verb::kLogs:
+      break;  // is no single answer
   }
   return fail(ErrorKind::kInternal, "no such command");
 }
@@ -209,6 +212,11 @@ void print_answer(const nlohmann::json& answer, const AppCommand& command) {
 
 Result<> run(const AppCommand& command) {
   SELVEDGE_TRY(auto client, AdminClient::create(command.socket));
+  if (command.verb == AppCommand::Verb::kLogs) {
+    SELVEDGE_TRY(const std::string path,
+                 logs_path(command.app, command.logs, base::SystemClock().wall_now()));
+    return print_logs(client, path, command.output.json);
+  }
   SELVEDGE_TRY(const nlohmann::json answer, perform(client, command));
   if (!command.output.quiet) {
     print_answer(answer, command);

@@ -52,6 +52,7 @@ struct PlatformParser::Raw {
   CLI::App* app_rollback = nullptr;
   CLI::App* app_delete = nullptr;
   CLI::App* app_jobs = nullptr;
+  CLI::App* app_logs = nullptr;
   CLI::App* secret_set = nullptr;
   CLI::App* secret_list = nullptr;
   CLI::App* secret_delete = nullptr;
@@ -69,6 +70,7 @@ struct PlatformParser::Raw {
   bool no_activate = false;
   bool yes = false;
   std::vector<std::string> versions;
+  LogsOptions logs;
   std::string socket;
   OutputOptions output;
 
@@ -134,7 +136,9 @@ void PlatformParser::Raw::declare_app(CLI::App& top) {
   app_rollback = app->add_subcommand("rollback", "Go back to the version before the active one");
   app_delete = app->add_subcommand("delete", "Take an app offline and remove all its versions");
   app_jobs = app->add_subcommand("jobs", "Its jobs and their last runs; runs one with --run");
-  for (CLI::App* const command : {app_info, app_activate, app_rollback, app_delete, app_jobs}) {
+  app_logs = app->add_subcommand("logs", "What an app said on this node, and what was said of it");
+  for (CLI::App* const command :
+       {app_info, app_activate, app_rollback, app_delete, app_jobs, app_logs}) {
     command->add_option("APP", app_name, "its name")->option_text("APP")->required();
   }
   app_activate->add_option("VERSION", versions, "a number, with =WEIGHT if there are several")
@@ -144,8 +148,9 @@ void PlatformParser::Raw::declare_app(CLI::App& top) {
   app_delete->add_flag("--yes", yes, "really");
   app_jobs->add_option("--run", run_job, "run this one now")->option_text("JOB");
   app_jobs->footer(kJobsFooter);
+  declare_logs(*app_logs, logs);
   for (CLI::App* const command :
-       {app_list, app_info, app_activate, app_rollback, app_delete, app_jobs}) {
+       {app_list, app_info, app_activate, app_rollback, app_delete, app_jobs, app_logs}) {
     add_client(*command);
   }
 }
@@ -235,6 +240,7 @@ Result<PlatformCommand> PlatformParser::Raw::app_command(std::filesystem::path s
                   .secret = {},
                   .secrets_file = {},
                   .run_job = run_job,
+                  .logs = logs,
                   .socket = std::move(socket_path),
                   .output = output};
   if (app_list->parsed()) {
@@ -252,6 +258,9 @@ Result<PlatformCommand> PlatformParser::Raw::app_command(std::filesystem::path s
     if (!run_job.empty() && !app::is_job_name(run_job)) {
       return fail_format(ErrorKind::kInvalid, "\"{}\" is not the name of a job", run_job);
     }
+  } else if (app_logs->parsed()) {
+    made.verb = AppCommand::Verb::kLogs;
+    SELVEDGE_TRY_VOID(logs_path(app_name, logs, base::WallTime()));
   } else if (app_info->parsed()) {
     made.verb = AppCommand::Verb::kInfo;
   } else if (app_rollback->parsed()) {

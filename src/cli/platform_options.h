@@ -12,6 +12,7 @@
 #include "app/app_records.h"
 #include "base/result.h"
 #include "cli/access_options.h"
+#include "cli/app_logs.h"
 #include "cli/output_options.h"
 #include "node/node.h"
 
@@ -49,6 +50,7 @@ struct AppCommand {
     kSecretList,
     kSecretDelete,
     kJobs,
+    kLogs,
   };
   Verb verb = Verb::kList;
   std::string app;
@@ -56,6 +58,7 @@ struct AppCommand {
   std::string secret;        // its name: of kSecretSet without a file, and kSecretDelete
   std::string secrets_file;  // of kSecretSet: NAME=VALUE lines
   std::string run_job;       // of kJobs: runs it now instead; empty: none
+  LogsOptions logs = {};     // of kLogs
   std::filesystem::path socket;
   OutputOptions output;
 };

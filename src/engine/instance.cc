@@ -74,6 +74,9 @@ native::GrowDecision Instance::memory_growing(native::GuestContext* guest, std::
   self.memory_refusal_ = within_own
                              ? account->limit_text()
                              : fmt::format("its limit of {} bytes", self.limits_.memory_bytes_max);
+  if (account != nullptr) {
+    account->note_refusal();
+  }
   // Without its first memory the guest cannot even see a refusal.
   if (self.limits_.on_growth == InstanceLimits::OnGrowth::kRefuse && current != 0) {
     return native::GrowDecision::Refuse;

@@ -35,6 +35,8 @@ class MemoryAccount {
   // An instance asks for `bytes` more; false refuses.
   virtual bool reserve(std::size_t bytes) noexcept = 0;
   virtual void release(std::size_t bytes) noexcept = 0;
+  // Growth was refused, by this account or by a limit of an instance that it counts.
+  virtual void note_refusal() noexcept {}
   // What was refused, for sentences: "the limit of 5 bytes that ...".
   virtual std::string limit_text() const = 0;
 };

@@ -38,6 +38,11 @@ io::Task<> AppLogs::remove(io::Reactor& reactor, std::string app) {
                      [this, app = std::move(app)]() -> Result<> { return files_.remove(app); });
 }
 
+io::Task<std::vector<std::string>> AppLogs::apps(io::Reactor& reactor) {
+  return readers_.run(reactor,
+                      [this]() -> Result<std::vector<std::string>> { return files_.apps(); });
+}
+
 io::Task<bool> AppLogs::contains(io::Reactor& reactor, std::string app) {
   return readers_.run(
       reactor, [this, app = std::move(app)]() -> Result<bool> { return files_.contains(app); });

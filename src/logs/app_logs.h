@@ -47,6 +47,7 @@ class AppLogs {
   // kOverloaded.
   io::Task<> write(io::Reactor& reactor, EntriesByApp entries);
   io::Task<> remove(io::Reactor& reactor, std::string app);
+  io::Task<std::vector<std::string>> apps(io::Reactor& reactor);
   io::Task<bool> contains(io::Reactor& reactor, std::string app);
   // At the first of the last `count` entries that match.
   io::Task<std::shared_ptr<LogReader>> open(io::Reactor& reactor, std::string app, LogQuery query,

@@ -17,6 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int kSerialAttemptsMax = 1000;
+
 Result<base::UniqueFd> open_file(const fs::path& path, int flags) {
   base::UniqueFd file(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) {
@@ -131,13 +133,16 @@ Result<> LogFiles::recover(const std::string& name, App& app) {
       end += record->bytes;
       app.next_sequence = record->entry.sequence + 1;
     }
-    SELVEDGE_TRY(const auto file, open_file(path, O_WRONLY));
-    if (::ftruncate(file.get(), static_cast<off_t>(end)) != 0) {
-      return fail(base::errno_error(errno, path.string()));
+    if (!limits_.beside_another) {
+      SELVEDGE_TRY(const auto file, open_file(path, O_WRONLY));
+      if (::ftruncate(file.get(), static_cast<off_t>(end)) != 0) {
+        return fail(base::errno_error(errno, path.string()));
+      }
+      app.bytes -= last.bytes - end;
+      total_bytes_ -= last.bytes - end;
+      last.bytes = end;
+      app.segment_open = true;
     }
-    app.bytes -= last.bytes - end;
-    total_bytes_ -= last.bytes - end;
-    last.bytes = end;
   }
   app.recovered = true;
   return {};
@@ -190,13 +195,10 @@ Result<> LogFiles::write(const std::string& name, App& app, std::vector<Entry>& 
 
 // Entries from next_sequence on.
 Result<> LogFiles::write_segment(const std::string& name, App& app, base::ByteSpan bytes) {
-  if (app.segments.empty() || app.segments.back().bytes + bytes.size() > segment_bytes_max()) {
-    SELVEDGE_TRY_VOID(begin_segment(name, app));
-  }
+  SELVEDGE_TRY(const auto file, open_segment(name, app, bytes.size()));
   make_room(name, app, bytes.size());
   Segment& segment = app.segments.back();
   const fs::path path = folder_of(name) / to_string(segment.name);
-  SELVEDGE_TRY(const auto file, open_file(path, O_WRONLY));
   if (auto written = write_at(file.get(), segment.bytes, bytes, path); !written.has_value()) {
     // Half a record would be overwritten by the next one; a reader must not wait for its rest.
     [[maybe_unused]] const int cut = ::ftruncate(file.get(), static_cast<off_t>(segment.bytes));
@@ -209,20 +211,39 @@ Result<> LogFiles::write_segment(const std::string& name, App& app, base::ByteSp
   return {};
 }
 
-Result<> LogFiles::begin_segment(const std::string& name, App& app) {
+Result<base::UniqueFd> LogFiles::open_segment(const std::string& name, App& app,
+                                              std::size_t bytes) {
+  if (app.segment_open && app.segments.back().bytes + bytes <= segment_bytes_max()) {
+    auto file = open_file(folder_of(name) / to_string(app.segments.back().name), O_WRONLY);
+    // The process that takes over from this one makes room too.
+    if (file.has_value() || file.error().kind() != ErrorKind::kNotFound) {
+      return file;
+    }
+  }
+  return begin_segment(name, app);
+}
+
+Result<base::UniqueFd> LogFiles::begin_segment(const std::string& name, App& app) {
   SELVEDGE_TRY_VOID(make_folder(folder_));
   SELVEDGE_TRY_VOID(make_folder(folder_of(name)));
-  Segment made{.name = {.serial = next_serial_, .first_sequence = app.next_sequence},
-               .bytes = internal::kSegmentMagic.size()};
-  const fs::path path = folder_of(name) / to_string(made.name);
-  SELVEDGE_TRY(const auto file, open_file(path, O_WRONLY | O_CREAT | O_TRUNC));
-  SELVEDGE_TRY_VOID(write_at(file.get(), 0, base::as_bytes(internal::kSegmentMagic), path));
-  ++next_serial_;
-  app.bytes += made.bytes;
-  total_bytes_ += made.bytes;
-  touch(name, made);
-  app.segments.push_back(made);
-  return {};
+  for (int attempt = 0;; ++attempt) {
+    Segment made{.name = {.serial = next_serial_, .first_sequence = app.next_sequence},
+                 .bytes = internal::kSegmentMagic.size()};
+    ++next_serial_;
+    const fs::path path = folder_of(name) / to_string(made.name);
+    auto file = open_file(path, O_WRONLY | O_CREAT | O_EXCL);
+    if (!file.has_value() && fs::exists(path) && attempt < kSerialAttemptsMax) {
+      continue;  // of the process beside this one
+    }
+    SELVEDGE_TRY(auto opened, std::move(file));
+    SELVEDGE_TRY_VOID(write_at(opened.get(), 0, base::as_bytes(internal::kSegmentMagic), path));
+    app.bytes += made.bytes;
+    total_bytes_ += made.bytes;
+    touch(name, made);
+    app.segments.push_back(made);
+    app.segment_open = true;
+    return opened;
+  }
 }
 
 // Of the app itself; then of whoever has not been written to for longest. The segment that is
@@ -248,6 +269,7 @@ void LogFiles::remove_oldest(const std::string& name, App& app) {
   app.bytes -= oldest.bytes;
   total_bytes_ -= oldest.bytes;
   app.segments.erase(app.segments.begin());
+  app.segment_open = app.segment_open && !app.segments.empty();
 }
 
 Result<> LogFiles::remove(const std::string& name) {
@@ -267,6 +289,18 @@ Result<> LogFiles::remove(const std::string& name) {
     return fail(base::errno_error(error.value(), folder_of(name).string()));
   }
   return {};
+}
+
+Result<std::vector<std::string>> LogFiles::apps() {
+  const std::lock_guard lock(mutex_);
+  SELVEDGE_TRY_VOID(scan());
+  std::vector<std::string> names;
+  for (const auto& [name, app] : apps_) {
+    if (!app.segments.empty()) {
+      names.push_back(name);
+    }
+  }
+  return names;
 }
 
 Result<bool> LogFiles::contains(const std::string& name) {

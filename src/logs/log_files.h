@@ -25,6 +25,8 @@ namespace selvedge::logs {
 struct LogLimits {
   std::uint64_t app_bytes_max = std::uint64_t{16} << 20;
   std::uint64_t total_bytes_max = std::uint64_t{1} << 30;
+  // Another process still writes there: no segment of before is gone on with.
+  bool beside_another = false;
 };
 // A ring has so many segments, of which one is given up at a time.
 inline constexpr std::uint64_t kSegmentsPerApp = 8;
@@ -43,6 +45,8 @@ class LogFiles {
   // All that is there of the app.
   Result<> remove(const std::string& app);
   Result<bool> contains(const std::string& app);
+  // Those that have a log.
+  Result<std::vector<std::string>> apps();
 
   std::filesystem::path folder_of(const std::string& app) const { return folder_ / app; }
   std::uint64_t total_bytes() const;
@@ -57,16 +61,19 @@ class LogFiles {
     std::vector<Segment> segments;  // the newest last
     std::uint64_t next_sequence = 1;
     std::uint64_t bytes = 0;
-    std::uint64_t lost = 0;  // entries that could not be written
-    bool recovered = false;  // the newest segment's end and next_sequence are known
+    std::uint64_t lost = 0;     // entries that could not be written
+    bool segment_open = false;  // the newest one may be gone on with
+    bool recovered = false;     // the newest segment's end and next_sequence are known
   };
 
   Result<> scan();
   Result<> scan_app(const std::filesystem::path& folder);
   Result<> recover(const std::string& name, App& app);
   Result<> write(const std::string& name, App& app, std::vector<Entry>& entries);
+  // The file of the newest segment, or of a new one.
+  Result<base::UniqueFd> open_segment(const std::string& name, App& app, std::size_t bytes);
   Result<> write_segment(const std::string& name, App& app, base::ByteSpan bytes);
-  Result<> begin_segment(const std::string& name, App& app);
+  Result<base::UniqueFd> begin_segment(const std::string& name, App& app);
   void make_room(const std::string& name, App& app, std::uint64_t bytes);
   void remove_oldest(const std::string& name, App& app);
   // The segment was written to: of all it is now the last to go.

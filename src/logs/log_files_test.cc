@@ -139,6 +139,28 @@ TEST_F(LogFilesTest, ATornRecord_IsSkippedAndOverwritten) {
   EXPECT_EQ(files.total_bytes(), bytes_on_disk());
 }
 
+TEST_F(LogFilesTest, TwoProcesses_MayWriteSideBySide_WhileOneTakesOver) {
+  LogFiles before = open();
+  write(before, "site", "one");
+  LogFiles after = open({.beside_another = true});
+  write(after, "site", "two");
+  write(before, "site", "three");
+  write(after, "site", "four");
+  write(before, "other", "else");
+  write(after, "other", "more");
+  // In the order of segments: the older process's first.
+  EXPECT_THAT(all_of("site"), ElementsAre("one", "three", "two", "four"));
+  EXPECT_THAT(all_of("other"), testing::UnorderedElementsAre("else", "more"));
+}
+
+TEST_F(LogFilesTest, ASegmentThatSomebodyElseRemoved_IsBegunAnew) {
+  LogFiles files = open();
+  write(files, "site", "one");
+  std::filesystem::remove(newest_segment("site"));
+  write(files, "site", "two");
+  EXPECT_THAT(all_of("site"), ElementsAre("two"));
+}
+
 TEST_F(LogFilesTest, AnApp_HasABoundedRing) {
   LogFiles files = open({.app_bytes_max = kAppBytesMin});
   write_many(files, "site", 500);
@@ -195,6 +217,7 @@ TEST_F(LogFilesTest, ARemovedApp_LeavesNothing) {
   write(files, "site", "secret");
   write(files, "other", "else");
   EXPECT_EQ(files.contains("site"), true);
+  EXPECT_EQ(files.apps(), (std::vector<std::string>{"other", "site"}));
   ASSERT_TRUE(files.remove("site").has_value());
   EXPECT_EQ(files.contains("site"), false);
   EXPECT_FALSE(std::filesystem::exists(folder() / "site"));

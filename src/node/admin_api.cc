@@ -5,6 +5,7 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "node/admin_exchange.h"
+#include "node/metrics_endpoint.h"
 
 namespace selvedge::node {
 namespace {
@@ -50,6 +51,12 @@ io::Task<> AdminApi::dispatch(app::HttpExchange& exchange, const AdminCaller& ca
   }
   if (path.size() == 2 && path[1] == "node" && method == Kind::kGet) {
     co_return co_await describe_node(exchange);
+  }
+  if (path.size() == 2 && path[1] == "metrics" && method == Kind::kGet && options_.expose_metrics) {
+    if (!caller.may_use_all()) {
+      co_return fail(ErrorKind::kDenied, "metrics are of all apps, and the token is for some");
+    }
+    co_return co_await answer_metrics(exchange, options_.expose_metrics());
   }
   if (path.size() == 2 && path[1] == "apps" && method == Kind::kGet) {
     co_return co_await list_apps(exchange, caller);
@@ -109,6 +116,9 @@ io::Task<> AdminApi::dispatch_app(app::HttpExchange& exchange, std::string app,
   }
   if (what == "active" && method == Kind::kPut) {
     co_return co_await activate(exchange, std::move(app));
+  }
+  if (what == "logs" && method == Kind::kGet) {
+    co_return co_await read_log(exchange, std::move(app));
   }
   if (what == "versions" && method == Kind::kPost) {
     co_return co_await deploy(exchange, std::move(app));

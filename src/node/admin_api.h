@@ -3,6 +3,7 @@
 // The admin API of a node, version 1: JSON over HTTP. Documented for clients in docs/admin-api.md.
 //
 //   GET    /v1/node                          what runs here
+//   GET    /v1/metrics                       counters of the node and its apps (Prometheus text)
 //   POST   /v1/blobs/missing                 which of these blobs have to be sent
 //   PUT    /v1/blobs/HASH                    a blob
 //   POST   /v1/store/collect                 removes what nothing needs
@@ -21,6 +22,7 @@
 //   DELETE /v1/apps/APP/secrets/NAME         removes one
 //   GET    /v1/apps/APP/jobs                 its jobs, with their last runs
 //   POST   /v1/apps/APP/jobs/JOB/runs        runs one now
+//   GET    /v1/apps/APP/logs                 what it said here, one JSON value a line
 //   DELETE /v1/apps/APP                      takes the app offline and removes it
 //   GET    /v1/tokens                        tokens for the API on a network
 //   POST   /v1/tokens                        makes one
@@ -69,6 +71,8 @@ struct PublicAddress {
   std::string admin_fingerprint = {};
 };
 
+class NodeLogs;
+
 class AdminApi final : public app::HttpHandler {
  public:
   struct Options {
@@ -94,6 +98,9 @@ class AdminApi final : public app::HttpHandler {
     StoreKeeper* keeper = nullptr;
     // For tokens and the audit log; null: there are none.
     AdminAccess* access = nullptr;
+    NodeLogs* logs = nullptr;
+    // All metrics in the Prometheus text format; empty: there are none.
+    std::function<std::string()> expose_metrics = {};
   };
   // Everything that `options` refers to outlives this.
   explicit AdminApi(Options options) noexcept : options_(std::move(options)) {}
@@ -137,6 +144,8 @@ class AdminApi final : public app::HttpHandler {
   io::Task<> create_token(app::HttpExchange& exchange);
   io::Task<> revoke_token(app::HttpExchange& exchange, std::string id);
   io::Task<> show_audit(app::HttpExchange& exchange);
+  io::Task<> read_log(app::HttpExchange& exchange, std::string app);
+  io::Task<> check_has_log(std::string app);
   io::Task<> deploy(app::HttpExchange& exchange, std::string app);
   io::Task<app::VersionRecord> publish(app::HttpExchange& exchange, std::string app,
                                        std::string content);

@@ -6,6 +6,7 @@
 #include "node/admin_api.h"
 #include "node/admin_exchange.h"
 #include "node/app_owners.h"
+#include "node/node_logs.h"
 
 namespace selvedge::node {
 namespace {
@@ -118,6 +119,9 @@ io::Task<> AdminApi::remove_app(app::HttpExchange& exchange, std::string app) {
     return AppOwners(options.store.blobs()).forget(app);
   }));
   options_.catalog.changed(app);
+  if (options_.logs != nullptr) {
+    SELVEDGE_CO_TRY_VOID(co_await options_.logs->remove(app));
+  }
   log::info("app={} removed", app);
   co_return co_await answer_empty(exchange);
 }

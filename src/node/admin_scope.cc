@@ -14,6 +14,7 @@ using enum TokenScope;
 // In the order of docs/admin-api.yaml.
 constexpr std::array kRoutes{
     AdminRoute{Kind::kGet, "/v1/node", kRead, false},
+    AdminRoute{Kind::kGet, "/v1/metrics", kRead, false},
     AdminRoute{Kind::kPost, "/v1/blobs/missing", kDeploy, false},
     AdminRoute{Kind::kPut, "/v1/blobs/{hash}", kDeploy},
     AdminRoute{Kind::kGet, "/v1/blobs/{hash}", kDeploy, false},
@@ -28,6 +29,7 @@ constexpr std::array kRoutes{
     AdminRoute{Kind::kDelete, "/v1/apps/{app}", kAdmin},
     AdminRoute{Kind::kPost, "/v1/apps/{app}/versions", kDeploy},
     AdminRoute{Kind::kPut, "/v1/apps/{app}/active", kDeploy},
+    AdminRoute{Kind::kGet, "/v1/apps/{app}/logs", kRead, false},
     AdminRoute{Kind::kGet, "/v1/apps/{app}/secrets", kDeploy, false},
     AdminRoute{Kind::kPut, "/v1/apps/{app}/secrets", kDeploy},
     AdminRoute{Kind::kDelete, "/v1/apps/{app}/secrets/{secret}", kDeploy},
@@ -92,6 +94,10 @@ RouteMatch match_route(Kind method, std::string_view path) noexcept {
 bool AdminCaller::may_use(std::string_view app) const {
   return local || !token.has_value() || (token->apps.empty() && token->owner.empty()) ||
          std::ranges::find(token->apps, app) != token->apps.end();
+}
+
+bool AdminCaller::may_use_all() const {
+  return local || !token.has_value() || (token->apps.empty() && token->owner.empty());
 }
 
 std::string_view AdminCaller::owner() const noexcept {

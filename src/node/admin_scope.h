@@ -48,6 +48,8 @@ struct AdminCaller {
   // Whether it may use this app without further question. A token for an owner also may use those
   // that belong to that owner (AppOwners).
   bool may_use(std::string_view app) const;
+  // Whether nothing limits it to some apps.
+  bool may_use_all() const;
   // Empty: apps of no owner are its own.
   std::string_view owner() const noexcept [[clang::lifetimebound]];
 };

@@ -8,12 +8,15 @@
 #include "io/task_scope.h"
 #include "io/tls_listener.h"
 #include "node/admin_certificate.h"
+#include "node/node_logs.h"
 
 namespace selvedge::node {
 namespace {
 
 constexpr base::Duration kDrainTimeMax = std::chrono::seconds(5);
 constexpr std::size_t kNetworkConnectionsMax = 1000;
+// Whoever follows a log in a pager may stop reading for a while.
+constexpr base::Duration kLocalSilenceMax = std::chrono::minutes(10);
 constexpr const char* kPlainHttpAnswer =
     "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n"
     "This is the admin API of a node, which speaks TLS only: use https://\n";
@@ -37,7 +40,8 @@ AdminService::AdminService(Options options)
       api_(with_access(options_.api, access_)),
       local_gate_(AdminGate::Door::kLocal, api_, access_),
       network_gate_(AdminGate::Door::kNetwork, api_, access_),
-      local_server_(options_.reactor, local_gate_, options_.random, options_.metrics, {}),
+      local_server_(options_.reactor, local_gate_, options_.random, options_.metrics,
+                    {.minimum_rate = {.grace = kLocalSilenceMax}}),
       network_server_(options_.reactor, network_gate_, options_.random, options_.metrics,
                       {.connections_max = kNetworkConnectionsMax}) {}
 
@@ -86,6 +90,9 @@ io::Task<> AdminService::serve(io::Event& stop) {
     scope.spawn(network_server_.serve(*remote_));
   }
   co_await stop.wait();
+  if (options_.api.logs != nullptr) {
+    options_.api.logs->stop();
+  }
   io::TaskScope ending(options_.reactor);
   ending.spawn(end(local_server_));
   ending.spawn(end(network_server_));

@@ -75,4 +75,25 @@ Result<> create_cluster_secret(const fs::path& path, base::Random& random) {
   return error == 0 ? Result<>() : fail(base::errno_error(error, path.string()));
 }
 
+Result<std::optional<crypto::SecretKey>> open_cluster_secret(const ClusterSecretPlace& place,
+                                                             base::Random& random) {
+  if (place.file.has_value()) {
+    SELVEDGE_TRY(auto secret, read_cluster_secret(*place.file));
+    if (!secret.has_value()) {
+      return fail_format(ErrorKind::kNotFound,
+                         "there is no file {0}: copy it from another node of the cluster, or make "
+                         "the first one with `selvedge cluster init --cluster-secret {0}`",
+                         place.file->string());
+    }
+    return secret;
+  }
+  const fs::path path = cluster_secret_of(place.data_folder);
+  SELVEDGE_TRY(auto secret, read_cluster_secret(path));
+  if (!secret.has_value() && place.make) {
+    SELVEDGE_TRY_VOID(create_cluster_secret(path, random));
+    return read_cluster_secret(path);
+  }
+  return secret;
+}
+
 }  // namespace selvedge::node

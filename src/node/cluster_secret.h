@@ -23,4 +23,15 @@ Result<std::optional<crypto::SecretKey>> read_cluster_secret(const std::filesyst
 // changed. `random` must be fit for secrets.
 Result<> create_cluster_secret(const std::filesystem::path& path, base::Random& random);
 
+// Where a node looks for it.
+struct ClusterSecretPlace {
+  // The file that was named; without one, that of the data folder, if it is there.
+  std::optional<std::filesystem::path> file;
+  std::filesystem::path data_folder;
+  bool make = false;  // one in the data folder, when there is none
+};
+// nullopt: none was named, and there is none. NotFound: the named one is not there.
+Result<std::optional<crypto::SecretKey>> open_cluster_secret(const ClusterSecretPlace& place,
+                                                             base::Random& random);
+
 }  // namespace selvedge::node

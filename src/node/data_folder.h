@@ -23,6 +23,7 @@ class DataFolder {
   std::filesystem::path store_cache() const { return path_ / "store-cache"; }
   std::filesystem::path artifacts() const { return path_ / "artifacts"; }
   std::filesystem::path uploads() const { return path_ / "uploads"; }
+  std::filesystem::path logs() const { return path_ / "logs"; }
   std::filesystem::path admin_socket() const;
   int lock() const noexcept { return lock_.get(); }
   std::filesystem::path admin_certificate() const { return path_ / "admin-certificate.pem"; }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/app_catalog.h"
+#include "app/app_metrics.h"
 #include "app/app_router.h"
 #include "app/app_secrets.h"
 #include "app/app_store.h"
@@ -28,12 +29,15 @@
 #include "io/shard.h"
 #include "io/signal_source.h"
 #include "io/task_scope.h"
+#include "logs/shard_log.h"
 #include "node/admin_service.h"
 #include "node/cluster_secret.h"
 #include "node/data_folder.h"
 #include "node/listen_sockets.h"
 #include "node/memory_watch.h"
+#include "node/metrics_endpoint.h"
 #include "node/node_jobs.h"
+#include "node/node_logs.h"
 #include "node/node_service.h"
 #include "node/node_store.h"
 #include "node/service_manager.h"
@@ -53,6 +57,8 @@ namespace {
 constexpr std::size_t kInstancesPerShard = 1024;
 // For jobs that were cut off to tell the store.
 constexpr base::Duration kJobsDrainTimeMax = std::chrono::seconds(5);
+// For what shards have said of their apps, at their end.
+constexpr base::Duration kLogFlushTimeMax = std::chrono::seconds(5);
 
 // Everything that the shards share. Made and ended on the main thread.
 class Node {
@@ -68,7 +74,9 @@ class Node {
 
  private:
   Result<> open_engine();
-  Result<std::optional<crypto::SecretKey>> open_cluster_secret();
+  Result<> open_logs_and_metrics(bool beside_another);
+  std::string expose_metrics();
+  io::Task<> run_metrics(io::Event& stop);
   io::Task<> supervise(base::UniqueFd& channel);
   io::Task<> serve_admin(io::Event& stop);
   io::Task<> run_admin(io::Event& stop);
@@ -87,6 +95,7 @@ class Node {
   base::SystemRandom random_;
   base::Registry registry_;
   gateway::HttpMetrics metrics_{registry_};
+  app::AppMetrics app_metrics_{clock_, {.apps_max = options_.metrics_apps_max}};
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<engine::HostFunctions> functions_;
   std::unique_ptr<io::KernelReactor> reactor_;
@@ -102,12 +111,16 @@ class Node {
   io::ThreadHelperPool store_helpers_;
   io::ThreadHelperPool compile_helpers_;
   std::uint64_t memory_bytes_max_ = 0;
+  std::optional<NodeLogs> logs_;
+  io::ThreadHelperPool log_writer_{{.threads = 1}};
+  io::ThreadHelperPool log_readers_{{.threads = 2}};
   PublicAddress address_;
   // Kept open, so that a successor can have them; shards have copies.
   ListenSockets sockets_;
   std::vector<std::vector<base::UniqueFd>> shard_sockets_;
   io::KernelNetwork::Sharing sharing_ = io::KernelNetwork::Sharing::kAlone;
   DrainSettings drain_;
+  std::optional<io::SocketAddress> metrics_address_;
   std::optional<NodeService> service_;
   std::optional<app::AppCatalog> catalog_;
   // Of what shards ask.
@@ -142,27 +155,6 @@ Result<> Node::open_engine() {
   return {};
 }
 
-Result<std::optional<crypto::SecretKey>> Node::open_cluster_secret() {
-  if (options_.cluster_secret_file.has_value()) {
-    SELVEDGE_TRY(auto secret, read_cluster_secret(*options_.cluster_secret_file));
-    if (!secret.has_value()) {
-      return fail_format(ErrorKind::kNotFound,
-                         "there is no file {}: copy it from another node of the cluster, or make "
-                         "the first one with `selvedge cluster init --cluster-secret {}`",
-                         options_.cluster_secret_file->string(),
-                         options_.cluster_secret_file->string());
-    }
-    return secret;
-  }
-  const std::filesystem::path path = cluster_secret_of(options_.data_folder);
-  SELVEDGE_TRY(auto secret, read_cluster_secret(path));
-  if (!secret.has_value() && options_.make_cluster_secret) {
-    SELVEDGE_TRY_VOID(create_cluster_secret(path, random_));
-    return read_cluster_secret(path);
-  }
-  return secret;
-}
-
 Result<> Node::open(ListenSockets sockets, bool beside_another) {
   io::raise_descriptor_limit();
   SELVEDGE_TRY(memory_bytes_max_, memory_limit(options_.memory_bytes_max));
@@ -194,7 +186,10 @@ Result<> Node::open(ListenSockets sockets, bool beside_another) {
                                        .interval = options_.collect_interval,
                                        .grace = options_.collect_grace,
                                        .versions_kept = options_.versions_kept});
-  SELVEDGE_TRY(auto cluster_secret, open_cluster_secret());
+  SELVEDGE_TRY(auto cluster_secret, open_cluster_secret({.file = options_.cluster_secret_file,
+                                                         .data_folder = options_.data_folder,
+                                                         .make = options_.make_cluster_secret},
+                                                        random_));
   secrets_.emplace(store_->store(), random_, std::move(cluster_secret));
   packages_.emplace(*apps_, clock_, options_.publishers);
   loader_.emplace(app::VersionLoader::Options{.engine = *engine_,
@@ -226,11 +221,23 @@ Result<> Node::open(ListenSockets sockets, bool beside_another) {
                                                     .actions = *job_actions_,
                                                     .random = random_,
                                                     .node = node_name()});
+  return open_logs_and_metrics(beside_another);
+}
+
+Result<> Node::open_logs_and_metrics(bool beside_another) {
+  options_.log_limits.beside_another = beside_another;
+  logs_.emplace(*reactor_, folder_.logs(), options_.log_limits, log_writer_, log_readers_);
+  logs_->set_shards(shard_questions_);
+  logs_->set_metrics(app_metrics_);
+  if (options_.metrics_listen.has_value()) {
+    SELVEDGE_TRY(metrics_address_, metrics_address(*options_.metrics_listen, beside_another));
+  }
   return {};
 }
 
 void Node::forget(const std::optional<std::string>& app) {
   jobs_->changed(app);
+  questions_->spawn(logs_->remove_if_gone(app, *apps_, store_helpers_));
   for (std::size_t i = 0; i < group_->size(); ++i) {
     group_->shard(i).reactor().post([this, i, app] {
       if (app::AppRouter* const router = routers_[i]; router == nullptr) {
@@ -287,11 +294,17 @@ io::Task<> Node::serve_http(io::Shard& shard, app::AppRouter& router) {
 io::Task<> Node::serve_shard(io::Shard& shard) {
   SELVEDGE_CO_TRY(const auto resolver,
                   wasix::DnsResolver::create(shard.reactor(), shard.network(), {}));
+  logs::ShardLog log(shard.reactor(), logs_->logs(), clock_,
+                     static_cast<std::uint16_t>(shard.id().value()));
+  io::TaskScope log_scope(shard.reactor());
+  log_scope.spawn(log.run());
   app::GuestShard guests(shard.reactor(), *engine_, clock_, random_, &compile_helpers_, &cpu_clock_,
                          {.network = &shard.network(), .resolver = resolver.get()});
   ShardDirectory directory(shard.reactor(), *questions_, *catalog_);
   ShardPeers peers(shard, *group_, shard_questions_, routers_);
-  app::AppRouter router(guests, directory, &peers, random_, {.domain = options_.domain});
+  app::AppRouter router(guests, directory, &peers, random_,
+                        {.domain = options_.domain, .log = &log, .metrics = &app_metrics_});
+  logs_->attach(shard.id().value(), &log);
   io::TaskScope beside(shard.reactor());
   beside.spawn(router.reap());
   app::AppRouter*& published = routers_[shard.id().value()];
@@ -305,6 +318,10 @@ io::Task<> Node::serve_shard(io::Shard& shard) {
   [[maybe_unused]] const auto closed = co_await beside.close();
   [[maybe_unused]] const auto stopped =
       co_await router.stop(shard.reactor().deadline_after(drain_.time_max.load()));
+  logs_->attach(shard.id().value(), nullptr);
+  log.stop();
+  [[maybe_unused]] const auto logged =
+      co_await log_scope.close(shard.reactor().deadline_after(kLogFlushTimeMax));
   if (!served.has_value()) {
     co_return fail(served.error().clone());
   }
@@ -343,11 +360,27 @@ io::Task<> Node::serve_admin(io::Event& stop) {
                                     [this](std::string app, app::VersionNumber version) {
                                       return job_actions_->check_health(std::move(app), version);
                                     },
-                                .keeper = &*keeper_}});
+                                .keeper = &*keeper_,
+                                .logs = &*logs_,
+                                .expose_metrics = [this] { return expose_metrics(); }}});
   SELVEDGE_CO_TRY(auto network, service.listen());
   address_.admin_url = std::move(network.url);
   address_.admin_fingerprint = std::move(network.fingerprint);
   co_return co_await service.serve(stop);
+}
+
+std::string Node::expose_metrics() { return registry_.expose() + app_metrics_.expose(); }
+
+io::Task<> Node::run_metrics(io::Event& stop) {
+  if (!metrics_address_.has_value()) {
+    co_return {};
+  }
+  io::KernelNetwork network(*reactor_);
+  // Shared with a successor for as long as both are there.
+  SELVEDGE_CO_TRY(const auto listener,
+                  network.listen(*metrics_address_, {.reuse_port = true, .ipv6_only = false}));
+  co_return co_await serve_metrics(
+      *reactor_, *listener, [this] { return expose_metrics(); }, random_, metrics_, stop);
 }
 
 // Without it nobody can administer the node: its failure ends the node.
@@ -378,6 +411,7 @@ io::Task<> Node::supervise(base::UniqueFd& channel) {
   io::TaskScope admin(*reactor_);
   io::TaskScope beside(*reactor_);
   admin.spawn(run_admin(stop_admin));
+  admin.spawn(run_metrics(stop_admin));
   beside.spawn(service_->obey_signals(*signals));
   beside.spawn(service_->watch());
   beside.spawn(catalog_->follow());

@@ -12,12 +12,15 @@
 #include <optional>
 #include <string>
 
+#include "app/app_metrics.h"
 #include "app/package_signature.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "io/socket_address.h"
+#include "logs/log_files.h"
 #include "node/admin_api.h"
+#include "node/listen_address.h"
 #include "store/s3_store.h"
 
 namespace selvedge::node {
@@ -78,6 +81,10 @@ struct NodeOptions {
   log::Level log_level = log::Level::kInfo;
   // What the configuration file says, by key, as text: to tell what has changed.
   std::map<std::string, std::string, std::less<>> written = {};
+  logs::LogLimits log_limits;  // of the apps' logs on this node
+  // Where metrics are served to whoever asks, without the admin API; nullopt: nowhere.
+  std::optional<ListenAddress> metrics_listen;
+  std::size_t metrics_apps_max = app::AppMetricsLimits().apps_max;
 };
 
 // Where a node of this data folder has its admin API.

@@ -24,7 +24,7 @@ io::Task<app::JobOutcome> ask_app(app::AppRouter& router, app::ScheduledJob job,
                                   app::HttpCheck check, std::string host) {
   const base::Duration timeout =
       std::min(check.timeout.value_or(job.config.timeout), job.config.timeout);
-  std::string id = fmt::format("job-{}-{}", job.app, job.config.name);
+  std::string id = fmt::format("job-{}", job.config.name);
   auto asked = co_await app::perform_check(
       router.shard().reactor(), std::move(check), std::move(host), std::move(id), timeout,
       [&router, app = job.app, version = job.version](app::HttpExchange& exchange) {
@@ -81,12 +81,13 @@ io::Task<app::JobOutcome> NodeJobs::execute(app::ScheduledJob job, app::JobExecu
                       }));
   co_return co_await io::run_on(
       *options_.shards[shard], options_.reactor,
-      [&routers = options_.routers, shard, program,
-       label = fmt::format("app={} job={}", job.app, job.config.name),
+      [&routers = options_.routers, shard, program, app = job.app, version = job.version,
+       id = fmt::format("job-{}", job.config.name),
        timeout = job.config.timeout]() -> io::Task<app::JobOutcome> {
         app::AppRouter* const router = routers[shard];
         return router == nullptr ? io::Task<app::JobOutcome>::ready(no_shard())
-                                 : app::run_job_process(router->shard(), program, label, timeout);
+                                 : app::run_job_process(router->shard(), program,
+                                                        router->log_of(app, version), id, timeout);
       });
 }
 

@@ -49,11 +49,13 @@ std::optional<std::uint32_t> Process::grow_shared_memory(Thread& thread, std::ui
   WorkloadMemory& account = workload_.memory();
   const std::size_t bytes = std::size_t{pages} * engine::SharedMemory::kPageBytes;
   if (!account.reserve(bytes)) {
+    account.note_refusal();
     thread.fiber().instance().note_memory_refusal(account.limit_text());
     return std::nullopt;
   }
   const std::optional<std::uint32_t> before = shared_memory_->grow(pages);
   if (!before) {
+    account.note_refusal();
     account.release(bytes);
   }
   return before;

@@ -71,6 +71,11 @@ class WorkloadMemory final : public engine::MemoryAccount {
   void set_limit(std::uint64_t bytes_max, engine::MemoryAccount* outer) noexcept;
   bool reserve(std::size_t bytes) noexcept override;
   void release(std::size_t bytes) noexcept override;
+  void note_refusal() noexcept override {
+    if (outer_ != nullptr) {
+      outer_->note_refusal();
+    }
+  }
   std::string limit_text() const override;
   std::uint64_t used() const noexcept { return used_; }
 

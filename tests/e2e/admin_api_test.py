@@ -94,6 +94,7 @@ class AdminTest(unittest.TestCase):
     def test_every_operation_answers_as_documented(self):
         self.assertEqual(self.ask("describeNode"), {"domain": "localhost", "port": self.node.port})
         self.assertEqual(self.ask("health"), b"ok\n")
+        self.assertIn(b"\nselvedge_http_requests_total ", self.ask("readMetrics"))
         self.assertEqual(self.ask("listApps"), {"apps": []})
         hashes = {"hashes": [self.hash]}
         self.assertEqual(self.ask("findMissingBlobs", hashes), {"missing": [self.hash]})
@@ -110,6 +111,11 @@ class AdminTest(unittest.TestCase):
         self.assertEqual([app["name"] for app in self.ask("listApps")["apps"]], ["site"])
         both = [{"version": 1, "weight": 3}, {"version": 2, "weight": 1}]
         self.assertEqual(self.ask("activate", {"versions": both}, app="site")["active"], both)
+        deadline = time.monotonic() + harness.START_SECONDS_MAX
+        while not (entries := self.ask("readLog", app="site")):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        self.assertEqual((entries[0]["stream"], entries[0]["status"]), ("request", 200))
         app = self.ask("describeApp", app="site")
         self.assertEqual((app["active"], [version["version"] for version in app["versions"]]), (both, [1, 2]))
 
@@ -121,7 +127,8 @@ class AdminTest(unittest.TestCase):
         self.ask("activate", {"versions": []}, expect=400, app="site")
         self.ask("describeApp", expect=404, app="nobody")
         self.ask("removeApp", expect=404, app="nobody")
-        for identity in ("describeApp", "removeApp", "deploy", "activate"):
+        self.ask("readLog", expect=404, app="nobody")
+        for identity in ("describeApp", "removeApp", "deploy", "activate", "readLog"):
             self.ask(identity, {}, expect=400, app="Not--A-Name")
         self.ask("findMissingBlobs", "[", expect=400)
         self.ask("putBlob", b"other bytes", expect=400, hash=self.hash)

@@ -87,7 +87,11 @@ class JobsTest(unittest.TestCase):
                                   "cli_args: [to, you], env: {GREETING: welcome}}}}")
             node.json("deploy", site)
             self.wait_for(node, "migrate", lambda runs: len(runs) == 1)
-            self.assertIn("app=site job=migrate stdout: welcome to you", node.output())
+            deadline = time.monotonic() + SECONDS_MAX  # the log is written a moment later
+            while " stdout   job-migrate welcome to you\n" not in (
+                    logged := node.command("app", "logs", "site", "--request", "job-migrate").stdout):
+                self.assertLess(time.monotonic(), deadline, logged)
+                time.sleep(0.05)
             node.json("deploy", "--no-activate", site)
             node.json("app", "activate", "site", "2")
             job = self.wait_for(node, "migrate", lambda runs: len(runs) == 2)

@@ -4,6 +4,7 @@
 //   spin       never answers                     flood     writes body without end
 //   inject     sends a header with a bare CR     no_end    sends headers but never the blank line
 //   memory     allocates until it fails, then answers how far it came
+//   log=TEXT   writes a line to standard error
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,9 @@ int main(void) {
   } else if (strncmp(query, "exit=", 5) == 0) {
     fprintf(stderr, "exiting as asked\n");
     return atoi(query + 5);
+  } else if (strncmp(query, "log=", 4) == 0) {
+    fprintf(stderr, "%s\n", query + 4);
+    answer("200 OK");
   } else if (strcmp(query, "trap") == 0) {
     __builtin_trap();
   } else if (strcmp(query, "late_trap") == 0) {

@@ -7,14 +7,14 @@
 #include "app/internal/upstream_supervisor.h"
 #include "app/internal_exchange.h"
 #include "base/format.h"
-#include "base/log.h"
 #include "io/deadline.h"
 
 namespace selvedge::app::internal {
 
 HealthMonitor::HealthMonitor(io::Reactor& reactor, UpstreamSupervisor& supervisor,
-                             const ProxyLimits& limits, const ProxyHealth& health)
-    : reactor_(reactor), supervisor_(supervisor), limits_(limits), health_(health) {}
+                             const ProxyLimits& limits, const ProxyHealth& health,
+                             const VersionLog& log)
+    : reactor_(reactor), supervisor_(supervisor), limits_(limits), health_(health), log_(log) {}
 
 io::Task<std::string> HealthMonitor::watch(io::Event& ended) {
   const base::MonotonicTime began = reactor_.now();
@@ -46,7 +46,7 @@ io::Task<std::string> HealthMonitor::watch(io::Event& ended) {
       if (!starts && ++state->failed >= check.unhealthy_threshold) {
         co_return passed.error().message();
       }
-      log::info("health check failed: {}", passed.error().message());
+      log_.remark(fmt::format("health check failed: {}", passed.error().message()), {});
     }
     state->next =
         reactor_.now() + (state->healthy ? check.interval : std::min(check.interval, kStartPause));
@@ -73,7 +73,7 @@ io::Task<> HealthMonitor::probe(const HealthCheckConfig& check) {
 }
 
 io::Task<> HealthMonitor::ask(HttpExchange& exchange) {
-  ProxyRequest request(exchange, reactor_, supervisor_, limits_, metrics_);
+  ProxyRequest request(exchange, reactor_, supervisor_, limits_, metrics_, log_);
   co_return co_await request.run();
 }
 

@@ -8,6 +8,7 @@
 
 #include "app/http_exchange.h"
 #include "app/proxy_runner.h"
+#include "app/version_log.h"
 #include "io/event.h"
 #include "io/reactor.h"
 #include "io/task.h"
@@ -24,7 +25,7 @@ class HealthMonitor {
 
   // All outlive this. `health` has checks.
   HealthMonitor(io::Reactor& reactor, UpstreamSupervisor& supervisor, const ProxyLimits& limits,
-                const ProxyHealth& health);
+                const ProxyHealth& health, const VersionLog& log);
 
   // Watches one run of the program, until it ends or is unhealthy; yields why it is, nothing when
   // it ended. A run is healthy once every check has passed healthy_threshold times in a row, which
@@ -46,6 +47,7 @@ class HealthMonitor {
   UpstreamSupervisor& supervisor_;
   const ProxyLimits& limits_;
   const ProxyHealth& health_;
+  const VersionLog& log_;
   ProxyMetrics metrics_;  // those of requests are the runner's
   std::uint64_t probes_ = 0;
 };

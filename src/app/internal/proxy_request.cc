@@ -7,7 +7,6 @@
 
 #include "app/internal/plain_answer.h"
 #include "base/format.h"
-#include "base/log.h"
 #include "wire/characters.h"
 
 namespace selvedge::app::internal {
@@ -37,12 +36,13 @@ std::string local_authority(const HttpPeer& peer) {
 
 ProxyRequest::ProxyRequest(HttpExchange& exchange, io::Reactor& reactor,
                            UpstreamSupervisor& supervisor, const ProxyLimits& limits,
-                           ProxyMetrics& metrics)
+                           ProxyMetrics& metrics, const VersionLog& log)
     : exchange_(exchange),
       reactor_(reactor),
       supervisor_(supervisor),
       limits_(limits),
       metrics_(metrics),
+      log_(log),
       deadline_(reactor.deadline_after(limits.request_time_max)),
       offers_websocket_(wire::is_websocket_upgrade(exchange.request())),
       parser_(limits.response),
@@ -243,8 +243,15 @@ io::Task<> ProxyRequest::cut(Error error) {
     ++metrics_.abandoned;
     co_return fail(ErrorKind::kDisconnected, "the client left");
   }
-  ++(error.kind() == ErrorKind::kTimeout ? metrics_.timed_out : metrics_.failed_after_head);
-  co_return fail(std::move(error).with_context("the application's answer ended in the middle"));
+  if (error.kind() == ErrorKind::kTimeout) {
+    ++metrics_.timed_out;
+    log_.metrics()->count_limit(Limit::kRequestTime);
+  } else {
+    ++metrics_.failed_after_head;
+  }
+  error = std::move(error).with_context("the application's answer ended in the middle");
+  log_.platform(error.message(), exchange_.request_id());
+  co_return fail(std::move(error));
 }
 
 io::Task<> ProxyRequest::answer_failure(Error error) {
@@ -255,7 +262,7 @@ io::Task<> ProxyRequest::answer_failure(Error error) {
     ++metrics_.abandoned;
     co_return fail(ErrorKind::kDisconnected, "the client left");
   }
-  log::warning("request={}: {}", exchange_.request_id(), error.message());
+  log_.platform(error.message(), exchange_.request_id());
   switch (error.kind()) {
     case ErrorKind::kOverloaded:
       ++metrics_.unavailable;
@@ -264,6 +271,7 @@ io::Task<> ProxyRequest::answer_failure(Error error) {
                                         supervisor_.retry_after());
     case ErrorKind::kTimeout:
       ++metrics_.timed_out;
+      log_.metrics()->count_limit(Limit::kRequestTime);
       co_return co_await answer_plainly(exchange_, wire::StatusCode(504),
                                         "The application did not answer in time.");
     case ErrorKind::kInvalid:

@@ -17,7 +17,7 @@ namespace selvedge::app::internal {
 class ProxyRequest {
  public:
   ProxyRequest(HttpExchange& exchange, io::Reactor& reactor, UpstreamSupervisor& supervisor,
-               const ProxyLimits& limits, ProxyMetrics& metrics);
+               const ProxyLimits& limits, ProxyMetrics& metrics, const VersionLog& log);
   ~ProxyRequest();
   ProxyRequest(const ProxyRequest&) = delete;
   ProxyRequest& operator=(const ProxyRequest&) = delete;
@@ -50,6 +50,7 @@ class ProxyRequest {
   UpstreamSupervisor& supervisor_;
   const ProxyLimits& limits_;
   ProxyMetrics& metrics_;
+  const VersionLog& log_;
   const io::Deadline deadline_;  // of the whole request
   const bool offers_websocket_;
   UpstreamConnection connection_;

@@ -4,18 +4,19 @@
 #include <utility>
 
 #include "app/internal/health_monitor.h"
-#include "base/log.h"
+#include "base/format.h"
 
 namespace selvedge::app::internal {
 
 UpstreamSupervisor::UpstreamSupervisor(io::Reactor& reactor, UpstreamInstance& instance,
                                        base::Random& random, const ProxyLimits& limits,
-                                       ProxyMetrics& metrics)
+                                       ProxyMetrics& metrics, const VersionLog& log)
     : reactor_(reactor),
       instance_(instance),
       random_(random),
       limits_(limits),
       metrics_(metrics),
+      log_(log),
       pool_(reactor, limits.idle_connections_max, limits.idle_connection_time_max),
       retry_at_(reactor.now()),
       state_changed_(reactor),
@@ -41,8 +42,9 @@ io::Task<> UpstreamSupervisor::run() {
     if (stopping_.is_set()) {
       break;
     }
-    log::warning("the application {}; it is started again in {} ms", complaint_,
-                 std::chrono::duration_cast<std::chrono::milliseconds>(delay).count());
+    log_.platform(
+        fmt::format("the application {}; it is started again in {} ms", complaint_,
+                    std::chrono::duration_cast<std::chrono::milliseconds>(delay).count()));
     [[maybe_unused]] const Result<> woken =
         co_await stopping_.wait(reactor_.deadline_at(retry_at_));
   }
@@ -154,7 +156,7 @@ io::Task<> UpstreamSupervisor::end_run() {
     instance_.request_stop();
     const io::Deadline deadline = reactor_.deadline_after(limits_.stop_time_max);
     if (!co_await instance_.ended().wait(deadline)) {
-      log::warning("the application did not end when asked to, and is killed");
+      log_.platform("the application did not end when asked to, and is killed");
     }
   }
   co_return co_await kill();

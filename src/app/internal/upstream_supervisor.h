@@ -43,7 +43,7 @@ class UpstreamSupervisor {
   static constexpr base::Duration kKillTimeMax = std::chrono::seconds(5);
 
   UpstreamSupervisor(io::Reactor& reactor, UpstreamInstance& instance, base::Random& random,
-                     const ProxyLimits& limits, ProxyMetrics& metrics);
+                     const ProxyLimits& limits, ProxyMetrics& metrics, const VersionLog& log);
 
   // Who watches the program. Before run(); outlives this.
   void set_monitor(HealthMonitor& monitor) noexcept { monitor_ = &monitor; }
@@ -85,6 +85,7 @@ class UpstreamSupervisor {
   base::Random& random_;
   const ProxyLimits& limits_;
   ProxyMetrics& metrics_;
+  const VersionLog& log_;
   UpstreamPool pool_;
   State state_ = State::kStarting;
   HealthMonitor* monitor_ = nullptr;

@@ -5,7 +5,6 @@
 #include "app/internal/exit_description.h"
 #include "app/internal/plain_answer.h"
 #include "base/format.h"
-#include "base/log.h"
 #include "wasix/stdio.h"
 
 namespace selvedge::app::internal {
@@ -22,11 +21,14 @@ struct Chunk {
 }  // namespace
 
 WcgiRequest::WcgiRequest(HttpExchange& exchange, const ShardProgram& program,
-                         const WcgiLimits& limits, WcgiMetrics& metrics) noexcept
+                         const WcgiLimits& limits, WcgiMetrics& metrics, const VersionLog& log,
+                         MemoryMeter& memory) noexcept
     : exchange_(exchange),
       program_(program),
       limits_(limits),
       metrics_(metrics),
+      log_(log),
+      memory_(memory),
       reactor_(program.shard().reactor()),
       tasks_(reactor_, 1) {}
 
@@ -54,8 +56,8 @@ io::Task<> WcgiRequest::run(const CgiScript& script) {
     co_return co_await answer_plainly(exchange_, wire::StatusCode(400), "The path is not valid.");
   }
   if (auto started = start(*std::move(environment)); !started.has_value()) {
-    log::error("request={} program={}: {}", exchange_.request_id(),
-               program_.program().options().name, started.error().message());
+    log_.metrics()->count_limit(Limit::kInstances);
+    tell(fmt::format("cannot start: {}", started.error().message()));
     co_return co_await answer_plainly(exchange_, wire::StatusCode(503),
                                       "The application cannot start.");
   }
@@ -93,6 +95,7 @@ io::Task<bool> WcgiRequest::buffer_content() {
 
 Result<> WcgiRequest::start(EnvironmentBlock environment) {
   RunAttachments streams;
+  streams.memory = &memory_;
   if (exchange_.request().has_content()) {
     wasix::PipeEnds input = wasix::make_pipe(reactor_);
     streams.input = std::move(input.reader);
@@ -104,6 +107,8 @@ Result<> WcgiRequest::start(EnvironmentBlock environment) {
   streams.error =
       std::make_shared<wasix::LineHandle>([this](std::string_view line) { log_line(line); });
   SELVEDGE_TRY(process_, program_.start(std::move(streams), std::move(environment)));
+  instance_ = log_.next_instance();
+  meter_.emplace(log_.metrics(), *process_);
   return {};
 }
 
@@ -168,8 +173,8 @@ io::Task<> WcgiRequest::relay_content(base::MutableByteSpan buffer, io::Deadline
     auto count = co_await output_->read(buffer, deadline);
     if (!count.has_value()) {
       ++metrics_.timed_out;
-      log::warning("request={} program={}: the time limit ended a response", exchange_.request_id(),
-                   program_.program().options().name);
+      log_.metrics()->count_limit(Limit::kRequestTime);
+      tell("the time limit ended a response");
       co_return fail(std::move(count).error());
     }
     if (*count == 0) {
@@ -184,8 +189,8 @@ io::Task<> WcgiRequest::relay_content(base::MutableByteSpan buffer, io::Deadline
     co_return fail(ErrorKind::kDisconnected, "the client left");
   }
   if (!status.success()) {
-    log::warning("request={} program={} {}", exchange_.request_id(),
-                 program_.program().options().name, describe_exit(status));
+    count_end(*log_.metrics(), status);
+    tell(describe_exit(status));
   }
   if (status.kind != wasix::ExitStatus::Kind::kExited) {
     ++metrics_.failed_after_head;
@@ -208,8 +213,8 @@ io::Task<> WcgiRequest::answer_without_head(io::Deadline deadline) {
   if (input_error_.has_value()) {
     co_return co_await answer_input_error();
   }
-  log::warning("request={} program={} {} before it sent a complete head", exchange_.request_id(),
-               program_.program().options().name, describe_exit(status));
+  count_end(*log_.metrics(), status);
+  tell(describe_exit(status) + " before it sent a complete head");
   if (status.timed_out) {
     ++metrics_.timed_out;
     co_return co_await answer_plainly(exchange_, wire::StatusCode(504),
@@ -227,8 +232,8 @@ io::Task<> WcgiRequest::answer_without_head(io::Deadline deadline) {
 io::Task<> WcgiRequest::answer_timeout() {
   process_->kill();
   ++metrics_.timed_out;
-  log::warning("request={} program={}: no head within the time limit", exchange_.request_id(),
-               program_.program().options().name);
+  log_.metrics()->count_limit(Limit::kRequestTime);
+  tell("no head within the time limit");
   co_return co_await answer_plainly(exchange_, wire::StatusCode(504),
                                     "The application did not answer in time.");
 }
@@ -241,8 +246,7 @@ io::Task<> WcgiRequest::answer_input_error() {
 io::Task<> WcgiRequest::answer_malformed(const Error& error) {
   process_->kill();
   ++metrics_.failed_before_head;
-  log::warning("request={} program={}: malformed answer: {}", exchange_.request_id(),
-               program_.program().options().name, error.message());
+  tell(fmt::format("malformed answer: {}", error.message()));
   co_return co_await answer_plainly(exchange_, wire::StatusCode(502),
                                     "The application sent a malformed answer.");
 }
@@ -253,12 +257,15 @@ void WcgiRequest::log_line(std::string_view line) {
   }
   logged_bytes_ += line.size() + 1;
   if (logged_bytes_ > limits_.log_bytes_max) {
-    log::warning("request={} program={}: more than {} bytes of standard error; the rest is dropped",
-                 exchange_.request_id(), program_.program().options().name, limits_.log_bytes_max);
+    tell(fmt::format("more than {} bytes of standard error; the rest is dropped",
+                     limits_.log_bytes_max));
     return;
   }
-  log::info("request={} program={} stderr: {}", exchange_.request_id(),
-            program_.program().options().name, line);
+  log_.output(logs::Stream::kStderr, line, exchange_.request_id(), instance_);
+}
+
+void WcgiRequest::tell(std::string_view sentence) const {
+  log_.platform(sentence, exchange_.request_id(), instance_);
 }
 
 }  // namespace selvedge::app::internal

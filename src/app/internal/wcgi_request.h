@@ -19,7 +19,7 @@ namespace selvedge::app::internal {
 class WcgiRequest {
  public:
   WcgiRequest(HttpExchange& exchange, const ShardProgram& program, const WcgiLimits& limits,
-              WcgiMetrics& metrics) noexcept;
+              WcgiMetrics& metrics, const VersionLog& log, MemoryMeter& memory) noexcept;
   ~WcgiRequest();
   WcgiRequest(const WcgiRequest&) = delete;
   WcgiRequest& operator=(const WcgiRequest&) = delete;
@@ -40,12 +40,16 @@ class WcgiRequest {
   io::Task<> answer_input_error();
   io::Task<> answer_malformed(const Error& error);
   void log_line(std::string_view line);
+  void tell(std::string_view sentence) const;
 
   HttpExchange& exchange_;
   const ShardProgram& program_;
   const WcgiLimits& limits_;
   WcgiMetrics& metrics_;
+  const VersionLog& log_;
+  MemoryMeter& memory_;
   io::Reactor& reactor_;
+  std::uint64_t instance_ = 0;
   std::vector<std::byte> buffered_;
   std::size_t logged_bytes_ = 0;
   bool buffered_whole_ = false;
@@ -54,6 +58,7 @@ class WcgiRequest {
   std::shared_ptr<wasix::PipeWriter> input_;
   std::shared_ptr<wasix::PipeReader> output_;
   std::unique_ptr<wasix::Process> process_;
+  std::optional<InstanceMeter> meter_;
   // Last: its task uses the rest.
   io::TaskScope tasks_;
 };

@@ -23,6 +23,7 @@ constexpr std::uint64_t kBlobCacheBytesMin = std::uint64_t{1} << 20;
 constexpr std::uint64_t kBlobCacheBytesMax = std::uint64_t{1} << 50;
 constexpr base::Duration kCollectIntervalMin = std::chrono::minutes(1);
 constexpr base::Duration kCollectGraceMin = std::chrono::hours(1);
+constexpr std::uint64_t kLogBytesMax = std::uint64_t{1} << 50;
 
 Result<> set_domain(ConfigDraft& draft, const ConfigValue& value) {
   const auto& text = std::get<std::string>(value);
@@ -412,6 +413,55 @@ constexpr std::array kKeys{
                   "every package `OWNER/…`; `OWNER` is the owner's name.",
               .example = "[\"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\"]",
               .set = &set_publisher},
+    ConfigKey{.path = "logs.app_bytes",
+              .type = ConfigType::kBytes,
+              .fallback = "`16MiB`",
+              .description =
+                  "What is kept of one app's log on this node; what was written longest ago goes "
+                  "first.",
+              .example = "\"64MiB\"",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.options.log_limits.app_bytes_max = std::get<std::uint64_t>(value);
+                return {};
+              },
+              .min = logs::kAppBytesMin,
+              .max = kLogBytesMax},
+    ConfigKey{.path = "logs.total_bytes",
+              .type = ConfigType::kBytes,
+              .fallback = "`1GiB`",
+              .description = "The same for all apps together.",
+              .example = "\"10GiB\"",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.options.log_limits.total_bytes_max = std::get<std::uint64_t>(value);
+                return {};
+              },
+              .min = logs::kAppBytesMin,
+              .max = kLogBytesMax},
+    ConfigKey{.path = "metrics.listen",
+              .type = ConfigType::kText,
+              .fallback = "nowhere: `GET /v1/metrics` of the admin API",
+              .description =
+                  "Where `GET /metrics` answers with counters of the node and its apps, for "
+                  "Prometheus. Whoever can connect may read them, names of apps included: keep it "
+                  "to this machine or to a network of your own.",
+              .example = "\"127.0.0.1:9100\"",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                SELVEDGE_TRY(draft.options.metrics_listen,
+                             parse_listen_address(std::get<std::string>(value)));
+                return {};
+              }},
+    ConfigKey{.path = "metrics.apps",
+              .type = ConfigType::kInteger,
+              .fallback = "1000",
+              .description = "Apps that have counters of their own; further ones are counted "
+                             "together, as the app `other`.",
+              .example = "100",
+              .set = [](ConfigDraft& draft, const ConfigValue& value) -> Result<> {
+                draft.options.metrics_apps_max = std::get<std::uint64_t>(value);
+                return {};
+              },
+              .min = 1,
+              .max = 100'000},
 };
 
 }  // namespace
