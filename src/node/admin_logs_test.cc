@@ -87,6 +87,8 @@ class AdminLogsTest : public ::testing::Test {
   AdminApi api_{{.reactor = host_.reactor(),
                  .store = world_.apps(),
                  .secrets = world_.secrets(),
+                 .packages = world_.packages(),
+                 .blobs = world_.blob_files(),
                  .loader = world_.loader(),
                  .catalog = catalog_,
                  .store_helpers = helpers_,
