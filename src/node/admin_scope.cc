@@ -14,7 +14,7 @@ using enum TokenScope;
 // In the order of docs/admin-api.yaml.
 constexpr std::array kRoutes{
     AdminRoute{Kind::kGet, "/v1/node", kRead, false},
-    AdminRoute{Kind::kGet, "/v1/metrics", kRead, false},
+    AdminRoute{Kind::kGet, "/v1/metrics", kRead, false, true},
     AdminRoute{Kind::kPost, "/v1/blobs/missing", kDeploy, false},
     AdminRoute{Kind::kPut, "/v1/blobs/{hash}", kDeploy},
     AdminRoute{Kind::kGet, "/v1/blobs/{hash}", kDeploy, false},
@@ -121,6 +121,11 @@ Result<> authorize(const AdminCaller& caller, const RouteMatch& match) {
   if (!match.app.empty() && token.owner.empty() && !caller.may_use(match.app)) {
     return fail_format(ErrorKind::kDenied, "the token {} is for other apps only: {}", token.id,
                        list_of(token.apps));
+  }
+  if (match.route != nullptr && match.route->tells_all_apps &&
+      !(token.apps.empty() && token.owner.empty())) {
+    return fail_format(ErrorKind::kDenied, "the token {} is for some apps, and this tells of all",
+                       token.id);
   }
   // Packages are there for others to use: only changing them is their owner's.
   return needed == kRead || match.owner.empty() ? Result<>() : authorize_owner(caller, match.owner);

@@ -25,6 +25,8 @@ struct AdminRoute {
   TokenScope scope;  // that it takes
   // Kept in the audit log when it succeeds; what is refused is kept in any case.
   bool audited = true;
+  // Tells of all apps: not for a token that is for some.
+  bool tells_all_apps = false;
 };
 std::span<const AdminRoute> admin_routes() noexcept;
 

@@ -128,6 +128,9 @@ TEST(AdminScope, ATokenForSomeApps_IsForNoOthers) {
   EXPECT_NE(refusal(caller, Kind::kPost, "/v1/apps/si%74e/versions"), "");
   EXPECT_NE(refusal(caller, Kind::kPost, "//v1/apps/other/versions"), "");
   EXPECT_NE(refusal(caller, Kind::kPost, "/v1/apps//versions"), "");
+  // Nor does it tell of others.
+  EXPECT_THAT(refusal(caller, Kind::kGet, "/v1/metrics"), HasSubstr("this tells of all"));
+  EXPECT_EQ(refusal(with(TokenScope::kRead), Kind::kGet, "/v1/metrics"), "");
   EXPECT_TRUE(caller.may_use("site"));
   EXPECT_FALSE(caller.may_use("other"));
   EXPECT_FALSE(with(TokenScope::kDeploy, {}, "acme").may_use("site"));
