@@ -43,7 +43,7 @@ io::Task<> UpstreamSupervisor::run() {
       break;
     }
     log_.platform(
-        fmt::format("the application {}; it is started again in {} ms", complaint_,
+        fmt::format("the application {}; it is started again in {} ms", why,
                     std::chrono::duration_cast<std::chrono::milliseconds>(delay).count()));
     [[maybe_unused]] const Result<> woken =
         co_await stopping_.wait(reactor_.deadline_at(retry_at_));
