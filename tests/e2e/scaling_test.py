@@ -35,11 +35,16 @@ class ScalingTest(unittest.TestCase):
         site = self.site(SERVER, "wasi", "{min_instances: 1}")
         with harness.Node(self.folder / "node") as node:
             node.json("deploy", site)
+            self.wait_for_starts(node, 1)
         with harness.Node(self.folder / "node") as node:
-            deadline = time.monotonic() + SECONDS_MAX
-            while "listening on port" not in node.output():  # nobody has asked for it
-                self.assertLess(time.monotonic(), deadline, node.output())
-                time.sleep(0.05)
+            self.wait_for_starts(node, 2)
+
+    def wait_for_starts(self, node, count):
+        """Nobody asks for the program; its log tells that it listens."""
+        deadline = time.monotonic() + SECONDS_MAX
+        while (logged := node.command("app", "logs", "site").stdout).count("listening on port") < count:
+            self.assertLess(time.monotonic(), deadline, logged + node.output())
+            time.sleep(0.05)
 
     def test_no_more_instances_than_allowed_run_at_once(self):
         site = self.site(MISBEHAVE, "wcgi", "{max_instances: 1}", "limits: {request_time: 1s}\n")
