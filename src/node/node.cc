@@ -133,6 +133,7 @@ class Node {
   // Counted on the main thread.
   std::size_t listening_ = 0;
   std::size_t ended_ = 0;
+  bool admin_listening_ = false;
   std::optional<io::Event> changed_;
   std::optional<NodeJobs> job_actions_;
   std::optional<app::JobScheduler> jobs_;
@@ -366,6 +367,8 @@ io::Task<> Node::serve_admin(io::Event& stop) {
   SELVEDGE_CO_TRY(auto network, service.listen());
   address_.admin_url = std::move(network.url);
   address_.admin_fingerprint = std::move(network.fingerprint);
+  admin_listening_ = true;
+  changed_->set();
   co_return co_await service.serve(stop);
 }
 
@@ -420,7 +423,7 @@ io::Task<> Node::supervise(base::UniqueFd& channel) {
                             [this](const MemoryAllowance& allowance) { allow(allowance); }));
   bool announced = false;
   while (ended_ < group_->size()) {
-    if (!announced && listening_ == group_->size()) {
+    if (!announced && admin_listening_ && listening_ == group_->size()) {
       announced = true;
       beside.spawn(jobs_->run());
       service_->listening(address_);
