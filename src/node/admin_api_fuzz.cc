@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "engine/engine.h"
+#include "engine/testing/guests.h"
 #include "io/testing/simulation.h"
 #include "node/admin_access.h"
 #include "node/admin_gate.h"
@@ -47,7 +48,7 @@ struct Machine {
 
   Machine() {
     log::set_level(log::Level::kOff);
-    engine = engine::Engine::create({.instances_max = 16}).value();
+    engine = engine::testing::make_engine();
     functions = std::make_unique<engine::HostFunctions>(*engine);
     wasix::register_preview1(*functions);
     wasix::register_snapshot0(*functions);
