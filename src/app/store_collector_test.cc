@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "app/app_store.h"
+#include "app/package_records.h"
 #include "base/bytes.h"
 #include "store/testing/memory_store.h"
 
@@ -65,6 +66,15 @@ class StoreCollectorTest : public testing::Test {
   }
   static ActiveRecord only(VersionNumber number) {
     return {.versions = {{.version = number, .weight = 1}}};
+  }
+  static std::string published(const crypto::Blake3Hash& image, const crypto::Blake3Hash& linked) {
+    return to_json(PublishedPackage{.name = "owner/name",
+                                    .version = "1.0.0",
+                                    .image = image,
+                                    .linked = linked,
+                                    .dependencies = {},
+                                    .sha256 = {},
+                                    .signature = {}});
   }
   bool has(std::string_view content) {
     return store_.has_blob(crypto::blake3(base::as_bytes(content))).value();
@@ -141,7 +151,7 @@ TEST_F(StoreCollectorTest, WhatWasUsedAMomentAgo_IsNotWrittenDownAgain) {
 
 TEST_F(StoreCollectorTest, PublishedPackages_KeepTheirBlobs) {
   const auto package = apps_.put_image(send("library"));
-  put("packages/owner/name/1.0.0", R"({"package":")" + package->hex() + R"("})");
+  put("packages/owner/name/1.0.0", published(*package, *package));
   pass(std::chrono::hours(48));
   EXPECT_EQ(collect().blobs, 0U);
   EXPECT_TRUE(has("library"));
@@ -158,7 +168,11 @@ TEST_F(StoreCollectorTest, ADocumentThatIsNotUnderstood_StopsTheCollection) {
       store_.remove(*Key::parse("apps/site/versions/000000001"), Precondition::any()).has_value());
   put("packages/owner/name/1.0.0", "{}");
   EXPECT_THAT(refusal(), HasSubstr("packages/owner/name/1.0.0"));
-  put("packages/owner/name/1.0.0", "{\"package\":\"" + std::string(64, 'a') + "\"}");
+  // One of its packages is not there.
+  const auto package = apps_.put_image(send("library"));
+  put("packages/owner/name/1.0.0", published(*package, crypto::blake3({})));
+  EXPECT_THAT(refusal(), HasSubstr("packages/owner/name/1.0.0"));
+  put("packages/owner/name/1.0.0", published(*package, *package));
   put("uses/x", "nothing");
   EXPECT_THAT(refusal(), HasSubstr("uses/x"));
   EXPECT_TRUE(has("two"));

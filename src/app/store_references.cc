@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "app/app_records.h"
+#include "app/package_records.h"
 #include "base/bytes.h"
 #include "base/format.h"
 
@@ -24,6 +25,19 @@ bool is_version(const Key& key) {
 // What requests go to names versions by their numbers, nothing else.
 bool is_choice(const Key& key) {
   return key.is_below("apps") && key.text().ends_with("/active") && !is_version(key);
+}
+
+// The packages that must be there because of this document. Invalid: it cannot be understood.
+Result<std::vector<Blake3Hash>> packages_of(const Key& key, std::string_view text) {
+  if (is_version(key)) {
+    SELVEDGE_TRY(const VersionRecord record, parse_version_record(text));
+    return std::vector{record.package};
+  }
+  if (key.is_below("packages") || key.is_below("package-hashes")) {
+    SELVEDGE_TRY(const PublishedPackage package, parse_published_package(text));
+    return std::vector{package.image, package.linked};
+  }
+  return std::vector<Blake3Hash>();
 }
 
 // Rather than of the way to the store.
@@ -75,21 +89,19 @@ Result<> StoreReferences::read_document(const Key& key) {
   }
   ++documents_;
   const std::string_view text = base::as_text(object->bytes);
-  if (is_version(key)) {
-    const auto record = parse_version_record(text);
-    if (!record.has_value()) {
-      return not_understood(key, record.error());
-    }
-    if (auto added = add_package(record->package); !added.has_value()) {
+  const auto packages = packages_of(key, text);
+  if (!packages.has_value()) {
+    return not_understood(key, packages.error());
+  }
+  for (const Blake3Hash& identity : *packages) {
+    if (auto added = add_package(identity); !added.has_value()) {
       return is_of_the_document(added.error()) ? not_understood(key, added.error())
                                                : std::move(added);
     }
-  } else {
-    const auto named = hashes_in(text);
-    if (named.empty() && key.is_below("packages")) {
-      return not_understood(key, Error(ErrorKind::kInvalid, "it names no package"));
-    }
-    for (const Blake3Hash& hash : named) {
+  }
+  // What a newer form of documents refers to beyond that; not what people wrote into app.yaml.
+  if (!is_version(key)) {
+    for (const Blake3Hash& hash : hashes_in(text)) {
       SELVEDGE_TRY_VOID(add_mentioned(hash));
     }
   }
