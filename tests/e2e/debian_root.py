@@ -30,12 +30,17 @@ def run_in_own_namespaces():
                           "--mount-proc", sys.executable, "-B", *sys.argv])
 
 
+def unique():
+    """For names of files: process numbers are not, in namespaces of their own."""
+    return os.urandom(8).hex()
+
+
 def make_archive():
     """The root as a tar file; skips when it cannot be made."""
     archive = CACHE / f"{SUITE}-minbase.tar"
     if archive.exists():
         return archive
-    work = CACHE / f"{SUITE}.new.{os.getpid()}"
+    work = CACHE / f"{SUITE}.new.{unique()}"
     (CACHE / "archives/partial").mkdir(parents=True, exist_ok=True)
     try:
         made = subprocess.run(["debootstrap", "--variant=minbase", SUITE, work], capture_output=True, text=True,
@@ -45,11 +50,23 @@ def make_archive():
                          + " / ".join((made.stdout + made.stderr).strip().splitlines()[-4:]))
         for file in (work / "var/cache/apt/archives").glob("*.deb"):
             file.rename(CACHE / "archives" / file.name)
-        subprocess.run(["tar", "--one-file-system", "-C", work, "-cf", f"{archive}.new", "."], check=True)
-        os.rename(f"{archive}.new", archive)
+        subprocess.run(["tar", "--one-file-system", "-C", work, "-cf", f"{work}.tar", "."], check=True)
+        os.rename(f"{work}.tar", archive)
         return archive
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def copy_packages(source, target):
+    """What is missing, as links where that is possible. Several tests may use the cache at once."""
+    for package in source.glob("*.deb"):
+        if not (target / package.name).exists():
+            new = target / f"{package.name}.{unique()}"
+            try:
+                os.link(package, new)
+            except OSError:
+                shutil.copy(package, new)
+            os.replace(new, target / package.name)
 
 
 class DebianRoot:
@@ -58,8 +75,8 @@ class DebianRoot:
         self.path.mkdir()
         self.leader = None
         subprocess.run(["tar", "-C", self.path, "-xf", make_archive()], check=True)
-        # What apt fetches stays in the cache.
-        subprocess.run(["mount", "--bind", CACHE / "archives", self.path / "var/cache/apt/archives"], check=True)
+        self.archives = self.path / "var/cache/apt/archives"
+        copy_packages(CACHE / "archives", self.archives)
         subprocess.run(["mount", "-t", "proc", "proc", self.path / "proc"], check=True)
         (self.path / "etc/apt/apt.conf.d/90test").write_text(
             'APT::Install-Recommends "false";\nBinary::apt-get::APT::Keep-Downloaded-Packages "true";\n'
@@ -67,9 +84,8 @@ class DebianRoot:
 
     def close(self):
         self.halt()
-        # Not -l alone: what is mounted must be gone before anything is removed.
-        for below in ("var/cache/apt/archives", "proc"):
-            subprocess.run(["umount", self.path / below], check=True)
+        # What is mounted must be gone before anything is removed.
+        subprocess.run(["umount", self.path / "proc"], check=True)
         shutil.rmtree(self.path)
 
     def command(self, *arguments, user=None):
@@ -95,6 +111,7 @@ class DebianRoot:
         done = self.run("apt-get", "install", "-qy", "--download-only", *packages, check=False, timeout=600)
         if "Failed to fetch" in done.stderr:
             raise unittest.SkipTest("the mirror of Debian's packages cannot be reached: " + done.stderr.strip()[-300:])
+        copy_packages(self.archives, CACHE / "archives")
 
     def install(self, *packages):
         return self.run("apt-get", "install", "-qy", *packages, timeout=300)
