@@ -50,6 +50,9 @@ void ShardLog::add(const Channel& channel, Entry entry) {
     queue.entries.push_back(std::move(entry));
   }
   ready_.set();
+  if (queue.bytes > limits_.app_bytes_max / 4 || bytes_ > limits_.bytes_max / 4) {
+    urgent_.set();
+  }
 }
 
 void ShardLog::remove(const std::string& app) {
@@ -83,19 +86,34 @@ EntriesByApp ShardLog::take() {
   return taken;
 }
 
+io::Task<> ShardLog::flush() {
+  const std::uint64_t last = batches_begun_ + (queues_.empty() ? 0 : 1);
+  urgent_.set();
+  while (batches_ended_ < last) {
+    co_await written_.wait();
+  }
+  co_return {};
+}
+
 io::Task<> ShardLog::run() {
   for (;;) {
     co_await ready_.wait();
+    [[maybe_unused]] const auto gathered =
+        co_await urgent_.wait(reactor_.deadline_after(limits_.gather_time));
     ready_.reset();
+    urgent_.reset();
     if (!queues_.empty()) {
       // What cannot be written is said in the log itself, once that works again, and in the node's.
+      ++batches_begun_;
       [[maybe_unused]] const auto written = co_await logs_.write(reactor_, take());
+      ++batches_ended_;
+      written_.notify();
     }
     if (stopping_) {
       if (queues_.empty()) {
         co_return {};
       }
-      ready_.set();
+      stop();
     }
   }
 }
@@ -103,6 +121,7 @@ io::Task<> ShardLog::run() {
 void ShardLog::stop() noexcept {
   stopping_ = true;
   ready_.set();
+  urgent_.set();
 }
 
 }  // namespace selvedge::logs

@@ -24,6 +24,9 @@ struct ShardLogLimits {
   // Of one app in it, so that the others have room.
   std::size_t app_bytes_max = std::size_t{1} << 20;
   std::size_t apps_max = 16'384;
+  // What is added waits so long for more, unless a quarter of the room is taken: the disk is
+  // written to now and then, not for each entry.
+  base::Duration gather_time = std::chrono::milliseconds(100);
 };
 
 // One shard's thread.
@@ -52,7 +55,9 @@ class ShardLog {
         clock_(clock),
         shard_(shard),
         limits_(limits),
-        ready_(reactor) {}
+        ready_(reactor),
+        urgent_(reactor),
+        written_(reactor) {}
 
   std::shared_ptr<Channel> channel(const std::string& app);
   // The next number for an instance of the app on this shard.
@@ -61,6 +66,9 @@ class ShardLog {
   void add(const Channel& channel, Entry entry);
   // Nothing more of what has channels of the app now, nor what waits here.
   void remove(const std::string& app);
+
+  // Completes when all that was added before is written, or could not be. While run() runs.
+  io::Task<> flush();
 
   // Hands on what is added, until stop() and all of it is handed on.
   io::Task<> run();
@@ -88,7 +96,11 @@ class ShardLog {
   std::size_t bytes_ = 0;
   std::uint64_t dropped_ = 0;
   bool stopping_ = false;
-  io::Event ready_;
+  io::Event ready_;   // something waits
+  io::Event urgent_;  // and should not for long
+  std::uint64_t batches_begun_ = 0;
+  std::uint64_t batches_ended_ = 0;
+  io::Event written_;  // notified at the end of each
 };
 
 }  // namespace selvedge::logs

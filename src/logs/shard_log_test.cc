@@ -70,6 +70,31 @@ TEST_F(ShardLogTest, WhatIsAdded_IsWritten) {
   EXPECT_THAT(texts_of("other"), ElementsAre("else"));
 }
 
+TEST_F(ShardLogTest, WhatIsAdded_WaitsForMore_UnlessItIsMuch) {
+  scope_.spawn(shard_.run());
+  shard_.add(*shard_.channel("site"), line("one"));
+  simulation_.run_for(std::chrono::milliseconds(90));
+  EXPECT_THAT(texts_of("site"), IsEmpty());
+  shard_.add(*shard_.channel("site"), line("two"));
+  simulation_.run_for(std::chrono::milliseconds(20));
+  EXPECT_THAT(texts_of("site"), ElementsAre("one", "two"));
+  shard_.add(*shard_.channel("flood"), line(std::string(3000, 'x')));
+  simulation_.run_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(texts_of("flood").size(), 1U);
+}
+
+TEST_F(ShardLogTest, AfterAFlush_AllThatWasAddedIsThere) {
+  scope_.spawn(shard_.run());
+  EXPECT_TRUE(reactor().run(shard_.flush()).has_value());
+  for (const char* const text : {"one", "two"}) {
+    shard_.add(*shard_.channel("site"), line(text));
+    const auto before = reactor().now();
+    EXPECT_TRUE(reactor().run(shard_.flush()).has_value());
+    EXPECT_LT(reactor().now() - before, std::chrono::milliseconds(50));
+    EXPECT_EQ(texts_of("site").back(), text);
+  }
+}
+
 TEST_F(ShardLogTest, EntriesHaveTheShardAndTheTimeOfTheirEvent) {
   const auto before = simulation_.clock().wall_now();
   shard_.add(*shard_.channel("site"), line("one"));

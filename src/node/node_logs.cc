@@ -39,6 +39,18 @@ void NodeLogs::stop() noexcept {
   }
 }
 
+io::Task<> NodeLogs::flush() {
+  for (std::size_t shard = 0; shard < shard_logs_.size(); ++shard) {
+    // What a shard that ends has said is written then.
+    [[maybe_unused]] const auto done =
+        co_await io::run_on(*(*shards_)[shard], reactor_, [this, shard] {
+          return shard_logs_[shard] != nullptr ? shard_logs_[shard]->flush()
+                                               : io::Task<>::ready({});
+        });
+  }
+  co_return {};
+}
+
 io::Task<> NodeLogs::remove(std::string app) {
   if (metrics_ != nullptr) {
     metrics_->forget(app);

@@ -50,6 +50,8 @@ class NodeLogs {
   // On the shard's own thread: it serves with this log, from now on until it is nullptr.
   void attach(std::size_t shard, logs::ShardLog* log) noexcept { shard_logs_[shard] = log; }
 
+  // Completes when what shards have said until now can be read.
+  io::Task<> flush();
   // All that there is of the app, and all that its programs which still run will say.
   io::Task<> remove(std::string app);
   // The same, if the store has no such app: another node may have removed it. nullopt: of every app
