@@ -91,6 +91,21 @@ class LogFilesTest : public testing::Test {
   store::testing::TemporaryFolder folder_;
 };
 
+TEST_F(LogFilesTest, EntriesOfSeveralShards_AreReadByTime_UnlessTheClockWasSetBack) {
+  LogFiles files = open();
+  const auto at = [](std::string text, int milliseconds) {
+    Entry entry = line(std::move(text));
+    entry.time = base::WallTime(std::chrono::milliseconds(milliseconds));
+    return entry;
+  };
+  write(files, "site", {at("second", 5100), at("fourth", 5300)});
+  write(files, "site", {at("first", 5000), at("third", 5200)});
+  write(files, "site", {at("set back", 1000), at("and on", 1100)});
+  LogReader reader(files.folder_of("site"), {});
+  EXPECT_THAT(rest_of(reader),
+              ElementsAre("first", "second", "third", "fourth", "set back", "and on"));
+}
+
 TEST_F(LogFilesTest, WhatIsWritten_IsReadInOrder) {
   LogFiles files = open();
   write(files, "site", {line("one"), line("two")});

@@ -4,11 +4,33 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/errno_error.h"
 #include "base/unique_fd.h"
 
 namespace selvedge::logs {
+namespace {
+
+// Shards write one after the other: what happened within this time may stand in any order.
+constexpr base::Duration kOrderTime = std::chrono::seconds(1);
+
+// By time, but for a clock that was set back: what came after that stays behind.
+void put_in_order(std::vector<Entry>& entries) {
+  for (auto begin = entries.begin(); begin != entries.end();) {
+    base::WallTime latest = begin->time;
+    const auto end = std::find_if(begin, entries.end(), [&latest](const Entry& entry) {
+      latest = std::max(latest, entry.time);
+      return latest - entry.time >= kOrderTime;
+    });
+    std::sort(begin, end, [](const Entry& left, const Entry& right) {
+      return std::pair(left.time, left.sequence) < std::pair(right.time, right.sequence);
+    });
+    begin = end;
+  }
+}
+
+}  // namespace
 
 bool LogQuery::matches(const Entry& entry) const {
   return (!from || entry.time >= *from) && (!until || entry.time < *until) &&
@@ -128,6 +150,7 @@ Result<LogBatch> LogReader::read() {
       offset_ = internal::kSegmentMagic.size();
     }
   }
+  put_in_order(batch.entries);
   return batch;
 }
 

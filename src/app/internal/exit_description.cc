@@ -1,5 +1,7 @@
 #include "app/internal/exit_description.h"
 
+#include <cstdint>
+
 #include "base/format.h"
 
 namespace selvedge::app::internal {
@@ -8,7 +10,8 @@ std::string describe_exit(const wasix::ExitStatus& status) {
   using Kind = wasix::ExitStatus::Kind;
   switch (status.kind) {
     case Kind::kExited:
-      return fmt::format("exited with code {}", status.code);
+      // As programs write it: exit(-1).
+      return fmt::format("exited with code {}", static_cast<std::int32_t>(status.code));
     case Kind::kSignaled:
       return fmt::format("was ended by signal {}", static_cast<int>(status.signal));
     case Kind::kTrapped:
