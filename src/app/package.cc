@@ -119,10 +119,6 @@ Result<> add_commands(const Manifest& manifest, const fs::path& folder,
 Result<Package> open_folder(const fs::path& folder) {
   const std::string manifest_path = (folder / "wasmer.toml").string();
   std::error_code ignored;
-  if (!fs::exists(folder, ignored)) {
-    return fail_format(ErrorKind::kNotFound, "{}: there is no such file or folder",
-                       folder.string());
-  }
   const bool has_app_yaml = fs::exists(folder / "app.yaml", ignored);
   auto text = read_text_file(manifest_path, kManifestBytesMax);
   if (!text.has_value()) {
