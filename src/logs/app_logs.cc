@@ -48,7 +48,7 @@ io::Task<bool> AppLogs::contains(io::Reactor& reactor, std::string app) {
       reactor, [this, app = std::move(app)]() -> Result<bool> { return files_.contains(app); });
 }
 
-io::Task<std::shared_ptr<LogReader>> AppLogs::open(io::Reactor& reactor, std::string app,
+io::Task<std::shared_ptr<LogReader>> AppLogs::open(io::Reactor& reactor, const std::string& app,
                                                    LogQuery query,
                                                    std::optional<std::size_t> count) {
   return readers_.run(

@@ -50,8 +50,8 @@ class AppLogs {
   io::Task<std::vector<std::string>> apps(io::Reactor& reactor);
   io::Task<bool> contains(io::Reactor& reactor, std::string app);
   // At the first of the last `count` entries that match.
-  io::Task<std::shared_ptr<LogReader>> open(io::Reactor& reactor, std::string app, LogQuery query,
-                                            std::optional<std::size_t> count);
+  io::Task<std::shared_ptr<LogReader>> open(io::Reactor& reactor, const std::string& app,
+                                            LogQuery query, std::optional<std::size_t> count);
   // One at a time for each reader.
   io::Task<LogBatch> read(io::Reactor& reactor, std::shared_ptr<LogReader> reader);
 

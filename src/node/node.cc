@@ -1,6 +1,7 @@
 #include "node/node.h"
 
 #include <csignal>
+#include <utility>
 
 #include "base/log.h"
 #include "io/signal_source.h"
@@ -104,7 +105,7 @@ io::Task<> NodeProcess::supervise(base::UniqueFd& channel) {
       announced = true;
       beside.spawn(jobs_->run());
       service_->listening(address_);
-      tell_ready(std::move(channel));
+      tell_ready(std::exchange(channel, base::UniqueFd()));
     }
     changed_->reset();
     co_await changed_->wait();

@@ -51,6 +51,7 @@ void RateLimiter::make_room() {
   }
   // Many at once, so that the next ones have room too.
   std::vector<base::MonotonicTime> times;
+  times.reserve(buckets_.size());
   for (const auto& [name, bucket] : buckets_) {
     times.push_back(bucket.counted);
   }

@@ -45,6 +45,7 @@ std::vector<std::string> environment_with(const std::string& names, const std::s
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> made;
+  made.reserve(texts.size() + 1);
   for (std::string& text : texts) {
     made.push_back(text.data());
   }
