@@ -1,10 +1,12 @@
 #include "cli/platform_jobs.h"
 
 #include <cstddef>
-#include <ctime>
+#include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "base/format.h"
+#include "cli/time_text.h"
 
 namespace selvedge::cli {
 namespace {
@@ -14,7 +16,7 @@ constexpr std::size_t kRunsShown = 5;
 constexpr std::int64_t kMillisecondsPerSecond = 1000;
 
 std::string time_of(const nlohmann::json& object, const char* key) {
-  return format_time(object.value(key, std::int64_t{0}) / kMillisecondsPerSecond);
+  return time_text(object.value(key, std::int64_t{0}) / kMillisecondsPerSecond);
 }
 
 void print_run(const nlohmann::json& run) {
@@ -43,14 +45,6 @@ void print_job(const nlohmann::json& job) {
 }
 
 }  // namespace
-
-std::string format_time(std::int64_t seconds) {
-  const std::time_t time = seconds;
-  std::tm parts{};
-  ::gmtime_r(&time, &parts);
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
-}
 
 void print_jobs(const nlohmann::json& answer) {
   if (answer.contains("job")) {

@@ -8,8 +8,7 @@
 
 #include "app/testing/app_world.h"
 #include "base/bytes.h"
-#include "io/testing/simulation.h"
-#include "store/testing/store_world.h"
+#include "node/testing/admin_world.h"
 
 // Goal: what clients of the admin API get for each path and each mistake, and that a deploy that
 // fails anywhere leaves nothing that is served. Method: a real store and engine in simulated time;
@@ -26,7 +25,7 @@ using ::testing::IsEmpty;
 
 constexpr const char* kConfig = "kind: wasmer.io/App.v0\n";
 
-class AdminApiTest : public ::testing::Test {
+class AdminApiTest : public testing::AdminWorld {
  protected:
   std::unique_ptr<RecordingExchange> send(const char* method, const std::string& target,
                                           std::string content = "") {
@@ -64,29 +63,7 @@ class AdminApiTest : public ::testing::Test {
     return deploy(app, request(world_.image_of(cgi_program(content))));
   }
 
-  io::testing::Simulation simulation_{1};
-  io::testing::SimulatedHost& host_ =
-      simulation_.add_host("node", {io::IpAddress::v4({10, 0, 0, 1})});
-  io::testing::SimulatedHelperPool helpers_{simulation_};
-  app::testing::AppWorld world_{simulation_.clock()};
-  store::testing::TemporaryFolder uploads_;
-  PublicAddress address_{.domain = "apps.example.com", .port = 80};
-  app::AppCatalog catalog_{host_.reactor(),
-                           {.store = world_.apps(),
-                            .loader = world_.loader(),
-                            .store_helpers = helpers_,
-                            .compile_helpers = helpers_}};
-  AdminApi api_{{.reactor = host_.reactor(),
-                 .store = world_.apps(),
-                 .secrets = world_.secrets(),
-                 .packages = world_.packages(),
-                 .blobs = world_.blob_files(),
-                 .loader = world_.loader(),
-                 .catalog = catalog_,
-                 .store_helpers = helpers_,
-                 .compile_helpers = helpers_,
-                 .upload_folder = uploads_.path(),
-                 .address = address_}};
+  AdminApi api_{options()};
 };
 
 TEST_F(AdminApiTest, TheNode_SaysWhereAppsAre) {
@@ -125,7 +102,7 @@ TEST_F(AdminApiTest, Blobs_AreMissingUntilTheyAreSent) {
   EXPECT_EQ(json::parse(send("POST", "/v1/blobs/missing", question)->received)["missing"],
             json::array());
   EXPECT_EQ(send("PUT", "/v1/blobs/" + hash, "blob")->status, 204);
-  EXPECT_TRUE(std::filesystem::is_empty(uploads_.path()));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
 }
 
 TEST_F(AdminApiTest, ABlobOfAnotherHash_IsRefusedAndNotKept) {
@@ -133,7 +110,7 @@ TEST_F(AdminApiTest, ABlobOfAnotherHash_IsRefusedAndNotKept) {
   EXPECT_THAT(fault("PUT", "/v1/blobs/" + hash.hex(), "other"), HasSubstr("400 "));
   EXPECT_FALSE(world_.blobs().has_blob(hash).value());
   EXPECT_FALSE(world_.blobs().has_blob(crypto::blake3(base::as_bytes("other"))).value());
-  EXPECT_TRUE(std::filesystem::is_empty(uploads_.path()));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
   EXPECT_THAT(fault("PUT", "/v1/blobs/abc", "x"), HasSubstr("400 "));
   EXPECT_THAT(fault("POST", "/v1/blobs/missing", R"({"hashes":["abc"]})"), HasSubstr("400 "));
 }
@@ -143,7 +120,7 @@ TEST_F(AdminApiTest, AClientThatLeavesWhileItSends_LeavesNothing) {
                              "/v1/blobs/" + crypto::blake3(base::as_bytes("x")).hex(), "x");
   exchange.disconnected = true;
   EXPECT_FALSE(host_.reactor().run(api_.handle(exchange)).has_value());
-  EXPECT_TRUE(std::filesystem::is_empty(uploads_.path()));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
 }
 
 TEST_F(AdminApiTest, ADeploy_IsServedAndListed) {

@@ -9,6 +9,7 @@
 #include "app/json_reader.h"
 #include "base/format.h"
 #include "io/socket_address.h"
+#include "logs/log_time.h"
 #include "node/admin_exchange.h"
 
 namespace selvedge::node {
@@ -16,18 +17,6 @@ namespace {
 
 constexpr std::string_view kDeployPath = "/v1/apps/{app}/versions";
 constexpr base::Duration kDeployRetry = std::chrono::seconds(2);
-
-// "2026-11-26T11:05:00.123Z"
-std::string format_time(base::WallTime time) {
-  const auto millis = std::chrono::floor<std::chrono::milliseconds>(time);
-  const auto days = std::chrono::floor<std::chrono::days>(millis);
-  const std::chrono::year_month_day date(days);
-  const std::chrono::hh_mm_ss clock(millis - days);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                     clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
-                     clock.subseconds().count());
-}
 
 io::Task<> answer_refusal(app::HttpExchange& exchange, wire::StatusCode status, Error error,
                           std::optional<base::Duration> retry) {
@@ -157,7 +146,7 @@ class AdminGate::Recorder final : public app::HttpExchange {
  private:
   // Names and outcomes only: nothing of what was sent, and of the answer what is listed here.
   std::string line() const {
-    nlohmann::json made = {{"time", format_time(clock_.wall_now())},
+    nlohmann::json made = {{"time", logs::format_time(clock_.wall_now(), 3)},
                            {"request", request_id()},
                            {"method", request().method().text()},
                            {"path", request().target().path()},

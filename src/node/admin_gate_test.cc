@@ -8,9 +8,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "app/app_catalog.h"
 #include "app/testing/app_world.h"
-#include "io/testing/simulation.h"
+#include "node/testing/admin_world.h"
 
 namespace selvedge::node {
 namespace {
@@ -22,7 +21,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using Door = AdminGate::Door;
 
-class AdminGateTest : public ::testing::Test {
+class AdminGateTest : public testing::AdminWorld {
  protected:
   struct Request {
     const char* method = "GET";
@@ -60,15 +59,6 @@ class AdminGateTest : public ::testing::Test {
     return made;
   }
 
-  io::testing::Simulation simulation_{3};
-  io::testing::SimulatedHost& host_ = simulation_.add_host("node", {});
-  app::testing::AppWorld world_{simulation_.clock()};
-  io::testing::SimulatedHelperPool helpers_{simulation_};
-  app::AppCatalog catalog_{host_.reactor(),
-                           {.store = world_.apps(),
-                            .loader = world_.loader(),
-                            .store_helpers = helpers_,
-                            .compile_helpers = helpers_}};
   base::SeededRandom random_{7};
   TokenStore tokens_{world_.blobs(), random_, simulation_.clock()};
   AdminAccess access_{{.reactor = host_.reactor(),
@@ -76,19 +66,11 @@ class AdminGateTest : public ::testing::Test {
                        .store_helpers = helpers_,
                        .audit_helpers = helpers_,
                        .audit = {.file = world_.store_folder() / "audit.log"}}};
-  PublicAddress address_{.domain = "apps.test", .port = 80};
-  AdminApi api_{{.reactor = host_.reactor(),
-                 .store = world_.apps(),
-                 .secrets = world_.secrets(),
-                 .packages = world_.packages(),
-                 .blobs = world_.blob_files(),
-                 .loader = world_.loader(),
-                 .catalog = catalog_,
-                 .store_helpers = helpers_,
-                 .compile_helpers = helpers_,
-                 .upload_folder = world_.store_folder(),
-                 .address = address_,
-                 .access = &access_}};
+  AdminApi api_{[this] {
+    AdminApi::Options made = options();
+    made.access = &access_;
+    return made;
+  }()};
 };
 
 TEST_F(AdminGateTest, WithoutAToken_NothingPasses) {

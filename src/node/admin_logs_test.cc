@@ -7,11 +7,10 @@
 
 #include "app/testing/app_world.h"
 #include "base/format.h"
-#include "io/testing/simulation.h"
 #include "logs/shard_log.h"
 #include "node/admin_api.h"
 #include "node/node_logs.h"
-#include "store/testing/store_world.h"
+#include "node/testing/admin_world.h"
 
 // Goal: what a client gets of an app's log, while it grows and when it reads too slowly. Method: a
 // real store and real files in simulated time; requests without a network.
@@ -26,7 +25,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Texts = std::vector<std::string>;
 
-class AdminLogsTest : public ::testing::Test {
+class AdminLogsTest : public testing::AdminWorld {
  protected:
   AdminLogsTest() { world_.deploy("site", app::testing::cgi_program("x"), ""); }
 
@@ -67,35 +66,16 @@ class AdminLogsTest : public ::testing::Test {
                        json::parse(exchange->received).value("error", ""));
   }
 
-  io::testing::Simulation simulation_{1};
-  io::testing::SimulatedHost& host_ =
-      simulation_.add_host("node", {io::IpAddress::v4({10, 0, 0, 1})});
-  io::testing::SimulatedHelperPool helpers_{simulation_};
-  app::testing::AppWorld world_{simulation_.clock()};
-  store::testing::TemporaryFolder folder_;
-  PublicAddress address_{.domain = "apps.example.com", .port = 80};
-  app::AppCatalog catalog_{host_.reactor(),
-                           {.store = world_.apps(),
-                            .loader = world_.loader(),
-                            .store_helpers = helpers_,
-                            .compile_helpers = helpers_}};
   NodeLogs logs_{host_.reactor(),
                  folder_.path() / "logs",
                  {.app_bytes_max = logs::kAppBytesMin},
                  helpers_,
                  helpers_};
-  AdminApi api_{{.reactor = host_.reactor(),
-                 .store = world_.apps(),
-                 .secrets = world_.secrets(),
-                 .packages = world_.packages(),
-                 .blobs = world_.blob_files(),
-                 .loader = world_.loader(),
-                 .catalog = catalog_,
-                 .store_helpers = helpers_,
-                 .compile_helpers = helpers_,
-                 .upload_folder = folder_.path(),
-                 .address = address_,
-                 .logs = &logs_}};
+  AdminApi api_{[this] {
+    AdminApi::Options made = options();
+    made.logs = &logs_;
+    return made;
+  }()};
   int seconds_ = 0;
 };
 

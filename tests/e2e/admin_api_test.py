@@ -5,14 +5,13 @@ import concurrent.futures
 import http.client
 import json
 import pathlib
-import re
 import shutil
 import socket
-import subprocess
 import tempfile
 import time
 import unittest
 
+import guide
 import harness
 import openapi
 
@@ -267,26 +266,15 @@ class PageTest(unittest.TestCase):
     def test_its_commands_print_what_they_should(self):
         if shutil.which("curl") is None:
             self.skipTest("curl is not installed")
-        blocks = re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-        self.assertGreater(len(blocks), 5)
         folder = self.enterContext(tempfile.TemporaryDirectory())
         port = str(harness.free_port())
-        script = "set -em\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + "".join(blocks)
-        script = script.replace("8080", port).replace("/tmp/admin", folder)
-        script = script.replace("$PWD/build/release:", f"{pathlib.Path(harness.BINARY).resolve().parent}:")
-        # Instead of a pause: the port answers.
-        script = script.replace("sleep 2", f"curl -s --retry 100 --retry-connrefused --retry-delay 1 -o {folder}/first "
-                                           f"http://127.0.0.1:{port}/")
-        done = subprocess.run(["bash", "-c", script], cwd=harness.SOURCE, capture_output=True, text=True, check=False,
-                              timeout=harness.START_SECONDS_MAX)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        rest = done.stdout.replace(port, "8080")
-        for line in ('{"domain":"localhost","port":8080}\n', '{"missing":["6869b89d', '{"missing":[]}\n',
-                     '{"warning":"app.yaml:2:8: debug has no effect here', '"version":1,', "Hello from curl\n",
-                     '{"apps":[', '"versions":[', '{"error":"page has no version 2","kind":"not found"}\n',
-                     '204\n{"error":"there is no app page","kind":"not found"}\n'):
-            self.assertIn(line, rest, done.stdout)
-            rest = rest[rest.index(line) + len(line):]
+        script = guide.script_of(PAGE, 6, {"8080": port, "/tmp/admin": folder})
+        done = guide.run(guide.replace_pauses(script, guide.until_answered(folder, port)))
+        guide.expect_in_order(done.stdout.replace(port, "8080"), (
+            '{"domain":"localhost","port":8080}\n', '{"missing":["6869b89d', '{"missing":[]}\n',
+            '{"warning":"app.yaml:2:8: debug has no effect here', '"version":1,', "Hello from curl\n",
+            '{"apps":[', '"versions":[', '{"error":"page has no version 2","kind":"not found"}\n',
+            '204\n{"error":"there is no app page","kind":"not found"}\n'))
 
 
 if __name__ == "__main__":

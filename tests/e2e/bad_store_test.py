@@ -16,6 +16,7 @@ import uuid
 
 import crash
 import harness
+import s3_server
 
 harness.require(harness.BINARY, crash.ECHO)
 
@@ -233,9 +234,9 @@ class CarelessServer(http.server.BaseHTTPRequestHandler):
 
 class ServerTest(BadStoreTest):
     def config(self, port):
-        crash.write_keys(self.folder)
+        s3_server.write_keys(self.folder)
         config = self.folder / "node.toml"
-        config.write_text(crash.s3_config(port))
+        config.write_text(s3_server.config(port))
         return config
 
     def test_a_server_that_ignores_conditions(self):

@@ -1,19 +1,16 @@
-"""What crash_test.py and bad_store_test.py share: the preloaded library, nodes under it, an S3 server."""
+"""What crash_test.py and bad_store_test.py share: the preloaded library, nodes under it."""
 
 import mmap
 import os
 import pathlib
 import shutil
-import socket
 import struct
 import subprocess
-import time
 
 import harness
 
 SHIM = pathlib.Path(__file__).resolve().parent / "crash_shim.c"
 COMPILER = shutil.which("clang-22") or shutil.which("cc")
-S3_SERVER = pathlib.Path(os.environ.get("SELVEDGE_S3_SERVER") or harness.FETCHED.parent / "tools/bin/versitygw")
 ECHO = harness.GUESTS / "wcgi_echo.wasm"  # answers with its environment
 
 
@@ -76,42 +73,6 @@ class Node(harness.Node):
         if status != 200:
             return status
         return dict(line.split("=", 1) for line in body.decode().split("\n") if "=" in line)["LABEL"]
-
-
-class S3Server:
-    """versitygw over a folder, with the bucket `bucket`."""
-
-    def __init__(self, folder):
-        self.port = harness.free_port()
-        self.data = folder / "s3"
-        self.bucket = self.data / "bucket"
-        self.bucket.mkdir(parents=True)
-        self.process = subprocess.Popen(
-            [S3_SERVER, "--port", f"127.0.0.1:{self.port}", "--access", "test-access", "--secret", "test-secret-key",
-             "--keep-alive", "--quiet", "posix", self.data],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1, ("127.0.0.2", 0)).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise AssertionError("the S3 server does not start")
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-
-
-def s3_config(port):
-    return (f'[store.s3]\nendpoint = "http://127.0.0.1:{port}"\nbucket = "bucket"\n'
-            'access_key_file = "access-key"\nsecret_key_file = "secret-key"\n')
-
-
-def write_keys(folder):
-    (folder / "access-key").write_text("test-access\n")
-    (folder / "secret-key").write_text("test-secret-key\n")
 
 
 def write_site(folder, name, label, content="content", module=""):

@@ -18,6 +18,7 @@ import unittest
 
 import crash
 import harness
+import s3_server
 
 harness.require(harness.BINARY, crash.ECHO)
 
@@ -220,12 +221,13 @@ class CrashTest(unittest.TestCase):
         self.crash("folder", "", self.folder / "data/store")
 
     def test_a_store_in_s3(self):
-        if not crash.S3_SERVER.exists():
-            self.skipTest(f"{crash.S3_SERVER} does not exist (./dev setup)")
-        crash.write_keys(self.folder)
-        server = crash.S3Server(self.folder)
+        if not s3_server.PROGRAM.exists():
+            self.skipTest(f"{s3_server.PROGRAM} does not exist (./dev setup)")
+        s3_server.write_keys(self.folder)
+        server = s3_server.S3Server(self.folder)
+        server.start()
         self.addCleanup(server.stop)
-        self.crash("S3", crash.s3_config(server.port), server.bucket)
+        self.crash("S3", s3_server.config(server.port), server.bucket)
 
 
 if __name__ == "__main__":

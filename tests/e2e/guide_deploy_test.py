@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 """The guide to deploying: its commands do what it says, and its table has every key that app.yaml's parser has."""
 
-import pathlib
 import re
 import shutil
-import subprocess
 import tempfile
 import unittest
 
+import guide
 import harness
 
 GUIDE = harness.SOURCE / "docs/guide-deploy.md"
@@ -21,41 +20,27 @@ for tool in ("clang-22", "curl"):
 
 class GuideTest(unittest.TestCase):
     def test_its_commands_print_what_they_should(self):
-        blocks = re.findall(r"^```sh\n(.*?)^```", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
-        self.assertGreater(len(blocks), 6)
         folder = self.enterContext(tempfile.TemporaryDirectory())
-        script = "set -em\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + "".join(blocks)
-        first, *others = ports = [str(harness.free_port()) for _ in range(3)]
-        for written, free in zip(("8080", "8081", "8082"), ports, strict=True):
-            script = script.replace(written, free)
-        script = script.replace("/tmp/deploy", folder)
-        # The program under test is not always the one that the guide names.
-        script = script.replace("$PWD/build/release:", f"{pathlib.Path(harness.BINARY).resolve().parent}:")
-
-        def ready(*of):
-            return "; ".join(f"curl -s --retry 100 --retry-connrefused --retry-delay 1 -o {folder}/first "
-                             f"http://127.0.0.1:{port}/" for port in of)
-        # Instead of pauses: the ports answer, the other node has heard.
-        self.assertEqual(script.count("sleep 2\n"), 2)
-        script = script.replace("sleep 2\n", ready(first) + "\n", 1).replace("sleep 2\n", ready(*others) + "\n", 1)
+        first, *others = ports = [harness.free_port() for _ in range(3)]
+        script = guide.script_of(GUIDE, 7, {**dict(zip(("8080", "8081", "8082"), ports, strict=True)),
+                                            "/tmp/deploy": folder})
+        script = guide.replace_pauses(script, guide.until_answered(folder, first),
+                                      guide.until_answered(folder, *others))
+        # The other node has heard.
         script = script.replace("sleep 1\n", f"curl -sf --retry 20 --retry-all-errors --retry-delay 1 "
                                              f"-o {folder}/first http://c-hello.localhost:{others[1]}/\n")
-        done = subprocess.run(["bash", "-c", script], cwd=harness.SOURCE, capture_output=True, text=True, check=False,
-                              timeout=harness.START_SECONDS_MAX)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        said = done.stdout.replace(first, "8080")
+        done = guide.run(script)
+        said = done.stdout.replace(str(first), "8080")
         self.assertTrue(said.startswith("No apps yet. Put one online: selvedge deploy FOLDER\n"), said)
         promised = re.search(r"^```\n(Deployed hello version 1\n.*?)^```", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
-        rest = said
-        for line in (promised[1],  # what follows is in this order
-                     "Deployed greeter version 1\n", "Deployed c-hello version 1\n", "Hello, Ada!",
-                     "Deployed hello version 2, not active\n  http://hello--v2.localhost:8080/\n",
-                     "Ada asks /\nGrace asks /\n", "hello now serves version 2\n", "Grace asks /\n",
-                     "hello now serves version 1 (90 %), 2 (10 %)\n", "hello now serves version 1\n", "Ada asks /\n",
-                     "active: 1\n", "Deployed hello version 3\n", "Grace asks /\n", "Hello, Grace!",
-                     "Deleted hello\n404\n"):
-            self.assertIn(line, rest)
-            rest = rest[rest.index(line) + len(line):]
+        guide.expect_in_order(said, (
+            promised[1],
+            "Deployed greeter version 1\n", "Deployed c-hello version 1\n", "Hello, Ada!",
+            "Deployed hello version 2, not active\n  http://hello--v2.localhost:8080/\n",
+            "Ada asks /\nGrace asks /\n", "hello now serves version 2\n", "Grace asks /\n",
+            "hello now serves version 1 (90 %), 2 (10 %)\n", "hello now serves version 1\n", "Ada asks /\n",
+            "active: 1\n", "Deployed hello version 3\n", "Grace asks /\n", "Hello, Grace!",
+            "Deleted hello\n404\n"))
 
     def test_its_table_has_every_key(self):
         section = GUIDE.read_text().split("## What app.yaml's keys do here")[1].split("\n## ")[0]

@@ -4,56 +4,20 @@
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 import unittest
 
 import harness
+import s3_server
 
-SERVER = pathlib.Path(os.environ.get("SELVEDGE_S3_SERVER") or harness.FETCHED.parent / "tools/bin/versitygw")
 ECHO = harness.GUESTS / "wcgi_echo.wasm"
-harness.require(harness.BINARY, ECHO, SERVER)
-
-CONFIG = """
-data = "{data}"
-[store.s3]
-endpoint = "http://127.0.0.1:{port}"
-bucket = "bucket"
-access_key_file = "access-key"
-secret_key_file = "secret-key"
-[limits]
-shards = 2
-"""
+harness.require(harness.BINARY, ECHO, s3_server.PROGRAM)
 
 
-class S3Server:
-    def __init__(self, folder):
-        self.port = harness.free_port()
-        self.data = folder / "s3"
-        (self.data / "bucket").mkdir(parents=True)
-        self.process = None
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [SERVER, "--port", f"127.0.0.1:{self.port}", "--access", "test-access", "--secret", "test-secret-key",
-             "--keep-alive", "--quiet", "posix", self.data],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1, ("127.0.0.2", 0)).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise AssertionError("the S3 server does not start")
-
-    def stop(self):
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
+def config_of(name, port):
+    return f'data = "{name}"\n{s3_server.config(port)}[limits]\nshards = 2\n'
 
 
 class ConfiguredNode(harness.Node):
@@ -61,7 +25,7 @@ class ConfiguredNode(harness.Node):
         self.port = harness.free_port()
         self.data = folder / name
         config = folder / f"{name}.toml"
-        config.write_text(CONFIG.format(data=name, port=server.port))
+        config.write_text(config_of(name, server.port))
         self.start(["node", "--config", config, "--http", f"127.0.0.1:{self.port}"])
 
 
@@ -69,9 +33,8 @@ class NodeS3Test(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.folder)
-        (self.folder / "access-key").write_text("test-access\n")
-        (self.folder / "secret-key").write_text("test-secret-key\n")
-        self.server = S3Server(self.folder)
+        s3_server.write_keys(self.folder)
+        self.server = s3_server.S3Server(self.folder)
         self.addCleanup(self.server.stop)
         self.server.start()
 
@@ -146,7 +109,7 @@ class NodeS3Test(unittest.TestCase):
 
     def test_without_credentials_the_sentence_says_what_to_do(self):
         (self.folder / "node.toml").write_text(
-            CONFIG.format(data="node", port=self.server.port).replace("access_key_file = \"access-key\"\n", "")
+            config_of("node", self.server.port).replace("access_key_file = \"access-key\"\n", "")
             .replace("secret_key_file = \"secret-key\"\n", ""))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         done = subprocess.run([harness.BINARY, "node", "--config", self.folder / "node.toml", "--http", "0"],

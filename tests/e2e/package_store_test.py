@@ -9,9 +9,11 @@ import subprocess
 import tempfile
 import unittest
 
+import guide
 import harness
 
 TERMINAL = harness.GUESTS / "terminal.wasm"
+GUIDE = harness.SOURCE / "docs/guide-packages.md"
 ECHO = harness.GUESTS / "wcgi_echo.wasm"
 SHELL = harness.SOURCE / "examples/shell"
 harness.require(harness.BINARY, TERMINAL, ECHO, SHELL / "shell.wasm", SHELL / "tools.wasm")
@@ -257,26 +259,14 @@ class SignatureTest(PackageCase):
 
 class GuideTest(unittest.TestCase):
     def test_its_commands_print_what_they_should(self):
-        guide = (harness.SOURCE / "docs/guide-packages.md").read_text()
-        blocks = re.findall(r"^```sh\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
-        self.assertGreater(len(blocks), 4)
         folder = self.enterContext(tempfile.TemporaryDirectory())
         port = str(harness.free_port())
-        script = "set -em\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + "".join(blocks)
-        script = script.replace("8080", port).replace("/tmp/packages", folder)
-        script = script.replace("$PWD/build/release:", f"{pathlib.Path(harness.BINARY).resolve().parent}:")
-        # Instead of a pause: the port answers.
-        script = script.replace("sleep 2", f"curl -s --retry 100 --retry-connrefused --retry-delay 1 -o {folder}/first "
-                                           f"http://127.0.0.1:{port}/")
-        done = subprocess.run(["bash", "-c", script], cwd=harness.SOURCE, capture_output=True, text=True, check=False,
-                              timeout=harness.START_SECONDS_MAX)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        rest = done.stdout.replace(folder, "/tmp/packages")
-        for line in ("Built /tmp/packages/shell.webc", "selvedge-examples/shell 0.1.0\n", "WOVEN\n",
-                     re.search(r"^```\n(Published ada/greet 1.0.0\n.*?)^```", guide, re.DOTALL | re.MULTILINE)[1],
-                     "woven by machine\n", "Published ada/greet 1.0.0\n", "ada/greet\n"):
-            self.assertIn(line, rest, done.stdout)
-            rest = rest[rest.index(line) + len(line):]
+        script = guide.script_of(GUIDE, 5, {"8080": port, "/tmp/packages": folder})
+        done = guide.run(guide.replace_pauses(script, guide.until_answered(folder, port)))
+        guide.expect_in_order(done.stdout.replace(folder, "/tmp/packages"), (
+            "Built /tmp/packages/shell.webc", "selvedge-examples/shell 0.1.0\n", "WOVEN\n",
+            re.search(r"^```\n(Published ada/greet 1.0.0\n.*?)^```", GUIDE.read_text(), re.DOTALL | re.MULTILINE)[1],
+            "woven by machine\n", "Published ada/greet 1.0.0\n", "ada/greet\n"))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 """The toolchain file: a CMake project in C and C++ is configured, built and run; what the guide says works."""
 
 import pathlib
-import re
 import shutil
 import subprocess
 import tempfile
 import unittest
 
+import guide
 import harness
 
 TOOLCHAIN = harness.SOURCE / "sdk/cmake/wasix-toolchain.cmake"
@@ -69,21 +69,11 @@ class ToolchainTest(unittest.TestCase):
 
 class GuideTest(unittest.TestCase):
     def test_its_commands_print_what_they_should(self):
-        blocks = re.findall(r"^```sh\n(.*?)^```", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
-        self.assertGreater(len(blocks), 4)
         port = harness.free_port()
         folder = self.enterContext(tempfile.TemporaryDirectory())
-        # What runs in the background must not outlive a failure: the test would wait for its output.
-        script = "set -em\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
-        script += "".join(blocks).replace("8080", str(port)).replace("/tmp/sdk", folder)
-        # The program under test is not always the one that the guide names.
-        script = script.replace("$PWD/build/release:", f"{pathlib.Path(harness.BINARY).resolve().parent}:")
+        script = guide.script_of(GUIDE, 5, {"8080": port, "/tmp/sdk": folder})
         # Instead of a pause: the port answers.
-        script = script.replace("sleep 2", f"curl -s --retry 100 --retry-connrefused --retry-delay 1 -o {folder}/first "
-                                           f"http://127.0.0.1:{port}/")
-        done = subprocess.run(["bash", "-c", script], cwd=harness.SOURCE, capture_output=True, text=True, check=False,
-                              timeout=harness.START_SECONDS_MAX)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        done = guide.run(script.replace("sleep 2", guide.until_answered(folder, port)))
         for line in ("This is process ", "One request at a time.\n", "the child says: This is process ",
                      "the child has 2\nthe parent has 1, and a child that exited with 3\n",
                      "50 threads took 1000 blocks; the sum is 500000500000\n"):
