@@ -30,10 +30,18 @@ def selvedge(name, path):
     return peers.Server(name, command, path)
 
 
+def build(source, program, *options):
+    subprocess.run(["clang-22", "-O2", "-std=gnu17", *options, source, "-o", program], check=True)
+
+
+def kernel_alone(folder):
+    build(report.ROOT / "bench/native/fixed_answer.c", folder / "fixed_answer")
+    return peers.Server("epoll_wait, recv and send, nothing parsed", [folder / "fixed_answer"], env={"PORT": "{port}"})
+
+
 def proxied(folder, wasmer):
     example = report.ROOT / "examples/http-server"
-    subprocess.run(["clang-22", "-O2", "-std=gnu17", "-I", report.ROOT / "bench/guests/linux", example / "server.c",
-                    "-o", folder / "server"], check=True)
+    build(example / "server.c", folder / "server", "-I", report.ROOT / "bench/guests/linux")
     native = peers.Server("native server", [folder / "server"], env={"PORT": "{port}"})
     servers = [peers.nginx_before(folder, native),
                peers.Server("selvedge, the same as a guest",
@@ -49,8 +57,8 @@ def contestants(what, folder, wasmer):
         return proxied(folder, wasmer)
     nginx = peers.nginx(folder)
     if what == "gateway":
-        return [nginx, selvedge("selvedge, health route", HEALTH)]
-    servers = [nginx, selvedge("selvedge, C hello, fresh instance", "/")]
+        return [nginx, kernel_alone(folder), selvedge("selvedge, health route", HEALTH)]
+    servers = [nginx, kernel_alone(folder), selvedge("selvedge, C hello, fresh instance", "/")]
     program = shutil.which("workerd", path=os.environ.get("SELVEDGE_NODE_BIN", "")) or shutil.which("workerd")
     if program is None:
         print("workerd is not installed: not measured (./dev bench wcgi installs it)")
