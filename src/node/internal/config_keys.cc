@@ -6,6 +6,7 @@
 
 #include "app/app_config.h"
 #include "base/format.h"
+#include "gateway/trusted_proxies.h"
 #include "node/listen_address.h"
 
 namespace selvedge::node::internal {
@@ -28,6 +29,29 @@ Result<> set_listen(ConfigDraft& draft, const ConfigValue& value) {
   draft.options.http = address.address;
   draft.options.http_every_interface = address.every_interface;
   return {};
+}
+
+Result<> set_trusted_proxies(ConfigDraft& draft, const ConfigValue& value) {
+  gateway::TrustedProxies& proxies = draft.options.trusted_proxies;
+  SELVEDGE_TRY(proxies, gateway::TrustedProxies::parse(std::get<std::vector<std::string>>(value),
+                                                       proxies.fields()));
+  return {};
+}
+
+Result<> set_proxy_headers(ConfigDraft& draft, const ConfigValue& value) {
+  using Fields = gateway::TrustedProxies::Fields;
+  const auto& text = std::get<std::string>(value);
+  if (text != "x-forwarded" && text != "forwarded") {
+    return fail_format(ErrorKind::kInvalid,
+                       "\"{}\" is not one of \"x-forwarded\" and \"forwarded\"", text);
+  }
+  draft.options.trusted_proxies.set_fields(text == "forwarded" ? Fields::kForwarded
+                                                               : Fields::kXForwarded);
+  return {};
+}
+
+void take_trusted_proxies(NodeOptions& running, const NodeOptions& read) {
+  running.trusted_proxies = read.trusted_proxies;
 }
 
 Result<> set_log_level(ConfigDraft& draft, const ConfigValue& value) {
@@ -103,6 +127,25 @@ constexpr std::array kKeys{
               },
               .take = [](NodeOptions& running,
                          const NodeOptions& read) { running.access_log = read.access_log; }},
+    ConfigKey{
+        .path = "http.trusted_proxies",
+        .type = ConfigType::kTexts,
+        .fallback = "none",
+        .description =
+            "Addresses and networks (`10.0.0.0/8`) of proxies in front of the node. What they "
+            "say of a request's client and scheme is believed; of all others, such fields "
+            "are replaced ([behind a proxy](guide-operate.md#behind-a-proxy)).",
+        .example = "[\"10.0.0.0/8\", \"::1\"]",
+        .set = &set_trusted_proxies,
+        .take = &take_trusted_proxies},
+    ConfigKey{.path = "http.proxy_headers",
+              .type = ConfigType::kText,
+              .fallback = "`x-forwarded`",
+              .description = "The fields that these proxies set: `x-forwarded` (`X-Forwarded-For`, "
+                             "`X-Forwarded-Proto`) or `forwarded` (RFC 7239).",
+              .example = "\"forwarded\"",
+              .set = &set_proxy_headers,
+              .take = &take_trusted_proxies},
     ConfigKey{.path = "log.level",
               .type = ConfigType::kText,
               .fallback = "`info`",
