@@ -42,6 +42,7 @@ class AppConfigParser {
     SELVEDGE_TRY_VOID(capabilities(root));
     SELVEDGE_TRY_VOID(limits(root));
     SELVEDGE_TRY_VOID(network(root));
+    SELVEDGE_TRY_VOID(redirect(root));
     SELVEDGE_TRY(config_.health_checks, internal::read_health_checks(file_, root));
     SELVEDGE_TRY(config_.jobs, internal::read_jobs(file_, root, config_.package));
     others(root);
@@ -59,6 +60,7 @@ class AppConfigParser {
   Result<> memory(YamlMap& capabilities);
   Result<> limits(YamlMap& root);
   Result<> network(YamlMap& root);
+  Result<> redirect(YamlMap& root);
   static void others(YamlMap& root);
 
   AppConfig config_;
@@ -214,11 +216,28 @@ Result<> AppConfigParser::network(YamlMap& root) {
   return {};
 }
 
+Result<> AppConfigParser::redirect(YamlMap& root) {
+  SELVEDGE_TRY(auto redirect, root.map("redirect"));
+  if (!redirect.has_value()) {
+    return {};
+  }
+  SELVEDGE_TRY(const auto force_https, redirect->boolean("force_https"));
+  config_.force_https = force_https.value_or(false);
+  if (config_.force_https) {
+    file_.warnings.push_back(fmt::format(
+        "{}: redirect.force_https takes effect for requests that come through a proxy which nodes "
+        "trust (http.trusted_proxies) and which says that they came without TLS; a node itself "
+        "serves no HTTPS yet, and answers others as they come",
+        internal::position(file_, *redirect->find("force_https"))));
+  }
+  redirect->finish();
+  return {};
+}
+
 void AppConfigParser::others(YamlMap& root) {
   root.without_effect("debug", "logs are always kept");
   root.without_effect("enable_email", "there is no mail service");
   root.without_effect("vault", "there are no vaults");
-  root.without_effect("redirect", "the node does not serve HTTPS yet");
   root.without_effect("volumes", "there are no lasting volumes yet; what is written is lost");
   root.without_effect("scheduled_tasks", "write jobs instead");
 }

@@ -67,6 +67,8 @@ struct AppConfig {
   std::optional<base::Duration> cpu_time_max;
   // Ours (network.egress): rules as of --net; empty: connects to nothing.
   std::vector<std::string> egress;
+  // redirect.force_https: of requests that a trusted proxy took without TLS.
+  bool force_https = false;
   std::vector<HealthCheckConfig> health_checks;
   std::vector<JobConfig> jobs;
   std::vector<std::string> unknown;  // dotted paths of keys that this version does not know

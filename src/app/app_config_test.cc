@@ -88,14 +88,25 @@ TEST(AppConfig, KeepsUnknownKeysAndNamesTheirLine) {
 
 TEST(AppConfig, WarnsOfWhatHasNoEffectHere) {
   for (const char* text :
-       {"debug: true", "enable_email: true", "vault: v", "redirect: {force_https: true}",
-        "volumes: [{name: a, mount: /a}]", "capabilities: {runtime: {async_threads: true}}",
-        "capabilities: {instaboot: {}}", "capabilities: {database: {engine: mysql}}",
-        "capabilities: {cdn_cache: {enabled: true}}", "capabilities: {ssh: {enabled: true}}"}) {
+       {"debug: true", "enable_email: true", "vault: v", "volumes: [{name: a, mount: /a}]",
+        "capabilities: {runtime: {async_threads: true}}", "capabilities: {instaboot: {}}",
+        "capabilities: {database: {engine: mysql}}", "capabilities: {cdn_cache: {enabled: true}}",
+        "capabilities: {ssh: {enabled: true}}"}) {
     const AppConfig config = config_of(text);
     EXPECT_THAT(config.warnings, ElementsAre(HasSubstr("has no effect here"))) << text;
     EXPECT_THAT(config.unknown, IsEmpty()) << text;
   }
+}
+
+TEST(AppConfig, ForceHttps_SaysWhenItTakesEffect) {
+  const AppConfig config = config_of("redirect: {force_https: true, other: 1}");
+  EXPECT_TRUE(config.force_https);
+  EXPECT_THAT(config.warnings,
+              ElementsAre(HasSubstr("app.yaml:2:25: redirect.force_https takes effect for requests "
+                                    "that come through a proxy"),
+                          HasSubstr("unknown key redirect.other")));
+  EXPECT_THAT(config_of("redirect: {force_https: false}").warnings, IsEmpty());
+  EXPECT_FALSE(config_of("redirect: {}").force_https);
 }
 
 TEST(AppConfig, SaysWhatIsWrongAndWhere) {
@@ -110,6 +121,9 @@ TEST(AppConfig, SaysWhatIsWrongAndWhere) {
            Case{"name: a\nname: b", "app.yaml:3:1: the document has the key name twice"},
            Case{"package: ''", "app.yaml:2:10: package is empty"},
            Case{"domains: [localhost]", "app.yaml:2:10: domains: \"localhost\" is not a domain"},
+           Case{"redirect: {force_https: 1}",
+                "app.yaml:2:25: redirect.force_https must be true or false"},
+           Case{"redirect: true", "app.yaml:2:11: redirect must be a mapping"},
            Case{"domains: [a..b]", "is not a domain name"},
            Case{"env: [A=1]", "app.yaml:2:6: env must be a mapping"},
            Case{"env: {A=B: 1}", "app.yaml:2:7: env has a name that is empty or contains '='"},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/internal/https_redirect.h"
 #include "app/internal/plain_answer.h"
 #include "app/internal/recorded_exchange.h"
 #include "app/remote_instance.h"
@@ -101,6 +102,9 @@ io::Task<> AppRouter::serve(HttpExchange& exchange, Visit& visit) {
     co_return co_await answer_failure(exchange, std::move(runner).error(), visit);
   }
   visit.begin(*std::move(runner));
+  if (visit.runner->version().config.force_https && internal::wants_https(exchange)) {
+    co_return co_await internal::redirect_to_https(exchange);
+  }
   co_return co_await visit.runner->handle(exchange);
 }
 

@@ -189,6 +189,11 @@ Result<VersionRecord> AppStore::create_version(const std::string& app,
                      "{} is being deployed by too many at once; deploy again", app);
 }
 
+Result<> AppStore::withdraw_version(const std::string& app, VersionNumber number) {
+  SELVEDGE_TRY(const Key key, version_key(app, number));
+  return store_.remove(key, Precondition::any());
+}
+
 Result<VersionRecord> AppStore::version(const std::string& app, VersionNumber number) {
   SELVEDGE_TRY(const Key key, version_key(app, number));
   SELVEDGE_TRY(const auto found, find(key));

@@ -58,6 +58,8 @@ class AppStore {
   // A new version, under the next number: two calls at once get two numbers. `config` was parsed.
   Result<VersionRecord> create_version(const std::string& app, const crypto::Blake3Hash& package,
                                        std::string config);
+  // Takes a version back that is not active and never was.
+  Result<> withdraw_version(const std::string& app, VersionNumber number);
   // kNotFound.
   Result<VersionRecord> version(const std::string& app, VersionNumber number);
   // Ascending; empty when there is no such app.

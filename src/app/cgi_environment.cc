@@ -158,7 +158,9 @@ void add_server(const wire::RequestHead& request, const HttpPeer& peer, Variable
   variables.add("SERVER_ADDR", peer.local_address);
   variables.add_number("SERVER_PORT", peer.local_port);
   variables.add("REMOTE_ADDR", peer.remote_address);
-  variables.add_number("REMOTE_PORT", peer.remote_port);
+  if (peer.remote_port != 0) {  // which a proxy may not tell
+    variables.add_number("REMOTE_PORT", peer.remote_port);
+  }
   variables.add("REQUEST_METHOD", request.method().text());
   variables.add("REQUEST_SCHEME", peer.secure ? "https" : "http");
   if (peer.secure) {

@@ -134,6 +134,12 @@ std::vector<ManifestField> module_and_command_fields() {
                    "package = \"a/b\"\natom = \"x\"\n",
                    kModule, kCommand),
        [](const Manifest& m) { return first(m).dependency == "a/b" && first(m).module == "x"; }},
+      {"annotations.file, annotations.kind",
+       command_field("annotations = {file = \"of.yaml\", kind = \"yaml\"}"),
+       [](const Manifest& m) { return first(m).exec_name == "of.yaml"; }},
+      {"[command.annotations] with a file of JSON",
+       command_field("[command.annotations]\nfile = \"of.json\"\nkind = \"json\""),
+       [](const Manifest& m) { return first(m).exec_name == "of.json"; }},
       {"annotations.wcgi.dialect", command_field("[command.annotations.wcgi]\ndialect = \"wcgi\""),
        nullptr, "command.annotations.wcgi.dialect \"wcgi\" has no effect here"},
       {"annotations.emscripten",
@@ -143,11 +149,19 @@ std::vector<ManifestField> module_and_command_fields() {
   };
 }
 
+// The files of annotations that a manifest here may name.
+Result<std::string> annotation_file(const std::string& path) {
+  if (path == "of.json") {
+    return R"({"wasi": {"exec-name": "of.json"}})";
+  }
+  return "wasi:\n  exec-name: of.yaml\n";
+}
+
 TEST(DocumentedFields, OfWasmerToml_HaveAnEffectOrAWarning) {
   auto fields = package_fields();
   std::ranges::move(module_and_command_fields(), std::back_inserter(fields));
   for (const ManifestField& field : fields) {
-    const auto parsed = parse_manifest(field.text, "wasmer.toml");
+    const auto parsed = parse_manifest(field.text, "wasmer.toml", annotation_file);
     ASSERT_TRUE(parsed.has_value()) << field.name << ": " << parsed.error().message();
     if (field.effect != nullptr) {
       EXPECT_TRUE(field.effect(*parsed)) << field.name;
@@ -191,7 +205,8 @@ constexpr AppField kAppFields[] = {
     {"debug", "debug: true"},
     {"enable_email", "enable_email: true"},
     {"vault", "vault: v"},
-    {"redirect", "redirect:\n  force_https: false"},
+    {"redirect", "redirect:\n  force_https: true",
+     [](const AppConfig& c) { return c.force_https; }},
     {"volumes", "volumes:\n  - name: data\n    mount: /data"},
     {"scheduled_tasks", "scheduled_tasks:\n  - name: x"},
     {"health_checks",

@@ -20,15 +20,16 @@
 
 namespace selvedge::app {
 
-// Where the request came from and through which door, as the gateway saw it. Addresses are literals
-// without brackets or zone ("192.0.2.1", "2001:db8::1"); over a unix socket they are empty and the
-// ports 0.
+// Where the request came from and through which door, as the gateway saw it, or as a proxy says
+// that its operator trusts (gateway/trusted_proxies.h). Addresses are literals without brackets or
+// zone ("192.0.2.1", "2001:db8::1"); over a unix socket they are empty and the ports 0.
 struct HttpPeer {
   std::string remote_address;
   std::uint16_t remote_port = 0;
   std::string local_address;
   std::uint16_t local_port = 0;
   bool secure = false;                                   // TLS between the client and the gateway
+  bool scheme_told = false;                              // `secure` is what a trusted proxy says
   std::optional<io::UnixPeer> unix_peer = std::nullopt;  // of a unix socket
 };
 

@@ -13,8 +13,9 @@ namespace {
 
 constexpr std::size_t kNameBytesMax = 256;
 
-// A path of a package's file: relative, and not out of the folder.
-bool stays_inside(std::string_view path) {
+}  // namespace
+
+bool stays_inside(std::string_view path) noexcept {
   if (path.empty() || path.front() == '/') {
     return false;
   }
@@ -27,8 +28,6 @@ bool stays_inside(std::string_view path) {
   }
   return true;
 }
-
-}  // namespace
 
 bool is_manifest_item_name(std::string_view text) noexcept {
   const auto ordinary = [](char c) {
@@ -271,7 +270,8 @@ Result<std::string> normalise_guest_path(std::string_view path) {
   return out.empty() ? "/" : out;
 }
 
-Result<Manifest> parse_manifest(std::string_view text, std::string_view file_name) {
+Result<Manifest> parse_manifest(std::string_view text, std::string_view file_name,
+                                const ManifestFileReader& read_file) {
   if (text.size() > kManifestBytesMax) {
     return fail_format(ErrorKind::kInvalid, "{}: the manifest is larger than {} KiB", file_name,
                        kManifestBytesMax / 1024);
@@ -282,7 +282,7 @@ Result<Manifest> parse_manifest(std::string_view text, std::string_view file_nam
     return fail_format(ErrorKind::kInvalid, "{}:{}:{}: {}", file_name, error.source().begin.line,
                        error.source().begin.column, error.description());
   }
-  return internal::ManifestParser(file_name, parsed.table()).parse();
+  return internal::ManifestParser(file_name, parsed.table(), read_file).parse();
 }
 
 }  // namespace selvedge::app

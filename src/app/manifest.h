@@ -1,8 +1,9 @@
 #pragma once
 
 // wasmer.toml: the manifest of a package folder. Parsing validates everything that can be decided
-// without touching other files; whether module files and mounted folders exist is the package's
-// question (app/package.h). Source of the schema: Wasmer's registry documentation, "manifest".
+// without touching other files but the annotations that it names; whether module files and mounted
+// folders exist is the package's question (app/package.h). Source of the schema: Wasmer's registry
+// documentation, "manifest".
 //
 // Every error is one sentence that begins with file:line:column and says what to write instead.
 // Keys this version does not know are told (Manifest::unknown) and warned about, so that a manifest
@@ -10,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +28,7 @@ inline constexpr std::size_t kManifestCommandsMax = 1024;
 inline constexpr std::size_t kManifestMountsMax = 256;
 inline constexpr std::size_t kManifestDependenciesMax = 256;
 inline constexpr std::size_t kManifestListMax = 4096;  // items of main-args or env
+inline constexpr std::size_t kAnnotationBytesMax = std::size_t{64} * 1024;  // of a file of them
 
 // How a command is run.
 enum class RunnerKind : std::uint8_t {
@@ -89,8 +92,15 @@ struct Manifest {
   std::vector<std::string> warnings;  // sentences, each with file:line:column
 };
 
-// `file_name` is only for messages. Errors: Invalid, Unsupported.
-Result<Manifest> parse_manifest(std::string_view text, std::string_view file_name);
+// The content of a file of the package: at most kAnnotationBytesMax bytes. `path` is relative and
+// without "..".
+using ManifestFileReader = std::function<Result<std::string>(const std::string& path)>;
+
+// `file_name` is only for messages. `read_file` is asked for the annotations that are in files of
+// their own (command.annotations.file); without it there are no files. Errors: Invalid,
+// Unsupported, those of `read_file`.
+Result<Manifest> parse_manifest(std::string_view text, std::string_view file_name,
+                                const ManifestFileReader& read_file = {});
 
 // "owner/name" of letters, digits, '-', '_' and '.'; with `owner_needed` false also a name alone.
 bool is_manifest_name(std::string_view text, bool owner_needed) noexcept;

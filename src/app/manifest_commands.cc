@@ -1,6 +1,8 @@
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "app/internal/annotation_file.h"
 #include "app/internal/manifest_parser.h"
 
 namespace selvedge::app::internal {
@@ -114,10 +116,8 @@ Result<> ManifestParser::old_main_args(TomlTable& table, ManifestCommand& comman
 Result<> ManifestParser::annotations(const toml::table& node, const std::string& path,
                                      ManifestCommand& command) {
   TomlTable table(file_, node, path);
-  if (const toml::node* external = node.get("file"); external != nullptr) {
-    return fail_at(file_, *external, ErrorKind::kUnsupported,
-                   "annotations from a file are not supported: write them as "
-                   "[command.annotations.wasi] in this manifest");
+  if (node.contains("file") && file_.positions == nullptr) {
+    return annotations_of_file(table, command);
   }
   for (const std::string_view key : {"wasi", "wcgi"}) {
     SELVEDGE_TRY(const toml::table* section, table.table(key));
@@ -132,6 +132,36 @@ Result<> ManifestParser::annotations(const toml::table& node, const std::string&
   without_effect(table, "emscripten", "there is no runner emscripten");
   table.finish();
   return {};
+}
+
+// `annotations = { file = "…", kind = "yaml" }`: the file says what the table would have said, and
+// may not name another one.
+Result<> ManifestParser::annotations_of_file(TomlTable& table, ManifestCommand& command) {
+  SELVEDGE_TRY(const auto path, file(table, "file"));
+  SELVEDGE_TRY(const auto kind, table.text("kind"));
+  if (kind != "yaml" && kind != "json") {
+    return fail_at(file_, kind.has_value() ? *table.find("kind") : table.node(),
+                   ErrorKind::kInvalid, "{} must be \"yaml\" or \"json\"{}", table.path_of("kind"),
+                   kind.has_value() ? fmt::format(", not \"{}\"", *kind) : "");
+  }
+  table.finish();
+  auto text = read_file_ ? read_file_(*path)
+                         : fail(ErrorKind::kNotFound, "there are no files beside the manifest");
+  if (!text.has_value()) {
+    return fail_at(file_, *table.find("file"), text.error().kind(), "{}: {}", table.path_of("file"),
+                   text.error().message());
+  }
+  const std::string name =
+      std::string(file_.name.substr(0, file_.name.rfind('/') + 1)).append(*path);
+  SELVEDGE_TRY(const AnnotationDocument document,
+               parse_annotations(
+                   *text, kind == "yaml" ? AnnotationKind::kYaml : AnnotationKind::kJson, name));
+  const std::string_view manifest_name = std::exchange(file_.name, name);
+  file_.positions = &document.positions;
+  auto read = annotations(document.table, "command.annotations", command);
+  file_.name = manifest_name;
+  file_.positions = nullptr;
+  return read;
 }
 
 Result<> ManifestParser::wasi_annotation(TomlTable& table, ManifestCommand& command) {

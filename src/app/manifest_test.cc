@@ -179,8 +179,6 @@ TEST(Manifest, CommandErrors_NameLineColumnAndCure) {
                    std::string(rest));
   };
   EXPECT_THAT(with("runner = \"cgi\"\n"), HasSubstr("is not a runner: write \"wasi\""));
-  EXPECT_THAT(with("[command.annotations]\nfile = \"x.yaml\"\n"),
-              StartsWith("wasmer.toml:8:8: annotations from a file"));
   EXPECT_THAT(with("[command.annotations.wasi]\nmain-args = \"a\"\n"),
               StartsWith("wasmer.toml:8:13: command.annotations.wasi.main-args must be an array"));
   EXPECT_THAT(with("[command.annotations.wasi]\nmain-args = [\"a\", 1]\n"),

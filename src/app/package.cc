@@ -136,7 +136,8 @@ Result<Package> open_folder(const fs::path& folder) {
                        "{}: the folder has no wasmer.toml; name a .wasm file or add a manifest",
                        folder.string());
   }
-  SELVEDGE_TRY(const Manifest manifest, parse_manifest(*text, manifest_path));
+  SELVEDGE_TRY(const Manifest manifest,
+               parse_manifest(*text, manifest_path, annotations_in(folder.string())));
   Package package;
   package.name =
       manifest.name.empty() ? fs::absolute(folder, ignored).filename().string() : manifest.name;
@@ -223,6 +224,21 @@ Result<std::vector<std::byte>> read_module(const std::string& path) {
                read_up_to(file.fd, reinterpret_cast<char*>(bytes.data()), bytes.size(), path));
   bytes.resize(count);
   return bytes;
+}
+
+ManifestFileReader annotations_in(std::string folder) {
+  return [folder = std::move(folder)](const std::string& path) -> Result<std::string> {
+    std::error_code error;
+    const fs::path root = fs::canonical(folder.empty() ? "." : folder, error);
+    const fs::path file = error ? fs::path() : fs::canonical(root / path, error);
+    if (error) {
+      return fail(base::errno_error(error.value(), path));
+    }
+    if (std::ranges::mismatch(root, file).in1 != root.end()) {
+      return fail_format(ErrorKind::kDenied, "{}: the link leads out of the package", path);
+    }
+    return read_text_file(file.string(), kAnnotationBytesMax);
+  };
 }
 
 Result<std::string> read_text_file(const std::string& path, std::size_t bytes_max) {

@@ -78,6 +78,9 @@ bool is_package_reference(std::string_view target) noexcept;
 // kModuleBytesMax).
 Result<std::vector<std::byte>> read_module(const std::string& path);
 
+// Reads files of `folder`; links that lead out of it are Denied.
+ManifestFileReader annotations_in(std::string folder);
+
 // At most `bytes_max` bytes of a regular file; Invalid when it is larger or of another kind.
 Result<std::string> read_text_file(const std::string& path, std::size_t bytes_max);
 

@@ -178,7 +178,8 @@ void describe(const Manifest& manifest, WebcManifest& made) {
 Result<BuiltPackage> build_folder(const fs::path& folder) {
   const std::string manifest_path = (folder / "wasmer.toml").string();
   SELVEDGE_TRY(const std::string text, read_text_file(manifest_path, kManifestBytesMax));
-  SELVEDGE_TRY(const Manifest manifest, parse_manifest(text, manifest_path));
+  SELVEDGE_TRY(const Manifest manifest,
+               parse_manifest(text, manifest_path, annotations_in(folder.string())));
   if (!manifest.dependencies.empty() && manifest.entrypoint.has_value() &&
       std::ranges::find(manifest.commands, *manifest.entrypoint, &ManifestCommand::name) ==
           manifest.commands.end()) {

@@ -8,6 +8,9 @@
 #include "app/json_reader.h"
 #include "base/format.h"
 #include "cli/options.h"
+#include "cli/retry_budget.h"
+#include "cli/status_line.h"
+#include "store/pause.h"
 
 namespace selvedge::cli {
 namespace {
@@ -16,6 +19,7 @@ constexpr std::size_t kAnswerBytesMax = std::size_t{64} << 20;
 constexpr std::size_t kErrorBytesMax = std::size_t{64} << 10;
 constexpr long kConnectSecondsMax = 10;
 constexpr long kHttpErrorMin = 400;
+constexpr long kTooManyRequests = 429;
 
 ErrorKind kind_of(std::string_view text) {
   for (const ErrorKind kind :
@@ -41,9 +45,16 @@ Error error_of(const nlohmann::json& answer, long status) {
   return Error(ErrorKind::kInternal, fmt::format("the node answered with status {}", status));
 }
 
-// Takes an answer apart as it comes.
+long status_of(CURL* handle) {
+  long status = 0;
+  curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+  return status;
+}
+
+// Takes an answer apart as it comes: lines one by one, a refusal as a whole.
 struct Answer {
-  std::string text;
+  CURL* handle;
+  std::string text = {};
   const std::function<void(const nlohmann::json&)>* on_line = nullptr;
   std::size_t bytes_max = kAnswerBytesMax;
   nlohmann::json last = nullptr;
@@ -51,7 +62,7 @@ struct Answer {
 
   bool take(std::string_view piece) {
     text += piece;
-    if (on_line == nullptr) {
+    if (on_line == nullptr || status_of(handle) >= kHttpErrorMin) {
       return text.size() <= bytes_max;
     }
     for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n')) {
@@ -152,8 +163,27 @@ Error AdminClient::connection_error(CURLcode code, std::string_view message) con
 }
 
 Result<nlohmann::json> AdminClient::exchange(const Request& request) {
+  RetryBudget budget;
+  store::ThreadPause pause;
+  StatusLine status(true);
+  for (;;) {
+    std::optional<std::chrono::seconds> retry_after;
+    auto answer = try_exchange(request, retry_after);
+    const auto wait = retry_after.has_value() ? budget.next(*retry_after) : std::nullopt;
+    if (!wait.has_value()) {
+      return answer;
+    }
+    status.show(fmt::format("the node is busy ({}): trying again in {} s", answer.error().message(),
+                            wait->count()));
+    static_cast<void>(pause.wait(*wait));
+  }
+}
+
+Result<nlohmann::json> AdminClient::try_exchange(const Request& request,
+                                                 std::optional<std::chrono::seconds>& retry_after) {
   CURL* const handle = handle_.get();
-  Answer answer{.text = {}, .on_line = request.on_line, .bytes_max = request.bytes_max};
+  Answer answer{
+      .handle = handle, .text = {}, .on_line = request.on_line, .bytes_max = request.bytes_max};
   const std::string url =
       fmt::format("{}{}", node_.url.empty() ? "http://node" : node_.url, request.path);
   std::array<char, CURL_ERROR_SIZE> message{};
@@ -186,13 +216,17 @@ Result<nlohmann::json> AdminClient::exchange(const Request& request) {
     return fail(connection_error(
         code, message.front() != '\0' ? message.data() : curl_easy_strerror(code)));
   }
-  long status = 0;
-  curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+  const long status = status_of(handle);
+  if (status == kTooManyRequests) {
+    curl_off_t seconds = 0;
+    curl_easy_getinfo(handle, CURLINFO_RETRY_AFTER, &seconds);
+    retry_after = std::chrono::seconds(seconds);
+  }
   if (request.raw != nullptr && status < kHttpErrorMin) {
     *request.raw = std::move(answer.text);
     return nlohmann::json();
   }
-  if (request.on_line == nullptr && !answer.text.empty()) {
+  if ((request.on_line == nullptr || status >= kHttpErrorMin) && !answer.text.empty()) {
     answer.last = nlohmann::json::parse(answer.text, nullptr, false);
   }
   if (status >= kHttpErrorMin || (answer.last.is_object() && answer.last.contains("error"))) {

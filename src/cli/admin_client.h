@@ -5,11 +5,13 @@
 #include <curl/curl.h>
 #include <nlohmann/json.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,7 +32,8 @@ class AdminClient {
   static Result<AdminClient> create(const std::filesystem::path& node);
 
   // Errors are the node's own sentences with their kinds; kDisconnected, with what to do, when no
-  // node answers.
+  // node answers. A node that asks to come again later (429) is waited for, within RetryBudget; a
+  // terminal is told so.
   Result<nlohmann::json> get(std::string_view path);
   Result<nlohmann::json> put(std::string_view path, const nlohmann::json& content);
   Result<nlohmann::json> post(std::string_view path, const nlohmann::json& content);
@@ -54,6 +57,9 @@ class AdminClient {
 
   AdminClient(NodeAddress node, CURL* handle) noexcept : node_(std::move(node)), handle_(handle) {}
   Result<nlohmann::json> exchange(const Request& request);
+  // Once. An error of status 429 comes with how long to wait.
+  Result<nlohmann::json> try_exchange(const Request& request,
+                                      std::optional<std::chrono::seconds>& retry_after);
   void set_up_connection();
   Error connection_error(CURLcode code, std::string_view message) const;
   // For messages.

@@ -88,6 +88,10 @@ class HttpServer::Implementation {
 
   void set_access_log(bool access_log) noexcept { context_.options.access_log = access_log; }
 
+  void set_trusted_proxies(TrustedProxies proxies) noexcept {
+    context_.options.trusted_proxies = std::move(proxies);
+  }
+
   std::size_t connection_count() const noexcept { return connections_.size(); }
 
  private:
@@ -220,6 +224,10 @@ io::Task<> HttpServer::hand_over(base::Duration idle_grace, base::Duration drain
 }
 void HttpServer::set_access_log(bool access_log) noexcept {
   implementation_->set_access_log(access_log);
+}
+
+void HttpServer::set_trusted_proxies(TrustedProxies proxies) noexcept {
+  implementation_->set_trusted_proxies(std::move(proxies));
 }
 std::size_t HttpServer::connection_count() const noexcept {
   return implementation_->connection_count();

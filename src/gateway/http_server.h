@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/random.h"
+#include "gateway/trusted_proxies.h"
 #include "io/deadline.h"
 #include "io/reactor.h"
 #include "io/stream.h"
@@ -47,6 +48,7 @@ struct HttpServerOptions {
   // A WebSocket over which nothing passes either way.
   base::Duration tunnel_idle_timeout = std::chrono::minutes(5);
   bool access_log = false;  // a line per request at level info
+  TrustedProxies trusted_proxies = {};
 };
 
 // Registered once, shared by the servers of all shards.
@@ -94,6 +96,7 @@ class HttpServer {
 
   // From the next request on.
   void set_access_log(bool access_log) noexcept;
+  void set_trusted_proxies(TrustedProxies proxies) noexcept;
 
   std::size_t connection_count() const noexcept;
 

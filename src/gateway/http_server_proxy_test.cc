@@ -147,6 +147,18 @@ class HttpServerProxyTest : public ::testing::Test {
   io::TaskScope scope_;
 };
 
+TEST_F(HttpServerProxyTest, TrustedProxies_AreBelievedFromTheNextRequestOn) {
+  const std::string request =
+      "GET /a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.9\r\n"
+      "X-Forwarded-Proto: https\r\nConnection: close\r\n\r\n";
+  EXPECT_THAT(converse({request}), HasSubstr("forwarded=for=10.0.0.2;host=h;proto=http\n"));
+  const std::vector<std::string> entries{"10.0.0.2"};
+  server_.set_trusted_proxies(*TrustedProxies::parse(entries));
+  EXPECT_THAT(converse({request}), HasSubstr("forwarded=for=203.0.113.9;host=h;proto=https\n"));
+  server_.set_trusted_proxies({});
+  EXPECT_THAT(converse({request}), HasSubstr("x-forwarded-for=10.0.0.2\n"));
+}
+
 TEST_F(HttpServerProxyTest, Request_ArrivesNormalisedAndForwarded) {
   const std::string received =
       converse({"GET /a/../b?q HTTP/1.1\r\nHost: h:80\r\nCookie: c\r\n"

@@ -90,14 +90,14 @@ io::Task<> AdminApi::dispatch(app::HttpExchange& exchange, const AdminCaller& ca
                                        path.size() == 3 ? path[2] : std::string_view());
   }
   if (path[1] == "apps" && (path.size() == 3 || path.size() == 4)) {
-    co_return co_await dispatch_app(exchange, std::string(path[2]),
+    co_return co_await dispatch_app(exchange, caller, std::string(path[2]),
                                     path.size() == 4 ? path[3] : std::string_view());
   }
   co_return no_such_path(request);
 }
 
-io::Task<> AdminApi::dispatch_app(app::HttpExchange& exchange, std::string app,
-                                  std::string_view what) {
+io::Task<> AdminApi::dispatch_app(app::HttpExchange& exchange, const AdminCaller& caller,
+                                  std::string app, std::string_view what) {
   if (!app::is_app_name(app)) {
     co_return fail_format(ErrorKind::kInvalid,
                           "\"{}\" is not the name of an app: small letters, digits and single "
@@ -121,7 +121,8 @@ io::Task<> AdminApi::dispatch_app(app::HttpExchange& exchange, std::string app,
     co_return co_await read_log(exchange, std::move(app));
   }
   if (what == "versions" && method == Kind::kPost) {
-    co_return co_await deploy(exchange, std::move(app));
+    auto claimant = caller.may_use(app) ? std::nullopt : std::optional(std::string(caller.owner()));
+    co_return co_await deploy(exchange, std::move(app), std::move(claimant));
   }
   co_return no_such_path(exchange.request());
 }

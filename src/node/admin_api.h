@@ -109,15 +109,16 @@ class AdminApi final : public app::HttpHandler {
   io::Task<> handle(app::HttpExchange& exchange) override;
   // For a caller that is authorized. `caller` outlives the task.
   io::Task<> handle_for(app::HttpExchange& exchange, const AdminCaller& caller);
-  // That the app belongs to this owner; with `may_claim` one that does not exist becomes theirs.
-  // Denied; errors of the store.
+  // That the app belongs to this owner; with `may_claim` also that it does not exist, so that a
+  // version makes it theirs. Denied; errors of the store.
   io::Task<> check_owner(std::string app, std::string owner, bool may_claim);
 
  private:
   using Segments = std::vector<std::string_view>;
 
   io::Task<> dispatch(app::HttpExchange& exchange, const AdminCaller& caller);
-  io::Task<> dispatch_app(app::HttpExchange& exchange, std::string app, std::string_view what);
+  io::Task<> dispatch_app(app::HttpExchange& exchange, const AdminCaller& caller, std::string app,
+                          std::string_view what);
 
   io::Task<> describe_node(app::HttpExchange& exchange);
   io::Task<> missing_blobs(app::HttpExchange& exchange);
@@ -146,9 +147,11 @@ class AdminApi final : public app::HttpHandler {
   io::Task<> show_audit(app::HttpExchange& exchange);
   io::Task<> read_log(app::HttpExchange& exchange, std::string app);
   io::Task<> check_has_log(std::string app);
-  io::Task<> deploy(app::HttpExchange& exchange, std::string app);
+  // `claimant`: the owner whose the app is, or becomes with this version; nullopt: it is nobody's.
+  io::Task<> deploy(app::HttpExchange& exchange, std::string app,
+                    std::optional<std::string> claimant);
   io::Task<app::VersionRecord> publish(app::HttpExchange& exchange, std::string app,
-                                       std::string content);
+                                       std::string content, std::optional<std::string> claimant);
   // Of a version that is not active yet.
   io::Task<> pass_health_checks(app::HttpExchange& exchange, std::string app,
                                 app::VersionNumber version, const app::AppConfig& config);

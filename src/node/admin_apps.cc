@@ -31,7 +31,7 @@ struct AppSummary {
 Result<std::vector<AppSummary>> summarise(app::AppStore& store, const AdminCaller& caller) {
   SELVEDGE_TRY(auto names, store.apps());
   std::vector<AppSummary> apps;
-  AppOwners owners(store.blobs());
+  AppOwners owners(store);
   for (std::string& name : names) {
     if (!caller.may_use(name)) {
       SELVEDGE_TRY(const auto owner, owners.owner_of(name));
@@ -102,12 +102,8 @@ io::Task<> AdminApi::check_owner(std::string app, std::string owner, bool may_cl
     co_return fail_format(ErrorKind::kDenied, "the token is for apps of {} only", owner);
   }
   co_return co_await in_store([&store = options_.store, app, owner, may_claim]() -> Result<> {
-    AppOwners owners(store.blobs());
-    if (!may_claim) {
-      return owners.check(app, owner);
-    }
-    SELVEDGE_TRY(const auto versions, store.versions(app));
-    return owners.claim(app, owner, !versions.empty());
+    AppOwners owners(store);
+    return may_claim ? owners.check_deploy(app, owner) : owners.check(app, owner);
   });
 }
 
@@ -115,8 +111,11 @@ io::Task<> AdminApi::remove_app(app::HttpExchange& exchange, std::string app) {
   SELVEDGE_CO_TRY_VOID(co_await in_store([&options = options_, app]() -> Result<> {
     // First: who takes the name next must not find them.
     SELVEDGE_TRY_VOID(options.secrets.remove_all(app));
-    SELVEDGE_TRY_VOID(options.store.remove_app(app));
-    return AppOwners(options.store.blobs()).forget(app);
+    auto removed = options.store.remove_app(app);
+    if (removed.has_value() || removed.error().kind() == ErrorKind::kNotFound) {
+      SELVEDGE_TRY_VOID(AppOwners(options.store).forget(app));
+    }
+    return removed;
   }));
   options_.catalog.changed(app);
   if (options_.logs != nullptr) {

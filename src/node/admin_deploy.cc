@@ -14,6 +14,7 @@
 #include "io/task_scope.h"
 #include "node/admin_api.h"
 #include "node/admin_exchange.h"
+#include "node/app_owners.h"
 
 namespace selvedge::node {
 namespace {
@@ -80,12 +81,27 @@ Result<FixedPackage> fix_package(app::AppStore& store, app::PackageRegistry& pac
 
 Result<app::VersionRecord> make_version(app::AppStore& store, const std::string& app,
                                         const FixedPackage& package, std::string config,
-                                        const std::vector<std::string>& domains) {
+                                        const std::vector<std::string>& domains,
+                                        const std::optional<std::string>& claimant) {
+  AppOwners owners(store);
+  if (claimant.has_value()) {
+    SELVEDGE_TRY_VOID(owners.claim(app, *claimant));
+  }
   SELVEDGE_TRY_VOID(store.claim_domains(app, domains));
   // Once more: compiling may have taken long, and what is used is kept for a while only.
   SELVEDGE_TRY_VOID(store.put_image(package.own));
   SELVEDGE_TRY_VOID(store.put_image(package.image));
-  return store.create_version(app, package.identity, std::move(config));
+  SELVEDGE_TRY(auto record, store.create_version(app, package.identity, std::move(config)));
+  if (!claimant.has_value()) {
+    return record;
+  }
+  if (auto confirmed = owners.confirm(app, *claimant); !confirmed.has_value()) {
+    if (confirmed.error().kind() == ErrorKind::kDenied) {
+      SELVEDGE_TRY_VOID(store.withdraw_version(app, record.number));
+    }
+    return fail(std::move(confirmed).error());
+  }
+  return record;
 }
 
 // What the compiling thread is at. Shared with it.
@@ -171,7 +187,8 @@ io::Task<> AdminApi::pass_health_checks(app::HttpExchange& exchange, std::string
 }
 
 io::Task<app::VersionRecord> AdminApi::publish(app::HttpExchange& exchange, std::string app,
-                                               std::string content) {
+                                               std::string content,
+                                               std::optional<std::string> claimant) {
   SELVEDGE_CO_TRY(DeployRequest request, parse_request(content));
   SELVEDGE_CO_TRY(const auto package,
                   co_await in_store([&store = options_.store, &packages = options_.packages,
@@ -180,10 +197,11 @@ io::Task<app::VersionRecord> AdminApi::publish(app::HttpExchange& exchange, std:
     SELVEDGE_CO_TRY_VOID(co_await write_line(exchange, {{"warning", warning}}));
   }
   SELVEDGE_CO_TRY_VOID(co_await prepare(exchange, package.image));
-  SELVEDGE_CO_TRY(auto record, co_await in_store([&store = options_.store, app, package,
-                                                  config = std::move(request.config_text),
-                                                  domains = request.config.domains]() mutable {
-                    return make_version(store, app, package, std::move(config), domains);
+  SELVEDGE_CO_TRY(auto record,
+                  co_await in_store([&store = options_.store, app, package,
+                                     config = std::move(request.config_text),
+                                     domains = request.config.domains, claimant]() mutable {
+                    return make_version(store, app, package, std::move(config), domains, claimant);
                   }));
   if (request.activate) {
     SELVEDGE_CO_TRY_VOID(co_await pass_health_checks(exchange, app, record.number, request.config));
@@ -197,12 +215,13 @@ io::Task<app::VersionRecord> AdminApi::publish(app::HttpExchange& exchange, std:
   co_return record;
 }
 
-io::Task<> AdminApi::deploy(app::HttpExchange& exchange, std::string app) {
+io::Task<> AdminApi::deploy(app::HttpExchange& exchange, std::string app,
+                            std::optional<std::string> claimant) {
   SELVEDGE_CO_TRY(std::string content, co_await read_content(exchange, kDeployBytesMax));
   wire::ResponseHead head;
   head.headers.add("content-type", "application/x-ndjson");
   SELVEDGE_CO_TRY_VOID(co_await exchange.send_head(std::move(head)));
-  const auto record = co_await publish(exchange, app, std::move(content));
+  const auto record = co_await publish(exchange, app, std::move(content), std::move(claimant));
   if (record.has_value()) {
     SELVEDGE_CO_TRY_VOID(
         co_await write_line(exchange, {{"app", app},

@@ -6,8 +6,6 @@
 #include "base/log.h"
 #include "crypto/tls_context.h"
 #include "io/task_scope.h"
-#include "io/tls_listener.h"
-#include "node/admin_certificate.h"
 #include "node/node_logs.h"
 
 namespace selvedge::node {
@@ -24,6 +22,12 @@ constexpr const char* kPlainHttpAnswer =
 AdminApi::Options with_access(AdminApi::Options options, AdminAccess& access) {
   options.access = &access;
   return options;
+}
+
+Result<crypto::TlsContext> context_of(const crypto::Certificate& certificate) {
+  return crypto::TlsContext::server(
+      {.choose = [certificate](std::string_view) { return std::optional(certificate); },
+       .protocols = {"http/1.1"}});
 }
 
 }  // namespace
@@ -51,24 +55,24 @@ Result<AdminService::NetworkAddress> AdminService::listen() {
   return options_.node.admin.has_value() ? listen_on_network() : NetworkAddress{};
 }
 
-Result<AdminService::NetworkAddress> AdminService::listen_on_network() {
+AdminCertificateFiles AdminService::certificate_files() const {
   const AdminListenOptions& wanted = *options_.node.admin;
+  return wanted.certificate_file.has_value()
+             ? AdminCertificateFiles{.certificate = *wanted.certificate_file,
+                                     .key = wanted.key_file.value_or(*wanted.certificate_file)}
+             : AdminCertificateFiles{.certificate = options_.folder.admin_certificate(),
+                                     .key = options_.folder.admin_key()};
+}
+
+Result<AdminService::NetworkAddress> AdminService::listen_on_network() {
   Result<crypto::Certificate> certificate =
-      wanted.certificate_file.has_value()
-          ? read_admin_certificate({.certificate = *wanted.certificate_file,
-                                    .key = wanted.key_file.value_or(*wanted.certificate_file)},
-                                   options_.clock)
-          : open_own_certificate({.certificate = options_.folder.admin_certificate(),
-                                  .key = options_.folder.admin_key()},
-                                 options_.node.domain, options_.clock);
+      options_.node.admin->certificate_file.has_value()
+          ? read_admin_certificate(certificate_files(), options_.clock)
+          : open_own_certificate(certificate_files(), options_.node.domain, options_.clock);
   if (!certificate.has_value()) {
     return fail(std::move(certificate).error());
   }
-  SELVEDGE_TRY(
-      auto context,
-      crypto::TlsContext::server(
-          {.choose = [chosen = *certificate](std::string_view) { return std::optional(chosen); },
-           .protocols = {"http/1.1"}}));
+  SELVEDGE_TRY(auto context, context_of(*certificate));
   SELVEDGE_TRY(auto listener, network_.adopt(std::move(options_.network_socket),
                                              io::KernelNetwork::Sharing::kAlone));
   const io::SocketAddress bound = listener->local_address();
@@ -81,6 +85,23 @@ Result<AdminService::NetworkAddress> AdminService::listen_on_network() {
                                                 : bound.ip().to_string();
   return NetworkAddress{.url = fmt::format("https://{}:{}", host, bound.port()),
                         .fingerprint = fingerprint_of(*certificate)};
+}
+
+void AdminService::reload_certificate() {
+  if (remote_ == nullptr) {
+    return;
+  }
+  auto certificate = read_admin_certificate(certificate_files(), options_.clock);
+  auto context = certificate.has_value()
+                     ? context_of(*certificate)
+                     : Result<crypto::TlsContext>(fail(certificate.error().clone()));
+  if (!context.has_value()) {
+    log::error("admin certificate not read, the one before is used on: {}",
+               context.error().message());
+    return;
+  }
+  remote_->set_context(*std::move(context));
+  log::info("admin certificate read fingerprint={}", fingerprint_of(*certificate));
 }
 
 io::Task<> AdminService::serve(io::Event& stop) {

@@ -15,8 +15,10 @@
 #include "io/helper_pool.h"
 #include "io/kernel_network.h"
 #include "io/kernel_reactor.h"
+#include "io/tls_listener.h"
 #include "node/admin_access.h"
 #include "node/admin_api.h"
+#include "node/admin_certificate.h"
 #include "node/admin_gate.h"
 #include "node/data_folder.h"
 #include "node/node.h"
@@ -52,11 +54,16 @@ class AdminService {
   };
   // Begins to listen. Errors: one sentence.
   Result<NetworkAddress> listen();
+  // Reads the certificate and key of the network's address anew, for connections from now on. What
+  // cannot be read changes nothing but for a line in the log. Blocks for as long as two small files
+  // take.
+  void reload_certificate();
   // After listen(): answers until `stop` is set, then ends what is under way.
   io::Task<> serve(io::Event& stop);
 
  private:
   Result<NetworkAddress> listen_on_network();
+  AdminCertificateFiles certificate_files() const;
   io::Task<> end(gateway::HttpServer& server);
 
   Options options_;
@@ -70,7 +77,7 @@ class AdminService {
   gateway::HttpServer local_server_;
   gateway::HttpServer network_server_;
   std::unique_ptr<io::Listener> local_;
-  std::unique_ptr<io::Listener> remote_;  // null: on no network
+  std::unique_ptr<io::TlsListener> remote_;  // null: on no network
 };
 
 }  // namespace selvedge::node

@@ -60,7 +60,10 @@ io::Task<> NodeProcess::serve_admin(io::Event& stop) {
   address_.admin_fingerprint = std::move(network.fingerprint);
   admin_listening_ = true;
   changed_->set();
-  co_return co_await service.serve(stop);
+  admin_ = &service;
+  auto served = co_await service.serve(stop);
+  admin_ = nullptr;
+  co_return served;
 }
 
 std::string NodeProcess::expose_metrics() { return registry_.expose() + app_metrics_.expose(); }
@@ -136,7 +139,13 @@ Result<> NodeProcess::run(base::UniqueFd& channel) {
                                         .sockets = sockets_,
                                         .lock = folder_.lock(),
                                         .drain = drain_,
-                                        .apply = [this] { apply_options(); },
+                                        .apply =
+                                            [this] {
+                                              apply_options();
+                                              if (admin_ != nullptr) {
+                                                admin_->reload_certificate();
+                                              }
+                                            },
                                         .drain_jobs = [this] { jobs_->drain(); }});
   apply_options();
   group_->start([this](this auto /*self*/, io::Shard& shard) -> io::Task<> {

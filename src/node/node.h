@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "gateway/trusted_proxies.h"
 #include "io/socket_address.h"
 #include "logs/log_files.h"
 #include "node/admin_api.h"
@@ -77,6 +78,7 @@ struct NodeOptions {
   // Bytes of memory that are not file pages; 0: 90 % of what the machine or its group has.
   std::uint64_t memory_bytes_max = 0;
   bool access_log = false;
+  gateway::TrustedProxies trusted_proxies = {};
   base::Duration drain_time_max = std::chrono::seconds(30);
   log::Level log_level = log::Level::kInfo;
   // What the configuration file says, by key, as text: to tell what has changed.

@@ -183,7 +183,8 @@ class ConfigReader {
   Result<> finish() {
     using internal::StoreKind;
     for (const auto& [key, needed] : {std::pair("admin.certificate_file", "admin.listen"),
-                                      std::pair("admin.key_file", "admin.certificate_file")}) {
+                                      std::pair("admin.key_file", "admin.certificate_file"),
+                                      std::pair("http.proxy_headers", "http.trusted_proxies")}) {
       if (const auto given = seen_.find(key); given != seen_.end() && !seen_.contains(needed)) {
         return fail_at(given->second, fmt::format("{} is of no use without {}", key, needed));
       }

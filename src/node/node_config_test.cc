@@ -27,6 +27,8 @@ domain = "Apps.Example.com"
 [http]
 listen = ":80"
 access_log = true
+proxy_headers = "forwarded"
+trusted_proxies = ["10.0.0.0/8", "::1"]
 [log]
 level = "warning"
 [store.s3]
@@ -67,6 +69,8 @@ TEST(NodeConfigTest, EveryKey_IsTaken) {
   EXPECT_EQ(options.http.port(), 80);
   EXPECT_TRUE(options.http_every_interface);
   EXPECT_TRUE(options.access_log);
+  EXPECT_TRUE(options.trusted_proxies.contains(*io::IpAddress::parse("10.1.2.3")));
+  EXPECT_EQ(options.trusted_proxies.fields(), gateway::TrustedProxies::Fields::kForwarded);
   EXPECT_EQ(options.log_level, log::Level::kWarning);
   ASSERT_TRUE(options.s3.has_value());
   EXPECT_EQ(options.s3->endpoint, "https://s3.example.com");
@@ -139,6 +143,16 @@ TEST(NodeConfigTest, WrongTypeOrRange_NamesItsPlace) {
               StartsWith("node.toml:1:27: limits.blob_cache_bytes must be "));
   EXPECT_THAT(error_of("http.listen = \"x:y\""),
               StartsWith("node.toml:1:15: http.listen: \"x:y\" is not an address"));
+  EXPECT_EQ(
+      error_of("http.trusted_proxies = [\"::1\", \"10.1.0.0/8\"]"),
+      "node.toml:1:24: http.trusted_proxies: \"10.1.0.0/8\" has bits behind its prefix: write "
+      "10.0.0.0/8");
+  EXPECT_EQ(error_of("http.trusted_proxies = \"::1\""),
+            "node.toml:1:24: http.trusted_proxies must be an array of strings");
+  EXPECT_THAT(error_of("http.proxy_headers = \"both\"\nhttp.trusted_proxies = [\"::1\"]"),
+              HasSubstr("\"both\" is not one of \"x-forwarded\" and \"forwarded\""));
+  EXPECT_EQ(error_of("http.proxy_headers = \"forwarded\""),
+            "node.toml:1:6: http.proxy_headers is of no use without http.trusted_proxies");
   EXPECT_THAT(error_of("store.kind = \"disk\""), HasSubstr("is no kind of store"));
   EXPECT_THAT(error_of("data = \"\""), HasSubstr("data must not be empty"));
   EXPECT_EQ(error_of("publishers.ada = 1"),

@@ -46,11 +46,13 @@ void NodeProcess::apply_options() {
   drain_.time_max = options_.drain_time_max;
   log::set_level(options_.log_level);
   for (std::size_t i = 0; i < group_->size(); ++i) {
-    group_->shard(i).reactor().post([this, i, access_log = options_.access_log] {
-      if (gateway::HttpServer* const server = servers_[i]; server != nullptr) {
-        server->set_access_log(access_log);
-      }
-    });
+    group_->shard(i).reactor().post(
+        [this, i, access_log = options_.access_log, proxies = options_.trusted_proxies]() mutable {
+          if (gateway::HttpServer* const server = servers_[i]; server != nullptr) {
+            server->set_access_log(access_log);
+            server->set_trusted_proxies(std::move(proxies));
+          }
+        });
   }
 }
 
@@ -60,8 +62,9 @@ io::Task<> NodeProcess::serve_http(io::Shard& shard, app::AppRouter& router) {
     SELVEDGE_CO_TRY(auto listener, shard.network().adopt(std::move(socket), sharing_));
     listeners.push_back(std::move(listener));
   }
-  gateway::HttpServer server(shard.reactor(), router, random_, metrics_,
-                             {.access_log = options_.access_log});
+  gateway::HttpServer server(
+      shard.reactor(), router, random_, metrics_,
+      {.access_log = options_.access_log, .trusted_proxies = options_.trusted_proxies});
   io::TaskScope scope(shard.reactor());
   for (const auto& listener : listeners) {
     scope.spawn(server.serve(*listener));

@@ -222,14 +222,68 @@ class AdminNetworkTest(unittest.TestCase):
                 self.assertLess(time.monotonic(), deadline)
                 time.sleep(0.05)
 
+    def make(self, name):
+        """A certificate and its key, NAME.pem and NAME.key."""
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                        "-nodes", "-keyout", self.folder / f"{name}.key", "-out", self.folder / f"{name}.pem",
+                        "-subj", "/CN=x", "-addext", "subjectAltName=DNS:admin.test", "-days", "1"],
+                       check=True, capture_output=True)
+
+    def test_sighup_reads_the_certificate_anew(self):
+        self.make("one")
+        self.make("two")
+        for suffix in ("pem", "key"):
+            shutil.copy(self.folder / f"one.{suffix}", self.folder / f"used.{suffix}")
+        port = harness.free_port()
+        configuration = self.folder / "node.toml"
+        configuration.write_text(f'[admin]\nlisten = "127.0.0.1:{port}"\ncertificate_file = "used.pem"\n'
+                                 'key_file = "used.key"\n')
+        node = self.enterContext(harness.Node(self.folder / "reloaded", "--config", configuration))
+        token = node.json("cluster", "token", "create", "--scope", "read")["token"]
+
+        def trusts(name):
+            done = subprocess.run(
+                ["curl", "-sS", "--noproxy", "*", "--cacert", self.folder / f"{name}.pem", "--resolve",
+                 f"admin.test:{port}:127.0.0.1", "-o", "/dev/null", "-w", "%{http_code}", "-H",
+                 f"Authorization: Bearer {token}", f"https://admin.test:{port}/v1/node"],
+                capture_output=True, text=True, check=False, timeout=60)
+            return done.stdout == "200"
+
+        def reload(saying):
+            seen = len(node.output())
+            node.process.send_signal(signal.SIGHUP)
+            deadline = time.monotonic() + 30
+            while saying not in node.output()[seen:]:
+                self.assertLess(time.monotonic(), deadline, node.output()[seen:])
+                time.sleep(0.02)
+            return node.output()[seen:]
+
+        self.assertEqual((trusts("one"), trusts("two")), (True, False))
+        # A connection from before stays what it is.
+        context = ssl.create_default_context(cafile=self.folder / "one.pem")
+        with socket.create_connection(("127.0.0.1", port)) as raw, \
+                context.wrap_socket(raw, server_hostname="admin.test") as before:
+            for suffix in ("pem", "key"):
+                shutil.copy(self.folder / f"two.{suffix}", self.folder / f"used.{suffix}")
+            said = reload("admin certificate read fingerprint=sha256:")
+            self.assertNotIn("error", said)
+            self.assertEqual((trusts("one"), trusts("two")), (False, True))
+            before.sendall(f"GET /v1/node HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+            self.assertTrue(before.recv(100).startswith(b"HTTP/1.1 200 "))
+        for name, sentence in (("one.key", "this is not the key of the certificate"), ("one.pem", "PEM")):
+            shutil.copy(self.folder / name, self.folder / "used.key")
+            said = reload("admin certificate not read, the one before is used on: ")
+            lines = [line for line in said.splitlines() if "certificate" in line]
+            self.assertEqual(len(lines), 1, said)
+            self.assertIn(sentence, lines[0])
+            self.assertEqual((trusts("one"), trusts("two")), (False, True))
+        (self.folder / "used.pem").unlink()
+        self.assertIn("used.pem", reload("admin certificate not read"))
+        self.assertTrue(trusts("two"))
+
     def test_certificates_of_ones_own(self):
-        def make(name):
-            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-                            "-nodes", "-keyout", self.folder / f"{name}.key", "-out", self.folder / f"{name}.pem",
-                            "-subj", "/CN=x", "-addext", "subjectAltName=DNS:admin.test", "-days", "1"],
-                           check=True, capture_output=True)
-        make("one")
-        make("two")
+        self.make("one")
+        self.make("two")
 
         def config(certificate, key):
             path = self.folder / "node.toml"

@@ -16,6 +16,9 @@
 
 namespace selvedge::app::internal {
 
+// A path of a package's file: relative, and not out of the folder by its words.
+bool stays_inside(std::string_view path) noexcept;
+
 // Of modules and commands.
 bool is_manifest_item_name(std::string_view text) noexcept;
 
@@ -27,8 +30,11 @@ bool has_named(const std::vector<Item>& items, std::string_view name) {
 
 class ManifestParser {
  public:
-  ManifestParser(std::string_view file_name, const toml::table& document)
-      : document_(document), file_{.name = file_name, .manifest = manifest_} {}
+  ManifestParser(std::string_view file_name, const toml::table& document,
+                 const ManifestFileReader& read_file)
+      : document_(document),
+        read_file_(read_file),
+        file_{.name = file_name, .manifest = manifest_} {}
 
   Result<Manifest> parse() {
     TomlTable root(file_, document_, "");
@@ -56,6 +62,7 @@ class ManifestParser {
   Result<> find_module(const toml::table& node, ManifestCommand& command);
   Result<> runner(TomlTable& table, ManifestCommand& command);
   Result<> annotations(const toml::table& node, const std::string& path, ManifestCommand& command);
+  Result<> annotations_of_file(TomlTable& table, ManifestCommand& command);
   Result<> wasi_annotation(TomlTable& table, ManifestCommand& command);
   Result<> wasi_module(TomlTable& table, ManifestCommand& command);
   Result<> wcgi_annotation(TomlTable& table, ManifestCommand& command);
@@ -71,6 +78,7 @@ class ManifestParser {
   }
 
   const toml::table& document_;
+  const ManifestFileReader& read_file_;
   Manifest manifest_;
   TomlFile file_;
   const toml::node* entrypoint_node_ = nullptr;

@@ -13,16 +13,34 @@ io::Task<> send_whole(HttpExchange& exchange, wire::ResponseHead head, std::stri
   co_return co_await exchange.finish();
 }
 
-}  // namespace
+std::string text_of(const HttpExchange& exchange, wire::StatusCode status,
+                    std::string_view sentence) {
+  return fmt::format("{} {}\n{}\nRequest {}\n", status.value(), status.reason(), sentence,
+                     exchange.request_id());
+}
 
-io::Task<> answer_plainly(HttpExchange& exchange, wire::StatusCode status,
-                          std::string_view sentence, std::chrono::seconds retry_after) {
-  std::string text = fmt::format("{} {}\n{}\nRequest {}\n", status.value(), status.reason(),
-                                 sentence, exchange.request_id());
+wire::ResponseHead head_of(wire::StatusCode status, std::string_view text) {
   wire::ResponseHead head{.status = status, .headers = {}};
   head.headers.add("content-type", "text/plain; charset=utf-8");
   head.headers.add("cache-control", "no-store");
   head.headers.add_number("content-length", text.size());
+  return head;
+}
+
+}  // namespace
+
+io::Task<> answer_with_location(HttpExchange& exchange, wire::StatusCode status,
+                                wire::HeaderValue location, std::string_view sentence) {
+  std::string text = text_of(exchange, status, sentence);
+  wire::ResponseHead head = head_of(status, text);
+  head.headers.add("location", location);
+  return send_whole(exchange, std::move(head), std::move(text));
+}
+
+io::Task<> answer_plainly(HttpExchange& exchange, wire::StatusCode status,
+                          std::string_view sentence, std::chrono::seconds retry_after) {
+  std::string text = text_of(exchange, status, sentence);
+  wire::ResponseHead head = head_of(status, text);
   if (status == wire::StatusCode(503)) {
     head.headers.add_number("retry-after", static_cast<std::uint64_t>(retry_after.count()));
   }

@@ -36,7 +36,25 @@ Result<std::string> to_text(const TomlFile& file, const toml::node& node, std::s
   return value->get();
 }
 
+std::string position(std::string_view file_name, const toml::source_position& at) {
+  return fmt::format("{}:{}:{}", file_name, at.line, at.column);
+}
+
 }  // namespace
+
+std::string position(const TomlFile& file, const toml::node& node) {
+  if (file.positions != nullptr) {
+    if (const auto found = file.positions->find(&node); found != file.positions->end()) {
+      return fmt::format("{}:{}:{}", file.name, found->second.line, found->second.column);
+    }
+  }
+  return position(file.name, node.source().begin);
+}
+
+std::string position(const TomlFile& file, const toml::key& key, const toml::node& value) {
+  return file.positions != nullptr ? position(file, value)
+                                   : position(file.name, key.source().begin);
+}
 
 const toml::node* TomlTable::find(std::string_view key) {
   known_.emplace(key);
@@ -139,9 +157,8 @@ void TomlTable::finish() {
     }
     const std::string path = path_of(key.str());
     file_.manifest.unknown.push_back(path);
-    file_.manifest.warnings.push_back(fmt::format("{}:{}:{}: unknown key {} is not used",
-                                                  file_.name, key.source().begin.line,
-                                                  key.source().begin.column, path));
+    file_.manifest.warnings.push_back(
+        fmt::format("{}: unknown key {} is not used", position(file_, key, value), path));
   }
 }
 

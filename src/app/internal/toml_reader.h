@@ -25,6 +25,7 @@
 #pragma pop_macro("NDEBUG")
 
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -37,15 +38,23 @@
 
 namespace selvedge::app::internal {
 
-// What all readers of one file share. `manifest` collects warnings and unknown keys.
+struct TomlPosition {
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+};
+using TomlPositions = std::map<const toml::node*, TomlPosition>;
+
+// What all readers of one file share. `manifest` collects warnings and unknown keys. `positions`:
+// of the nodes that were not parsed from TOML, if there are such.
 struct TomlFile {
   std::string_view name;
   Manifest& manifest;
+  const TomlPositions* positions = nullptr;
 };
 
-inline std::string position(const TomlFile& file, const toml::node& node) {
-  return fmt::format("{}:{}:{}", file.name, node.source().begin.line, node.source().begin.column);
-}
+std::string position(const TomlFile& file, const toml::node& node);
+// Of a member of a table: where its key is, if that is known.
+std::string position(const TomlFile& file, const toml::key& key, const toml::node& value);
 inline std::uint32_t line_of(const toml::node& node) { return node.source().begin.line; }
 
 template <class... Args>

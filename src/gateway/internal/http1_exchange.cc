@@ -44,7 +44,17 @@ const wire::RequestHead& Http1Exchange::request() const noexcept {
   return connection_.parser_.head();
 }
 
-const app::HttpPeer& Http1Exchange::peer() const noexcept { return connection_.peer(); }
+const app::HttpPeer& Http1Exchange::peer() const noexcept {
+  const TrustedProxies& proxies = connection_.context_.options.trusted_proxies;
+  if (proxies.empty() && told_peer_ == nullptr) {
+    return connection_.peer();
+  }
+  if (told_peer_ == nullptr) {
+    told_peer_ =
+        std::make_unique<const app::HttpPeer>(proxies.peer_of(request(), connection_.peer()));
+  }
+  return *told_peer_;
+}
 
 io::Task<std::size_t> Http1Exchange::read_body(base::MutableByteSpan buffer) {
   return connection_.read_content(buffer, head_sent_);

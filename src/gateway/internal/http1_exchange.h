@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string_view>
 
 #include "app/http_exchange.h"
@@ -50,6 +51,8 @@ class Http1Exchange final : public app::HttpExchange {
   void log_access(std::string_view outcome) const;
 
   Http1Connection& connection_;
+  // What a trusted proxy says of it; made when it is asked for.
+  mutable std::unique_ptr<const app::HttpPeer> told_peer_;
   RequestId request_id_;
   wire::Http1ResponseWriter writer_;
   wire::StatusCode status_{200};

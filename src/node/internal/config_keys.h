@@ -62,6 +62,8 @@ struct ConfigKey {
 
 // In the order of the reference: the keys of one table are together.
 std::span<const ConfigKey> config_keys();
+// The last of them: what is kept and how much (config_keys_resources.cc).
+std::span<const ConfigKey> config_keys_of_resources();
 
 // "http" of "http.listen"; empty for a key of the document.
 inline std::string_view table_of(std::string_view path) {

@@ -45,6 +45,8 @@
 
 namespace selvedge::node {
 
+class AdminService;
+
 // Made and ended on the main thread.
 class NodeProcess {
  public:
@@ -119,6 +121,7 @@ class NodeProcess {
   std::size_t listening_ = 0;
   std::size_t ended_ = 0;
   bool admin_listening_ = false;
+  AdminService* admin_ = nullptr;  // while it answers
   std::optional<io::Event> changed_;
   std::optional<NodeJobs> job_actions_;
   std::optional<app::JobScheduler> jobs_;
