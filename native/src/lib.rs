@@ -40,6 +40,7 @@ mod rewrite_signals;
 mod sections;
 pub mod semver;
 mod thread_local;
+pub mod time_zone;
 mod trampolines;
 
 #[cfg(test)]

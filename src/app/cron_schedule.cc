@@ -8,19 +8,15 @@
 #include <span>
 #include <utility>
 
-#include "base/assert.h"
 #include "base/format.h"
 
 namespace selvedge::app {
 namespace {
 
-using Days = std::chrono::sys_days;
-using std::chrono::minutes;
-
 constexpr std::size_t kTextBytesMax = 256;
-// Between two 29 Februaries on one day of the week are at most forty years.
-constexpr std::int64_t kDaysMax = std::int64_t{41} * 366;
-constexpr std::int64_t kMinutesPerDay = 24 * 60;
+// From when it is looked for a time at all, so that all nodes agree on what never comes.
+constexpr base::WallTime kCheckedFrom(std::chrono::sys_days(std::chrono::year(2026) /
+                                                            std::chrono::January / 1));
 
 constexpr std::array<std::string_view, 12> kMonths{"jan", "feb", "mar", "apr", "may", "jun",
                                                    "jul", "aug", "sep", "oct", "nov", "dec"};
@@ -147,11 +143,36 @@ std::optional<std::array<std::string_view, 5>> split(std::string_view text) {
 
 bool has(std::uint64_t bits, unsigned value) { return ((bits >> value) & 1) != 0; }
 
+// "*", "*/n", or all that there are.
+bool is_every(std::string_view text, std::uint64_t bits, const Field& field) {
+  return text.starts_with('*') || bits == (std::uint64_t{2} << field.max) - 1;
+}
+
+// Takes "CRON_TZ=Europe/Berlin " off the text, and finds the zone.
+Result<std::optional<wire::TimeZone>> take_zone(std::string_view& text) {
+  for (const std::string_view prefix : {"CRON_TZ=", "TZ="}) {
+    if (text.starts_with(prefix)) {
+      const std::size_t end = std::min(text.find_first_of(" \t"), text.size());
+      const std::string_view name = text.substr(prefix.size(), end - prefix.size());
+      text.remove_prefix(std::min(text.find_first_not_of(" \t", end), text.size()));
+      SELVEDGE_TRY(auto zone, wire::TimeZone::find(name));
+      return std::optional(std::move(zone));
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-Result<CronSchedule> CronSchedule::parse(std::string_view text) {
+Result<CronSchedule> CronSchedule::parse(std::string_view text,
+                                         std::optional<wire::TimeZone> zone) {
   if (text.size() > kTextBytesMax) {
     return fail_format(ErrorKind::kInvalid, "the schedule is longer than {} bytes", kTextBytesMax);
+  }
+  SELVEDGE_TRY(auto own_zone, take_zone(text));
+  if (own_zone.has_value() && zone.has_value() && *own_zone != *zone) {
+    return fail_format(ErrorKind::kInvalid, "its time zone is both {} and {}: name it once",
+                       own_zone->name(), zone->name());
   }
   if (text.starts_with('@')) {
     const auto* const found = std::ranges::find(
@@ -182,8 +203,15 @@ Result<CronSchedule> CronSchedule::parse(std::string_view text) {
   made.weekdays_ = bits[4] | (has(bits[4], 7) ? 1 : 0);
   made.any_day_ = (*fields)[2].starts_with('*');
   made.any_weekday_ = (*fields)[4].starts_with('*');
+  made.follows_clock_ =
+      is_every((*fields)[0], bits[0], kFields[0]) || is_every((*fields)[1], bits[1], kFields[1]);
+  made.zone_ = own_zone.has_value() ? std::move(own_zone) : std::move(zone);
   if (!made.has_day()) {
     return fail_format(ErrorKind::kInvalid, "\"{}\" names a day that never comes", text);
+  }
+  if (made.zone_.has_value() && !made.next(kCheckedFrom).has_value()) {
+    return fail_format(ErrorKind::kInvalid, "\"{}\" names a time that the clocks of {} never show",
+                       text, made.zone_->name());
   }
   return made;
 }
@@ -202,38 +230,6 @@ bool CronSchedule::has_day() const {
     }
   }
   return false;
-}
-
-bool CronSchedule::day_matches(std::int64_t days) const {
-  const Days day{std::chrono::days(days)};
-  const std::chrono::year_month_day date(day);
-  if (!has(months_, static_cast<unsigned>(date.month()))) {
-    return false;
-  }
-  const bool by_day = has(days_, static_cast<unsigned>(date.day()));
-  const bool by_weekday = has(weekdays_, std::chrono::weekday(day).c_encoding());
-  return any_day_ || any_weekday_ ? by_day && by_weekday : by_day || by_weekday;
-}
-
-base::WallTime CronSchedule::next(base::WallTime after) const {
-  const auto first = std::chrono::floor<minutes>(after).time_since_epoch().count() + 1;
-  std::int64_t days = first / kMinutesPerDay - (first % kMinutesPerDay < 0 ? 1 : 0);
-  std::int64_t minute = first - days * kMinutesPerDay;  // of the day
-  for (std::int64_t i = 0; i < kDaysMax; ++i, ++days, minute = 0) {
-    if (!day_matches(days)) {
-      continue;
-    }
-    for (; minute < kMinutesPerDay; ++minute) {
-      const auto hour = static_cast<unsigned>(minute / 60);
-      if (!has(hours_, hour)) {
-        minute += 59 - minute % 60;
-      } else if (has(minutes_, static_cast<unsigned>(minute % 60))) {
-        return base::WallTime(minutes(days * kMinutesPerDay + minute));
-      }
-    }
-  }
-  SELVEDGE_BUG("a schedule without a day");
-  return base::WallTime::max();
 }
 
 }  // namespace selvedge::app

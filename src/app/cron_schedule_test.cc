@@ -47,7 +47,7 @@ CronSchedule schedule_of(std::string_view text) {
 }
 
 std::string next(std::string_view schedule, base::WallTime after) {
-  return text_of(schedule_of(schedule).next(after));
+  return text_of(*schedule_of(schedule).next(after));
 }
 
 std::string error_of(std::string_view text) {
@@ -155,7 +155,7 @@ TEST(CronSchedule, RandomSchedules_AgreeWithALookAtEveryMinute) {
         break;
       }
     }
-    EXPECT_EQ(text_of(schedule.next(from)), text_of(expected));
+    EXPECT_EQ(text_of(*schedule.next(from)), text_of(expected));
   }
 }
 

@@ -17,7 +17,21 @@ bool is_job_name(std::string_view text) noexcept {
          std::ranges::all_of(text, ordinary);
 }
 
-Result<JobTrigger> parse_job_trigger(std::string_view text) {
+const wire::TimeZone* JobTrigger::zone() const noexcept {
+  const auto* const cron = std::get_if<CronSchedule>(&when);
+  return cron != nullptr && cron->zone().has_value() ? &*cron->zone() : nullptr;
+}
+
+std::string JobTrigger::identity() const {
+  const wire::TimeZone* const named = zone();
+  if (named == nullptr || named->name() == "UTC" || text.starts_with("CRON_TZ=") ||
+      text.starts_with("TZ=")) {
+    return text;
+  }
+  return fmt::format("CRON_TZ={} {}", named->name(), text);
+}
+
+Result<JobTrigger> parse_job_trigger(std::string_view text, std::optional<wire::TimeZone> zone) {
   if (text == "post-deployment") {
     return JobTrigger{.when = AfterDeployment(), .text = std::string(text)};
   }
@@ -35,7 +49,7 @@ Result<JobTrigger> parse_job_trigger(std::string_view text) {
     }
     return JobTrigger{.when = JobInterval{.length = length}, .text = std::string(text)};
   }
-  SELVEDGE_TRY(CronSchedule schedule, CronSchedule::parse(text));
+  SELVEDGE_TRY(CronSchedule schedule, CronSchedule::parse(text, std::move(zone)));
   return JobTrigger{.when = std::move(schedule), .text = std::string(text)};
 }
 

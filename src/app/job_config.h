@@ -17,6 +17,7 @@
 #include "app/http_check.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "wire/time_zone.h"
 
 namespace selvedge::app {
 
@@ -43,10 +44,17 @@ struct AfterDeployment {
 struct JobTrigger {
   std::variant<CronSchedule, JobInterval, AfterDeployment> when;
   std::string text;  // as it was written
+
+  // The zone of a schedule that names one.
+  const wire::TimeZone* zone() const noexcept [[clang::lifetimebound]];
+  // Tells triggers with other times apart: the text with the zone, wherever that was written.
+  std::string identity() const;
   friend bool operator==(const JobTrigger&, const JobTrigger&) = default;
 };
-// Invalid, in one sentence; Unsupported: pre-deployment.
-Result<JobTrigger> parse_job_trigger(std::string_view text);
+// Invalid, in one sentence; Unsupported: pre-deployment. `zone`: of a schedule that names none
+// itself; without effect on other triggers.
+Result<JobTrigger> parse_job_trigger(std::string_view text,
+                                     std::optional<wire::TimeZone> zone = std::nullopt);
 
 // Runs a command of the app's package.
 struct JobExecute {

@@ -115,6 +115,34 @@ TEST(JobConfig, Triggers_AreIntervalsOrSchedules) {
   EXPECT_TRUE(std::holds_alternative<CronSchedule>(parse_job_trigger("5 4 * * *")->when));
 }
 
+TEST(JobConfig, TheTimeZone_IsBesideTheTriggerOrInIt) {
+  const AppConfig config = config_of(R"(
+jobs:
+  - {name: a, trigger: 0 3 * * *, timezone: europe/zurich, action: {execute: {}}}
+  - {name: b, trigger: CRON_TZ=Europe/Zurich 0 3 * * *, action: {execute: {}}}
+  - {name: c, trigger: 0 3 * * *, action: {execute: {}}}
+  - {name: d, trigger: TZ=Europe/Zurich 0 3 * * *, timezone: Europe/Zurich, action: {execute: {}}}
+)");
+  EXPECT_THAT(config.warnings, IsEmpty());
+  ASSERT_EQ(config.jobs.size(), 4U);
+  EXPECT_EQ(config.jobs[0].trigger.zone()->name(), "Europe/Zurich");
+  EXPECT_EQ(config.jobs[0].trigger.when, config.jobs[1].trigger.when);
+  EXPECT_EQ(config.jobs[0].trigger.when, config.jobs[3].trigger.when);
+  EXPECT_EQ(config.jobs[2].trigger.zone(), nullptr);
+  EXPECT_EQ(config.jobs[0].trigger.text, "0 3 * * *");
+  EXPECT_EQ(config.jobs[0].trigger.identity(), "CRON_TZ=Europe/Zurich 0 3 * * *");
+  EXPECT_EQ(config.jobs[1].trigger.identity(), "CRON_TZ=Europe/Zurich 0 3 * * *");
+  EXPECT_EQ(config.jobs[2].trigger.identity(), "0 3 * * *");
+  EXPECT_EQ(parse_job_trigger("0 3 * * *", *wire::TimeZone::find("UTC"))->identity(), "0 3 * * *");
+}
+
+TEST(JobConfig, TheTimeZoneOfAnInterval_HasNoEffectAndSaysSo) {
+  const AppConfig config =
+      config_of("jobs: [{name: a, trigger: 15m, timezone: UTC, action: {execute: {}}}]");
+  EXPECT_THAT(config.warnings, ElementsAre(HasSubstr("jobs[0].timezone has no effect here: only a "
+                                                     "schedule of cron is in a time zone")));
+}
+
 TEST(JobConfig, Mistakes_AreNamedWithTheirPlace) {
   struct Case {
     const char* text;
@@ -155,8 +183,12 @@ TEST(JobConfig, Mistakes_AreNamedWithTheirPlace) {
            Case{"jobs: [{name: a, trigger: 1m, action: {execute: {}}}, "
                 "{name: a, trigger: 1m, action: {execute: {}}}]",
                 "there are two jobs a"},
-           Case{"jobs: [{name: a, trigger: 1m, action: {execute: {}}, timezone: Europe/Zurich}]",
-                "schedules are in UTC"},
+           Case{"jobs: [{name: a, trigger: '@daily', timezone: Europe/Zurch}]",
+                "app.yaml:2:47: jobs[0].timezone: there is no time zone \"Europe/Zurch\""},
+           Case{"jobs: [{name: a, trigger: 'CRON_TZ=Tokyo @daily'}]",
+                "app.yaml:2:27: jobs[0].trigger: there is no time zone \"Tokyo\""},
+           Case{"jobs: [{name: a, trigger: 'TZ=UTC @daily', timezone: Europe/Zurich}]",
+                "jobs[0].trigger: its time zone is both UTC and Europe/Zurich: name it once"},
        }) {
     EXPECT_THAT(error_of(c.text), HasSubstr(c.message)) << c.text;
   }

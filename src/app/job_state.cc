@@ -234,10 +234,10 @@ JobStep next_step(JobState& state, const ScheduledJob& job, base::WallTime now, 
   if (state.claim.has_value()) {
     return claim_ended ? take_over(state, job, now, node, id) : JobStep();
   }
-  if (state.trigger != job.config.trigger.text) {
+  if (const std::string trigger = job.config.trigger.identity(); state.trigger != trigger) {
     // What was due before there was this schedule is not made up for. Also ends a time in the far
     // future that a wrong clock has left.
-    state.trigger = job.config.trigger.text;
+    state.trigger = trigger;
     state.handled_until_ms = to_milliseconds(now);
     return {.write = true};
   }

@@ -64,7 +64,7 @@ struct JobRun {
 };
 
 struct JobState {
-  std::string trigger;  // for which handled_until holds
+  std::string trigger;  // the identity of the one for which handled_until holds
   std::int64_t handled_until_ms = 0;
   VersionNumber handled_version = 0;  // of post-deployment
   std::optional<JobClaim> claim;

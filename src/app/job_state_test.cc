@@ -116,6 +116,34 @@ TEST(JobStep, AScheduleThatIsNew_BeginsNow) {
   EXPECT_EQ(step.at, at(60));
 }
 
+TEST(JobStep, ATimeZoneThatIsNew_BeginsNowToo) {
+  JobState state = handled_until(at(0));
+  JobConfig config = job_of("0 * * * *");
+  config.trigger = *parse_job_trigger("0 * * * *", *wire::TimeZone::find("Asia/Kathmandu"));
+  EXPECT_TRUE(next_step(state, scheduled(config), at(30), false, "n", "id").write);
+  EXPECT_EQ(state.trigger, "CRON_TZ=Asia/Kathmandu 0 * * * *");
+  EXPECT_EQ(state.handled_until_ms, to_milliseconds(at(30)));
+  EXPECT_EQ(next_step(state, scheduled(config), at(30), false, "n", "id").at, at(75));  // +05:45
+}
+
+TEST(JobStep, InTheHourThatComesTwice_ARunThatHasBeenIsNotDoneAgain) {
+  const auto utc = [](int hour, int minute) {
+    constexpr std::chrono::sys_days kSunday(std::chrono::year(2026) / std::chrono::October / 25);
+    return base::WallTime(kSunday.time_since_epoch() + hours(hour) + minutes(minute));
+  };
+  const ScheduledJob job = scheduled(job_of("CRON_TZ=Europe/Berlin 30 2 * * *"));
+  JobState state;
+  state.trigger = job.config.trigger.identity();
+  state.handled_until_ms = to_milliseconds(utc(0, 0));
+  EXPECT_TRUE(next_step(state, job, utc(0, 30), false, "n", "id").run);
+  EXPECT_EQ(state.handled_until_ms, to_milliseconds(utc(0, 30)));
+  state.claim.reset();
+  // 02:30 again on the clock of Berlin.
+  const JobStep again = next_step(state, job, utc(1, 30), false, "n", "other");
+  EXPECT_FALSE(again.write);
+  EXPECT_EQ(again.at, utc(25, 30));
+}
+
 TEST(JobStep, ARunThatIsDue_IsClaimedOnce) {
   JobState state = handled_until(at(30));
   const ScheduledJob job = scheduled(job_of("0 * * * *"));

@@ -20,7 +20,8 @@ class JobTimes {
  public:
   JobTimes(std::string_view app, const JobConfig& job);
 
-  // The first time of the schedule after `after`. nullopt: it has none (post-deployment).
+  // The first time of the schedule after `after`. nullopt: it has none (post-deployment; a time in
+  // a zone whose clocks do not show it any more).
   std::optional<base::WallTime> next(base::WallTime after) const;
   // When the run of `due` begins: with its jitter, at the latest at the next one. `due`: a time of
   // the schedule.

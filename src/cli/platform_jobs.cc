@@ -19,6 +19,13 @@ std::string time_of(const nlohmann::json& object, const char* key) {
   return time_text(object.value(key, std::int64_t{0}) / kMillisecondsPerSecond);
 }
 
+// ", 2026-11-27T03:00:00+01:00 Europe/Berlin" where app.yaml names a time zone.
+std::string local_time_of(const nlohmann::json& job) {
+  return job.contains("next_local")
+             ? fmt::format(", {} {}", job.value("next_local", ""), job.value("timezone", ""))
+             : "";
+}
+
 void print_run(const nlohmann::json& run) {
   const std::string message = run.value("message", "");
   fmt::print("  {}  {:<9}  {:>6} ms  attempts {}{}{}\n", time_of(run, "started_ms"),
@@ -30,7 +37,7 @@ void print_job(const nlohmann::json& job) {
   fmt::print("{:<24} {:<20} {}\n", job.value("name", ""), job.value("trigger", ""),
              job.value("action", ""));
   if (job.contains("next_ms")) {
-    fmt::print("  next {}\n", time_of(job, "next_ms"));
+    fmt::print("  next {}{}\n", time_of(job, "next_ms"), local_time_of(job));
   }
   if (job.contains("running")) {
     fmt::print("  running since {}\n", time_of(job.at("running"), "started_ms"));

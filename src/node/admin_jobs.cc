@@ -46,7 +46,7 @@ std::string describe(const app::JobConfig& job) {
 // Absent for jobs that have no times.
 std::optional<std::int64_t> next_run(const JobDetails& details, base::WallTime now) {
   const app::JobTimes times(details.job.app, details.job.config);
-  const bool known = details.state.trigger == details.job.config.trigger.text;
+  const bool known = details.state.trigger == details.job.config.trigger.identity();
   const auto due = times.next(known ? app::from_milliseconds(details.state.handled_until_ms) : now);
   return due.has_value() ? std::optional(app::to_milliseconds(times.start_of(*due))) : std::nullopt;
 }
@@ -72,8 +72,17 @@ nlohmann::json json_of(const JobDetails& details, base::WallTime now) {
                       {"trigger", details.job.config.trigger.text},
                       {"action", describe(details.job.config)},
                       {"runs", std::move(runs)}};
+  const app::JobTrigger& trigger = details.job.config.trigger;
+  const wire::TimeZone* const zone = trigger.zone();
+  if (std::holds_alternative<app::CronSchedule>(trigger.when)) {
+    made["timezone"] = zone != nullptr ? zone->name() : "UTC";
+  }
   if (const auto next = next_run(details, now); next.has_value()) {
     made["next_ms"] = *next;
+    if (zone != nullptr) {
+      made["next_local"] =
+          zone->local_text(std::chrono::floor<std::chrono::seconds>(app::from_milliseconds(*next)));
+    }
   }
   if (const auto& claim = details.state.claim; claim.has_value()) {
     made["running"] = {{"cause", to_string(claim->cause)}, {"version", claim->version},

@@ -1,18 +1,13 @@
 #include "wire/semver.h"
 
-#include <cstdint>
-
-#include <native.h>
+#include "wire/internal/native_text.h"
 
 namespace selvedge::wire {
 namespace {
 
 // What is too long is empty, which is malformed too.
 native::Bytes to_native(std::string_view text) noexcept {
-  if (text.size() > kSemverBytesMax) {
-    text = {};
-  }
-  return {.data = reinterpret_cast<const std::uint8_t*>(text.data()), .size = text.size()};
+  return internal::to_native(text.size() > kSemverBytesMax ? std::string_view() : text);
 }
 
 }  // namespace

@@ -41,17 +41,34 @@ Result<std::string> read_name(const YamlFile& file, YamlMap& map,
   return *std::move(name);
 }
 
+Result<std::optional<wire::TimeZone>> read_zone(const YamlFile& file, YamlMap& map) {
+  SELVEDGE_TRY(const auto name, map.text("timezone"));
+  if (!name.has_value()) {
+    return std::nullopt;
+  }
+  auto zone = wire::TimeZone::find(*name);
+  if (!zone.has_value()) {
+    return fail_at(file, *map.find("timezone"), zone.error().kind(), "{}: {}",
+                   map.path_of("timezone"), zone.error().message());
+  }
+  return std::optional(*std::move(zone));
+}
+
 Result<JobTrigger> read_trigger(const YamlFile& file, YamlMap& map) {
+  SELVEDGE_TRY(auto zone, read_zone(file, map));
   SELVEDGE_TRY(const auto text, map.text("trigger"));
   if (!text.has_value()) {
     return fail_at(file, map.node(), ErrorKind::kInvalid,
                    "{} is missing: write for example \"0 3 * * *\", 15m or post-deployment",
                    map.path_of("trigger"));
   }
-  auto trigger = parse_job_trigger(*text);
+  auto trigger = parse_job_trigger(*text, std::move(zone));
   if (!trigger.has_value()) {
     return fail_at(file, *map.find("trigger"), trigger.error().kind(), "{}: {}",
                    map.path_of("trigger"), trigger.error().message());
+  }
+  if (!std::holds_alternative<CronSchedule>(trigger->when)) {
+    map.without_effect("timezone", "only a schedule of cron is in a time zone");
   }
   return trigger;
 }
@@ -135,12 +152,6 @@ Result<JobConfig> read_job(const YamlFile& file, YamlMap& map, std::string_view 
   job.retries = static_cast<std::uint32_t>(retries.value_or(0));
   SELVEDGE_TRY_VOID(read_jitter(file, map, job));
   SELVEDGE_TRY_VOID(read_action(file, map, own_package, job));
-  SELVEDGE_TRY(const auto zone, map.text("timezone"));
-  if (zone.has_value() && *zone != "UTC") {
-    return fail_at(file, *map.find("timezone"), ErrorKind::kUnsupported,
-                   "{}: schedules are in UTC, there are no other time zones yet",
-                   map.path_of("timezone"));
-  }
   map.finish();
   return job;
 }
