@@ -29,6 +29,10 @@ const ImageModule& module_of(const PackageImage& image, const ImageCommand& comm
   return *std::ranges::find(image.modules, command.module, &ImageModule::name);
 }
 
+Error in_module(Error error, const ImageModule& module) {
+  return std::move(error).with_context(fmt::format("module \"{}\"", module.name));
+}
+
 }  // namespace
 
 Result<base::MappedFile> VersionLoader::map(const BlobReference& blob) const {
@@ -52,9 +56,29 @@ Result<std::shared_ptr<const engine::LinkedModule>> VersionLoader::link(
   std::ranges::copy(module.blob.hash.bytes(), compile.content_hash.emplace().begin());
   auto linked = link_program(options_.engine, options_.functions, bytes, compile);
   if (!linked.has_value()) {
-    return fail(std::move(linked).error().with_context(fmt::format("module \"{}\"", module.name)));
+    return fail(in_module(std::move(linked).error(), module));
   }
   return linked;
+}
+
+Result<VersionLoader::LinkedCommand> VersionLoader::link_command(
+    const PackageImage& image, const ImageCommand& command) const {
+  const ImageModule& main = module_of(image, command);
+  engine::ContentHash hash;
+  std::ranges::copy(main.blob.hash.bytes(), hash.begin());
+  LinkedCommand made;
+  auto found = find_linked_program(options_.engine, options_.functions, hash);
+  if (!found.has_value()) {
+    return fail(in_module(std::move(found).error(), main));
+  }
+  made.program = *std::move(found);
+  if (made.program == nullptr || starts_programs(made.program->module())) {
+    SELVEDGE_TRY(made.modules, map_modules(image));
+  }
+  if (made.program == nullptr) {
+    SELVEDGE_TRY(made.program, link(main, made.modules.at(command.module)->bytes(), {}));
+  }
+  return made;
 }
 
 Result<> VersionLoader::prepare(const PackageImage& image, const engine::CompileOptions& compile,
@@ -123,7 +147,11 @@ Result<ProgramOptions> VersionLoader::program_options(
     made.egress = std::make_shared<const wasix::EgressPolicy>(std::move(policy));
   }
   for (const ImageCommand& other : image.commands) {
-    const auto& module = modules.at(other.module);
+    const auto found = modules.find(other.module);
+    if (found == modules.end()) {
+      continue;  // the program starts no others
+    }
+    const auto& module = found->second;
     const bool renamed = other.program_name != other.name;
     made.commands.emplace(
         other.name,
@@ -157,12 +185,10 @@ Result<std::shared_ptr<const Program>> VersionLoader::load_job(const std::string
   config.environment = merge_environments(config.environment, job.environment);
   config.memory_bytes_max = job.memory_bytes_max;
   SELVEDGE_TRY(const auto secrets, options_.secrets.get(app));
-  SELVEDGE_TRY(const auto modules, map_modules(image));
-  SELVEDGE_TRY(auto options,
-               program_options(app, record, config, image, *command, modules, secrets.environment));
-  SELVEDGE_TRY(auto linked,
-               link(module_of(image, *command), modules.at(command->module)->bytes(), {}));
-  return Program::create(std::move(linked), options_.functions, std::move(options));
+  SELVEDGE_TRY(auto linked, link_command(image, *command));
+  SELVEDGE_TRY(auto options, program_options(app, record, config, image, *command, linked.modules,
+                                             secrets.environment));
+  return Program::create(std::move(linked.program), options_.functions, std::move(options));
 }
 
 Result<std::shared_ptr<const AppVersion>> VersionLoader::load(const std::string& app,
@@ -173,18 +199,16 @@ Result<std::shared_ptr<const AppVersion>> VersionLoader::load(const std::string&
   SELVEDGE_TRY_VOID(options_.packages.verify(image));
   SELVEDGE_TRY(const ImageCommand* const command, main_command(image));
   SELVEDGE_TRY(const auto secrets, options_.secrets.get(app));
-  SELVEDGE_TRY(const auto modules, map_modules(image));
-  SELVEDGE_TRY(auto options,
-               program_options(app, record, config, image, *command, modules, secrets.environment));
-  SELVEDGE_TRY(auto linked,
-               link(module_of(image, *command), modules.at(command->module)->bytes(), {}));
+  SELVEDGE_TRY(auto linked, link_command(image, *command));
+  SELVEDGE_TRY(auto options, program_options(app, record, config, image, *command, linked.modules,
+                                             secrets.environment));
   const auto instances_max = config.scaling.instances_max;
   return std::make_shared<const AppVersion>(AppVersion{
       .app = app,
       .record = std::move(record),
       .config = std::move(config),
       .secrets_revision = secrets.revision,
-      .program = Program::create(std::move(linked), options_.functions, std::move(options)),
+      .program = Program::create(std::move(linked.program), options_.functions, std::move(options)),
       .permits = instances_max.has_value() ? SharedPermits::create(*instances_max) : nullptr});
 }
 

@@ -76,6 +76,13 @@ class VersionLoader {
   Result<std::shared_ptr<const engine::LinkedModule>> link(const ImageModule& module,
                                                            base::ByteSpan bytes,
                                                            engine::CompileOptions compile) const;
+  struct LinkedCommand {
+    std::shared_ptr<const engine::LinkedModule> program;
+    Modules modules;  // what it may start; empty when it starts nothing
+  };
+  // Reads bytes of modules only if there is no artifact of the command's, or if they are what its
+  // program starts.
+  Result<LinkedCommand> link_command(const PackageImage& image, const ImageCommand& command) const;
   Result<ProgramOptions> program_options(const std::string& app, const VersionRecord& record,
                                          const AppConfig& config, const PackageImage& image,
                                          const ImageCommand& command, const Modules& modules,

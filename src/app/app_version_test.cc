@@ -90,6 +90,32 @@ TEST_F(VersionLoaderTest, ADamagedBlob_IsNeverRun) {
   }
 }
 
+TEST_F(VersionLoaderTest, WhatIsCompiled_IsLoadedWithoutItsBytes) {
+  const auto remove_module = [this](const PackageImage& image) {
+    fs::remove(world_.store_folder() / store::blob_key(image.modules[0].blob.hash).text());
+  };
+  const PackageImage image = world_.image_of(testing::cgi_program("x"));
+  world_.deploy_image("site", image);
+  const auto running = world_.loader().load("site", 1);
+  ASSERT_TRUE(running.has_value());
+  remove_module(image);
+  const auto again = world_.loader().load("site", 1);
+  ASSERT_TRUE(again.has_value()) << again.error().message();
+  EXPECT_EQ(&(*again)->program->module()->module(), &(*running)->program->module()->module());
+  EXPECT_TRUE((*again)->program->options().commands.empty());
+
+  // One that starts programs has them at hand, also itself.
+  const PackageImage shell = world_.image_of(R"((module
+      (import "wasix_32v1" "proc_exec" (func (param i32 i32 i32 i32)))
+      (memory (export "memory") 1) (func (export "_start"))))");
+  world_.deploy_image("shell", shell);
+  const auto started = world_.loader().load("shell", 1);
+  ASSERT_TRUE(started.has_value()) << started.error().message();
+  EXPECT_EQ((*started)->program->options().commands.size(), 1U);
+  remove_module(shell);
+  EXPECT_EQ(world_.loader().load("shell", 1).error().kind(), ErrorKind::kNotFound);
+}
+
 TEST_F(VersionLoaderTest, TheConfigurationReachesTheProgram) {
   PackageImage image = world_.image_of(testing::cgi_program("x"));
   image.commands[0].main_args = {"-c"};

@@ -34,20 +34,8 @@ bool imports_any(const engine::Module& module, std::initializer_list<std::string
   });
 }
 
-}  // namespace
-
-Result<std::shared_ptr<const engine::LinkedModule>> link_program(
-    engine::Engine& engine, const engine::HostFunctions& functions, base::ByteSpan binary,
-    const engine::CompileOptions& compile) {
-  if (is_component(binary)) {
-    return fail(ErrorKind::kUnsupported,
-                "this is a WebAssembly component, of which the version stands at byte 4; only core "
-                "modules are supported: build for WASI preview 1");
-  }
-  // A module that cannot be linked is not worth compiling.
-  engine::CompileOptions checked = compile;
-  checked.functions = &functions;
-  SELVEDGE_TRY(auto module, engine.load(binary, checked));
+Result<std::shared_ptr<const engine::LinkedModule>> link_module(
+    const engine::HostFunctions& functions, std::shared_ptr<const engine::Module> module) {
   if (!module->has_export("_start", engine::ExternKind::kFunction)) {
     return fail(ErrorKind::kInvalid,
                 "the module exports no function \"_start\", so it is not a program; build it as a "
@@ -63,6 +51,37 @@ Result<std::shared_ptr<const engine::LinkedModule>> link_program(
   return functions.link(std::move(module));
 }
 
+bool loads_libraries(const engine::Module& module) {
+  return imports_any(module, {"dlopen", "load_needed"});
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const engine::LinkedModule>> link_program(
+    engine::Engine& engine, const engine::HostFunctions& functions, base::ByteSpan binary,
+    const engine::CompileOptions& compile) {
+  if (is_component(binary)) {
+    return fail(ErrorKind::kUnsupported,
+                "this is a WebAssembly component, of which the version stands at byte 4; only core "
+                "modules are supported: build for WASI preview 1");
+  }
+  // A module that cannot be linked is not worth compiling.
+  engine::CompileOptions checked = compile;
+  checked.functions = &functions;
+  SELVEDGE_TRY(auto module, engine.load(binary, checked));
+  return link_module(functions, std::move(module));
+}
+
+Result<std::shared_ptr<const engine::LinkedModule>> find_linked_program(
+    engine::Engine& engine, const engine::HostFunctions& functions,
+    const engine::ContentHash& hash) {
+  auto module = engine.find(hash);
+  if (module == nullptr) {
+    return std::shared_ptr<const engine::LinkedModule>();
+  }
+  return link_module(functions, std::move(module));
+}
+
 Result<std::shared_ptr<const engine::LinkedModule>> load_program_module(
     engine::Engine& engine, const engine::HostFunctions& functions, const std::string& path,
     const engine::CompileOptions& compile) {
@@ -72,6 +91,10 @@ Result<std::shared_ptr<const engine::LinkedModule>> load_program_module(
 }
 
 bool can_listen(const engine::Module& module) { return imports_any(module, {"sock_listen"}); }
+
+bool starts_programs(const engine::Module& module) {
+  return loads_libraries(module) || imports_any(module, {"proc_spawn", "proc_exec"});
+}
 
 Result<std::shared_ptr<const Program>> Program::load(engine::Engine& engine,
                                                      const engine::HostFunctions& functions,
@@ -99,12 +122,11 @@ Program::Program(std::shared_ptr<const engine::LinkedModule> module,
                  const engine::HostFunctions& functions, ProgramOptions options) noexcept
     : module_(std::move(module)), functions_(functions), options_(std::move(options)) {
   const engine::Module& code = module_->module();
-  // A library may import anything.
-  const bool loads_libraries = imports_any(code, {"dlopen", "load_needed"});
-  uses_programs_ = loads_libraries || imports_any(code, {"proc_spawn", "proc_exec"});
+  uses_programs_ = starts_programs(code);
   // Programs and libraries are found by their paths.
   uses_files_ = uses_programs_ || imports_any(code, {"path_", "chdir", "getcwd"});
-  uses_sockets_ = loads_libraries || imports_any(code, {"sock_open", "sock_pair", "resolve"});
+  // A library may import anything.
+  uses_sockets_ = loads_libraries(code) || imports_any(code, {"sock_open", "sock_pair", "resolve"});
   listens_ = options_.runner != RunnerKind::kWcgi && can_listen(code);
 }
 

@@ -44,6 +44,10 @@ struct ProgramMount {
 Result<std::shared_ptr<const engine::LinkedModule>> link_program(
     engine::Engine& engine, const engine::HostFunctions& functions, base::ByteSpan binary,
     const engine::CompileOptions& compile = {});
+// The same without the bytes, of which this is the hash: nullptr when they have to be compiled.
+Result<std::shared_ptr<const engine::LinkedModule>> find_linked_program(
+    engine::Engine& engine, const engine::HostFunctions& functions,
+    const engine::ContentHash& hash);
 // The same for a file, which may also be a text module (.wat).
 Result<std::shared_ptr<const engine::LinkedModule>> load_program_module(
     engine::Engine& engine, const engine::HostFunctions& functions, const std::string& path,
@@ -51,6 +55,8 @@ Result<std::shared_ptr<const engine::LinkedModule>> load_program_module(
 
 // Whether it imports what a program that listens needs.
 bool can_listen(const engine::Module& module);
+// Whether it imports what starts other programs, or loads libraries.
+bool starts_programs(const engine::Module& module);
 
 struct ProgramOptions {
   std::string name;  // for log lines

@@ -239,6 +239,41 @@ TEST_F(EngineCacheTest, ForeignKey_IsCompiledAgain) {
   EXPECT_TRUE(load_compiles());
 }
 
+TEST_F(EngineCacheTest, Find_TakesArtifactsOfTheHash_AndWhatIsInMemory) {
+  const auto wasm = wat_to_wasm(kWat);
+  ContentHash hash;
+  {
+    const auto e = engine();
+    const auto module = e->load(*wasm);
+    ASSERT_TRUE(module.has_value());
+    hash = (*module)->content_hash();
+    EXPECT_EQ(e->find(hash), *module);
+  }
+  const auto fresh = engine();
+  ContentHash other = hash;
+  other[0] ^= std::byte{1};
+  EXPECT_EQ(fresh->find(other), nullptr);
+  const auto found = fresh->find(hash);
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(fresh->load(*wasm).value(), found);
+  const HostFunctions functions(*fresh);
+  Guest guest(functions, found);
+  EXPECT_EQ(guest.run("f").result, 7u);
+}
+
+TEST_F(EngineCacheTest, Find_OfADamagedArtifact_IsNothing_AndLoadStillWorks) {
+  const auto wasm = wat_to_wasm(kWat);
+  const ContentHash hash = engine()->load(*wasm).value()->content_hash();
+  std::string bytes = read_file(artifact());
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+  write_file(artifact(), bytes);
+  const auto fresh = engine();
+  EXPECT_EQ(fresh->find(hash), nullptr);
+  const auto loaded = fresh->load(*wasm);
+  ASSERT_TRUE(loaded.has_value());
+  EXPECT_EQ((*loaded)->content_hash(), hash);
+}
+
 TEST_F(EngineCacheTest, SameModuleTwice_IsOneModule) {
   const auto e = engine();
   const auto wasm = wat_to_wasm(kWat);

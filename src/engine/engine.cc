@@ -162,6 +162,17 @@ Result<std::shared_ptr<const Module>> Engine::load(base::ByteSpan wasm,
                 "missing");
   }
   const ContentHash hash = options.content_hash.has_value() ? *options.content_hash : hash_of(wasm);
+  return share(hash, [&] { return load_once(wasm, hash, options); });
+}
+
+std::shared_ptr<const Module> Engine::find(const ContentHash& hash) {
+  auto found =
+      share(hash, [&]() -> Result<std::shared_ptr<const Module>> { return load_cached(hash); });
+  return found.has_value() ? *std::move(found) : nullptr;
+}
+
+Result<std::shared_ptr<const Module>> Engine::share(const ContentHash& hash,
+                                                    const MakeModule& make) {
   {
     // One thread makes a module; the others that want it wait for that.
     std::unique_lock lock(mutex_);
@@ -174,11 +185,11 @@ Result<std::shared_ptr<const Module>> Engine::load(base::ByteSpan wasm,
     std::erase_if(loaded_, [](const auto& item) { return item.second.expired(); });
     loading_.insert(hash);
   }
-  auto module = load_once(wasm, hash, options);
+  auto module = make();
   {
     const std::lock_guard lock(mutex_);
     loading_.erase(hash);
-    if (module) {
+    if (module.has_value() && *module != nullptr) {
       loaded_[hash] = *module;
     }
   }

@@ -115,6 +115,10 @@ class Engine {
   Result<std::shared_ptr<const Module>> load(base::ByteSpan wasm,
                                              const CompileOptions& options = {});
 
+  // The module whose bytes have this hash, when it is in memory or in the artifact cache: so the
+  // bytes need not be read. nullptr: it has to be compiled by load(). Blocks like it.
+  std::shared_ptr<const Module> find(const ContentHash& hash);
+
   PoolMetrics pool_metrics() const noexcept;
   EpochTicker& ticker() noexcept [[clang::lifetimebound]] { return *ticker_; }
   native::Engine* native() const noexcept { return native_; }
@@ -122,6 +126,10 @@ class Engine {
  private:
   explicit Engine(native::Engine* native) noexcept;
 
+  using MakeModule = std::function<Result<std::shared_ptr<const Module>>()>;
+  // The module of this hash, if it is in memory; else what `make` returns, which one thread at a
+  // time calls.
+  Result<std::shared_ptr<const Module>> share(const ContentHash& hash, const MakeModule& make);
   Result<std::shared_ptr<const Module>> load_once(base::ByteSpan wasm, const ContentHash& hash,
                                                   const CompileOptions& options);
   std::shared_ptr<const Module> load_cached(const ContentHash& hash) const;

@@ -21,14 +21,12 @@ class ThreadHelperPool::State {
   }
 
   bool submit(std::move_only_function<void()> job) {
-    {
-      const std::scoped_lock lock(mutex_);
-      if (stopping_ || queue_.size() >= queue_max_) {
-        return false;
-      }
-      queue_.push_back(std::move(job));
+    const std::scoped_lock lock(mutex_);
+    if (stopping_ || queue_.size() >= queue_max_) {
+      return false;
     }
-    job_added_.notify_one();
+    queue_.push_back(std::move(job));
+    wake_one();
     return true;
   }
 
@@ -38,11 +36,13 @@ class ThreadHelperPool::State {
       const std::scoped_lock lock(mutex_);
       stopping_ = true;
       dropped.swap(queue_);
+      while (!idle_.empty()) {
+        wake_one();
+      }
     }
     // Outside of the lock, since a job's end posts to its reactor; before the join, so that nobody
     // waits for the jobs that still run.
     dropped.clear();
-    job_added_.notify_all();
     for (std::thread& thread : threads_) {
       thread.join();
     }
@@ -50,12 +50,35 @@ class ThreadHelperPool::State {
   }
 
  private:
+  // A thread that waits for a job; on its stack.
+  struct Idle {
+    std::condition_variable woken;
+    bool is_woken = false;
+  };
+
+  // Whose work ended last: its stack, its part of the heap and the caches of its core are warm.
+  // With the lock held.
+  void wake_one() {
+    if (!idle_.empty()) {
+      Idle& last = *idle_.back();
+      idle_.pop_back();
+      last.is_woken = true;
+      // Not after the lock: the thread may end, and with it what it waits for.
+      last.woken.notify_one();
+    }
+  }
+
   void work() {
+    Idle self;
     for (;;) {
       std::move_only_function<void()> job;
       {
         std::unique_lock lock(mutex_);
-        job_added_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+        while (!stopping_ && queue_.empty()) {
+          self.is_woken = false;
+          idle_.push_back(&self);
+          self.woken.wait(lock, [&self] { return self.is_woken; });
+        }
         if (queue_.empty()) {
           return;
         }
@@ -68,7 +91,7 @@ class ThreadHelperPool::State {
 
   const std::size_t queue_max_;
   std::mutex mutex_;
-  std::condition_variable job_added_;
+  std::vector<Idle*> idle_;  // whose work ended last is the last one
   std::deque<std::move_only_function<void()>> queue_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;

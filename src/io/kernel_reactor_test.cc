@@ -7,10 +7,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <map>
 #include <memory>
+#include <ranges>
 #include <thread>
 #include <vector>
 
@@ -291,6 +294,25 @@ TEST_F(KernelReactorTest, HelperPool_FunctionFailsOrThrows_YieldsTheError) {
     co_return {};
   };
   EXPECT_TRUE(reactor().run(body()));
+}
+
+// Goal: one job after another runs on the thread that is warm. In turn each would get a quarter.
+TEST_F(KernelReactorTest, HelperPool_OneJobAtATime_StaysOnOneThread) {
+  ThreadHelperPool pool({.threads = 4});
+  constexpr int kJobs = 100;
+  std::map<std::thread::id, int> jobs;
+  const auto body = [&](this auto /*self*/) -> Task<> {
+    for (int i = 0; i < kJobs; ++i) {
+      SELVEDGE_CO_TRY_VOID(co_await pool.run(reactor(), [&]() -> Result<> {
+        ++jobs[std::this_thread::get_id()];
+        return {};
+      }));
+      co_await reactor().sleep(1ms);  // the thread has gone to wait again
+    }
+    co_return {};
+  };
+  EXPECT_TRUE(reactor().run(body()));
+  EXPECT_GT(std::ranges::max(jobs | std::views::values), kJobs / 2);
 }
 
 TEST_F(KernelReactorTest, HelperPool_QueueFullAndShutdown_FailWithoutHanging) {

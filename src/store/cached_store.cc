@@ -259,7 +259,7 @@ Result<> CachedStore::write_blob(BlobSource& source) {
 Result<> CachedStore::read_blob(const BlobHash& hash, std::uint64_t bytes_max, BlobSink& sink) {
   auto opened = obtain(hash, bytes_max);
   if (opened) {
-    return internal::copy_to_sink(opened->file.get(), sink, "the cache");
+    return internal::copy_to_sink(*opened, sink, "the cache");
   }
   // Without room here the store itself has to do.
   if (opened.error().kind() == ErrorKind::kOverloaded && should_ask()) {
@@ -279,7 +279,7 @@ std::optional<internal::OpenFile> CachedStore::find_verified(const BlobHash& has
     return std::nullopt;
   }
   internal::HashingSink hashing(nullptr);
-  if (internal::copy_to_sink(opened->file.get(), hashing, "the cache") && hashing.hash() == hash &&
+  if (internal::copy_to_sink(*opened, hashing, "the cache") && hashing.hash() == hash &&
       ::lseek(opened->file.get(), 0, SEEK_SET) == 0) {
     return opened;
   }

@@ -245,14 +245,14 @@ Result<internal::OpenFile> DirectoryStore::open_file_of(const BlobHash& hash,
 
 Result<> DirectoryStore::read_blob(const BlobHash& hash, std::uint64_t bytes_max, BlobSink& sink) {
   SELVEDGE_TRY(const internal::OpenFile opened, open_file_of(hash, bytes_max));
-  return internal::copy_to_sink(opened.file.get(), sink, path_of(blob_key(hash)).native());
+  return internal::copy_to_sink(opened, sink, path_of(blob_key(hash)).native());
 }
 
 Result<base::UniqueFd> DirectoryStore::open_blob(const BlobHash& hash, std::uint64_t bytes_max) {
   SELVEDGE_TRY(internal::OpenFile opened, open_file_of(hash, bytes_max));
   const std::string path = path_of(blob_key(hash)).native();
   internal::HashingSink hashing(nullptr);
-  SELVEDGE_TRY_VOID(internal::copy_to_sink(opened.file.get(), hashing, path));
+  SELVEDGE_TRY_VOID(internal::copy_to_sink(opened, hashing, path));
   SELVEDGE_TRY_VOID(hashing.verify(hash));
   if (::lseek(opened.file.get(), 0, SEEK_SET) != 0) {
     return fail(internal::system_error(errno, path));

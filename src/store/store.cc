@@ -54,7 +54,7 @@ Result<BlobHash> Store::put_blob_file(const std::filesystem::path& path) {
   }
   SELVEDGE_TRY_VOID(check_blob_size(opened->size));
   internal::HashingSink hashing(nullptr);
-  SELVEDGE_TRY_VOID(internal::copy_to_sink(opened->file.get(), hashing, path.native()));
+  SELVEDGE_TRY_VOID(internal::copy_to_sink(*opened, hashing, path.native()));
   if (::lseek(opened->file.get(), 0, SEEK_SET) != 0) {
     return fail_format(ErrorKind::kInvalid, "{} cannot be read twice", path.native());
   }

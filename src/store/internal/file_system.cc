@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <system_error>
@@ -19,7 +19,7 @@
 namespace selvedge::store::internal {
 namespace {
 
-constexpr std::size_t kPieceBytes = std::size_t{256} << 10;
+constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
 constexpr int kCreateAttemptsMax = 16;
 
 }  // namespace
@@ -135,14 +135,20 @@ Result<std::optional<OpenFile>> open_file(const std::filesystem::path& path) {
   return OpenFile{.file = std::move(file), .size = static_cast<std::uint64_t>(status.st_size)};
 }
 
-Result<> copy_to_sink(int file, BlobSink& sink, std::string_view what) {
-  const auto piece = std::make_unique<std::array<std::byte, kPieceBytes>>();
+Result<> copy_to_sink(const OpenFile& from, BlobSink& sink, std::string_view what) {
+  // No larger than the file and not cleared: each page of memory that a thread touches for the
+  // first time costs about as much as reading it. One byte more than the file has shows its end.
+  const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(from.size + 1, kPieceBytes));
+  const auto memory = std::make_unique_for_overwrite<std::byte[]>(size);
+  const base::MutableByteSpan piece(memory.get(), size);
   while (true) {
-    SELVEDGE_TRY(const std::size_t count, read_full(file, *piece, what));
-    if (count == 0) {
+    SELVEDGE_TRY(const std::size_t count, read_full(from.file.get(), piece, what));
+    if (count > 0) {
+      SELVEDGE_TRY_VOID(sink.write(piece.first(count)));
+    }
+    if (count < size) {
       return {};
     }
-    SELVEDGE_TRY_VOID(sink.write(base::ByteSpan(*piece).first(count)));
   }
 }
 

@@ -38,8 +38,8 @@ struct OpenFile {
 };
 Result<std::optional<OpenFile>> open_file(const std::filesystem::path& path);
 
-// Streams `file` from where it stands.
-Result<> copy_to_sink(int file, BlobSink& sink, std::string_view what);
+// Streams the file from where it stands, up to its end, also when it has grown meanwhile.
+Result<> copy_to_sink(const OpenFile& from, BlobSink& sink, std::string_view what);
 
 // A file that becomes `target` or vanishes. It is locked while its process lives, so that another
 // process can tell what a dead one left behind.
