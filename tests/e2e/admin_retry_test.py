@@ -28,7 +28,8 @@ class Refusing(http.server.BaseHTTPRequestHandler):
         for name, value in headers:
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        if content:
+            self.wfile.write(content)
 
     def serve(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
