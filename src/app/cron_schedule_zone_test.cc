@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <set>
 #include <string>
@@ -231,13 +230,14 @@ std::string random_field(base::Random& random, int min, int max, std::uint64_t s
   return fmt::format("{}", fmt::join(set, ","));
 }
 
-Sets random_schedule(base::Random& random) {
+// Half of them at `hour_of_change`, or an hour beside it.
+Sets random_schedule(base::Random& random, std::int64_t hour_of_change) {
   Sets made;
   const std::string minute = random_field(random, 0, 59, 4, made.minutes);
-  // Most changes of clocks are between 23 and 3.
   std::string hour;
   if (random.below(2) == 0) {
-    const int value = std::array{23, 0, 1, 2, 3}[random.below(5)];
+    const auto value =
+        static_cast<int>((static_cast<std::uint64_t>(hour_of_change) + 23 + random.below(3)) % 24);
     made.hours.insert(value);
     hour = fmt::format("{}", value);
   } else {
@@ -305,14 +305,21 @@ TEST(CronScheduleZone, RandomSchedulesAndZones_AgreeWithAWalkAlongTheClock) {
   int compared = 0;
   for (int round = 0; round < 1440; ++round) {
     const Case& c = cases[static_cast<std::size_t>(round) % cases.size()];
-    const Sets sets = random_schedule(random);
+    const auto middle = std::chrono::floor<std::chrono::seconds>(c.around);
+    const local_seconds shown = wire::TimeZone::find(c.zone)->to_local(middle);
+    const Sets sets = random_schedule(
+        random,
+        std::chrono::floor<std::chrono::hours>(shown - std::chrono::floor<std::chrono::days>(shown))
+            .count());
     const auto schedule = CronSchedule::parse(fmt::format("CRON_TZ={} {}", c.zone, sets.text));
     if (!schedule.has_value()) {
       EXPECT_THAT(schedule.error().message(), HasSubstr("never")) << sets.text;
       continue;
     }
-    const auto middle = std::chrono::floor<std::chrono::seconds>(c.around);
-    sys_seconds time = middle - std::chrono::days(2) + minutes(random.below(1440));
+    // Half of them begin close to the change, also in the hour that comes twice.
+    sys_seconds time = random.below(2) == 0
+                           ? middle - std::chrono::days(2) + minutes(random.below(1440))
+                           : middle - std::chrono::hours(1) + minutes(random.below(150));
     const sys_seconds until = time + kWindow;
     for (int i = 0; i < 12 && time < until; ++i) {
       const auto next = schedule->next(time);

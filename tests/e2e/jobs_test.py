@@ -135,6 +135,21 @@ class JobsTest(unittest.TestCase):
             newest = job["runs"][0]["due_ms"]
             self.wait_for(second, "tick", lambda runs: runs[0]["due_ms"] > newest + 2000)
 
+    def test_a_schedule_runs_by_the_clock_of_its_time_zone(self):
+        with self.node() as node:
+            node.json("deploy", self.configure(
+                "{name: there, trigger: 0 3 * * *, timezone: Asia/Kathmandu, action: {fetch: {path: /}}}",
+                "{name: here, trigger: 0 3 * * *, action: {fetch: {path: /}}}",
+                "{name: tick, trigger: 1h, action: {fetch: {path: /}}}"))
+            there, here, tick = (self.job(node, name) for name in ("there", "here", "tick"))
+            day, minute = 24 * 3600 * 1000, 60 * 1000
+            self.assertEqual(there["next_ms"] % day, (21 * 60 + 15) * minute)
+            self.assertRegex(there["next_local"], r"^\d{4}-\d\d-\d\dT03:00:00\+05:45$")
+            self.assertEqual(here["next_ms"] % day, 3 * 60 * minute)
+            self.assertEqual([job.get("timezone") for job in (there, here, tick)], ["Asia/Kathmandu", "UTC", None])
+            self.assertNotIn("next_local", here)
+            self.assertIn("+05:45 Asia/Kathmandu\n", node.command("app", "jobs", "site").stdout)
+
     def test_mistakes_are_named(self):
         with self.node() as node:
             node.json("deploy", self.configure("{name: tick, trigger: 1h, action: {fetch: {path: /}}}"))
