@@ -5,6 +5,7 @@
 #include "node/internal/node_process.h"
 #include "node/shard_directory.h"
 #include "node/shard_peers.h"
+#include "node/warm_up.h"
 #include "wasix/dns_resolver.h"
 
 namespace selvedge::node {
@@ -101,6 +102,13 @@ io::Task<> NodeProcess::serve_shard(io::Shard& shard) {
   app::AppRouter router(guests, directory, &peers, random_,
                         {.domain = options_.domain, .log = &log, .metrics = &app_metrics_});
   logs_->attach(shard.id().value(), &log);
+  if (const auto warmed = co_await warm_up({.shard = guests,
+                                            .functions = *functions_,
+                                            .compile_helpers = compile_helpers_,
+                                            .random = random_});
+      !warmed.has_value()) {
+    log::warning("the first requests will be slow: {}", warmed.error().message());
+  }
   io::TaskScope beside(shard.reactor());
   beside.spawn(router.reap());
   app::AppRouter*& published = routers_[shard.id().value()];
