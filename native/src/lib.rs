@@ -30,6 +30,7 @@ pub mod dylink;
 mod function_names;
 pub mod hash;
 pub mod http1;
+mod inline;
 pub mod inspect;
 pub mod prelink;
 pub mod rewrite;

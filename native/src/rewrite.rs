@@ -30,6 +30,8 @@
 //!
 //! Nothing else changes: sections that need no change are copied byte for byte, and a module that
 //! needs none of this is not touched. Names that begin with "selvedge." are reserved.
+//!
+//! Then small functions take the place of calls to them (inline.rs).
 
 use std::convert::Infallible;
 
@@ -45,13 +47,14 @@ use wasmparser::{
 use crate::buffer::{Buffer, Bytes};
 use crate::dylink;
 use crate::error::{NativeError, NativeErrorKind};
+use crate::inline;
 use crate::inspect::{FEATURES, FORK, WASIX_MODULE, shown};
 use crate::prelink::{LOAD_NEEDED, PREFIXES};
 use crate::rewrite_bulk::{self, BulkFinder};
 use crate::rewrite_contexts::{self, CONTEXT_GLOBALS_MAX, ContextSurvey};
 use crate::rewrite_dynamic::{self, DynamicSurvey};
 use crate::rewrite_signals::{ResumingCallees, SignalCallees, SignalSurvey};
-use crate::sections::{self, Section, id};
+use crate::sections::{self, HEADER_SIZE, Section, id};
 
 #[path = "rewrite_write.rs"]
 mod write;
@@ -70,8 +73,9 @@ pub(crate) const TABLE_EXPORT: &str = "selvedge.table";
 pub(crate) const START_EXPORT: &str = "selvedge.start";
 pub(crate) const THREAD_LOCAL_EXPORT: &str = "selvedge.init_tls";
 /// Bytes of a function body that every engine accepts (the limits of the JS API).
-const FUNCTION_SIZE_MAX: usize = 7_654_321;
-const HEADER_SIZE: usize = 8;
+pub(crate) const FUNCTION_SIZE_MAX: usize = 7_654_321;
+/// What the names of custom sections begin with that tell positions in the code.
+pub(crate) const POSITIONAL: [&str; 4] = [".debug_", "reloc.", "linking", "metadata.code."];
 
 const TYPE_FUNCTION: u8 = 0x60;
 const TYPE_I32: u8 = 0x7f;
@@ -156,7 +160,7 @@ pub(crate) fn invalid(message: String) -> Failure {
     Failure::Ours(NativeError::new(NativeErrorKind::Invalid, message))
 }
 
-fn reader<'a>(wasm: &'a [u8], section: &Section) -> BinaryReader<'a> {
+pub(crate) fn reader<'a>(wasm: &'a [u8], section: &Section) -> BinaryReader<'a> {
     let content = &wasm[section.content.clone()];
     BinaryReader::new_features(content, section.content.start, FEATURES)
 }
@@ -461,13 +465,27 @@ pub(crate) fn rewrite(
         }
         Writer::new(wasm, survey, options).write().map(Some)
     });
-    rewritten.map_err(|failure| match failure {
+    rewritten.map_err(told)
+}
+
+fn told(failure: Failure) -> NativeError {
+    match failure {
         Failure::Ours(error) => error,
         Failure::Malformed(reason) => NativeError::new(
             NativeErrorKind::Invalid,
             format!("the module is not valid and cannot be rewritten: {reason}"),
         ),
-    })
+    }
+}
+
+/// All that is done to a module before it is compiled.
+pub(crate) fn prepare(
+    wasm: &[u8],
+    options: &RewriteOptions,
+) -> Result<Option<Vec<u8>>, NativeError> {
+    let rewritten = rewrite(wasm, options)?;
+    let inlined = inline::inline(rewritten.as_deref().unwrap_or(wasm)).map_err(told)?;
+    Ok(inlined.or(rewritten))
 }
 
 /// Rewrites as if every replaced instruction were in the code, so that tests can move the functions
@@ -496,7 +514,7 @@ pub unsafe extern "C" fn selvedge_module_rewrite(
     options: &RewriteOptions,
     rewritten: *mut *mut Buffer,
 ) -> *mut NativeError {
-    match rewrite(unsafe { wasm.as_slice() }, options) {
+    match prepare(unsafe { wasm.as_slice() }, options) {
         Ok(bytes) => {
             unsafe { rewritten.write(bytes.map_or(std::ptr::null_mut(), Buffer::into_raw)) };
             std::ptr::null_mut()

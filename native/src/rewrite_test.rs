@@ -531,6 +531,17 @@ fn c_interface_returns_null_for_no_change() {
 }
 
 #[test]
+fn small_functions_take_the_place_of_calls_after_all_else() {
+    let text = "(module (memory 1 2 shared) (func $small (param i32))
+        (func (drop (memory.atomic.notify (i32.const 0) (i32.const 0))) (call $small (i32.const 1))))";
+    let prepared = prepare(&module(text), &NO_LIMIT).ok().flatten().expect("a change");
+    validate(&prepared);
+    let text = describe(&prepared);
+    assert!(text.contains("Call { function_index: 0 }") && text.contains("LocalSet"), "{text}");
+    assert!(!text.contains("Call { function_index: 1 }"), "{text}");
+}
+
+#[test]
 fn functions_can_move_in_a_module_without_any_section() {
     let output = rewrite_all(&module("(module)"), &NO_LIMIT).expect("a change");
     validate(&output);
@@ -588,7 +599,7 @@ fn mutated_modules_that_pass_inspection_are_valid_when_rewritten() {
             if round > 0 {
                 numbers.mutate(&mut mutated);
             }
-            let outcome = rewrite(&mutated, &options);
+            let outcome = prepare(&mutated, &options);
             let mut info = std::ptr::null_mut();
             let error = unsafe {
                 crate::inspect::selvedge_module_inspect(Bytes::borrowed(&mutated), &mut info)

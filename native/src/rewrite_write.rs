@@ -448,7 +448,6 @@ impl<'a> Writer<'a> {
 
     /// A custom section. Those that tell positions in the code, which moves, are left out.
     fn write_custom(&mut self, section: &Section) -> Result<(), Failure> {
-        const POSITIONAL: [&str; 4] = [".debug_", "reloc.", "linking", "metadata.code."];
         let custom = wasmparser::CustomSectionReader::new(reader(self.wasm, section))?;
         if POSITIONAL.iter().any(|prefix| custom.name().starts_with(prefix)) {
             return Ok(());

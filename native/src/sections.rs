@@ -21,6 +21,9 @@ pub(crate) mod id {
     pub(crate) const TAG: u8 = 13;
 }
 
+/// Magic and version, before the first section.
+pub(crate) const HEADER_SIZE: usize = 8;
+
 /// A section's place in the order that all but custom ones must keep; None for custom and unknown
 /// sections, which have none.
 pub(crate) fn rank(section_id: u8) -> Option<usize> {
@@ -86,7 +89,6 @@ pub(crate) struct Truncated {
 
 /// The sections of `wasm`, which has a complete header, in order. Ends after the first error.
 pub(crate) fn sections(wasm: &[u8]) -> impl Iterator<Item = Result<Section, Truncated>> {
-    const HEADER_SIZE: usize = 8;
     let mut next = HEADER_SIZE;
     std::iter::from_fn(move || {
         if next >= wasm.len() {

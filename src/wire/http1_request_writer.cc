@@ -32,6 +32,9 @@ bool begins_like(std::string_view text, std::string_view prefix) noexcept {
          });
 }
 
+// Most heads fit into it.
+constexpr std::size_t kUsualHeadBytes = 1024;
+
 // Fields that the upstream must be able to trust, or must not see.
 bool is_withheld(HeaderName name) noexcept {
   static constexpr std::array<std::string_view, 5> kNames{"forwarded", "x-real-ip", "x-request-id",
@@ -95,7 +98,10 @@ void append_connection(const Http1RequestOptions& options, std::string& out) {
     out += "connection: Upgrade\r\nupgrade: websocket\r\n";
     return;
   }
-  append_field("connection", options.keep_alive ? "keep-alive" : "close", out);
+  // HTTP/1.1 keeps connections unless told otherwise (RFC 9112 section 9.3).
+  if (!options.keep_alive) {
+    append_field("connection", "close", out);
+  }
 }
 
 }  // namespace
@@ -126,16 +132,16 @@ Result<> Http1RequestWriter::start(const RequestHead& head, const Http1RequestOp
   if (count_connection_options(head.headers()) > kConnectionOptionsMax) {
     return fail(ErrorKind::kInvalid, "the request's Connection field has too many options");
   }
-  HeaderList headers = head.headers();
-  internal::remove_hop_by_hop(headers);
+  const internal::HopByHop hop_by_hop(head.headers());
   const std::string_view host = head.authority().empty() ? options.fallback_host : head.authority();
 
+  out.reserve(out.size() + kUsualHeadBytes);
   out.append(head.method().text()).append(" ");
   append_target(head.target(), out);
   out += " HTTP/1.1\r\n";
   append_field("host", host, out);
-  for (const Header header : headers) {
-    if (!is_withheld(header.name)) {
+  for (const Header header : head.headers()) {
+    if (!hop_by_hop.contains(header.name) && !is_withheld(header.name)) {
       append_field(header.name.text(), header.value.text(), out);
     }
   }

@@ -39,7 +39,7 @@ TEST(Http1RequestWriter_Head, Plain_WrittenAnew) {
   EXPECT_EQ(write("GET /a/%2e%2e/b%2fc?x=%20y HTTP/1.1\r\nAccept: */*\r\nHost: h\r\n\r\n", kClient),
             std::string("GET /b%2Fc?x=%20y HTTP/1.1\r\nhost: h\r\nAccept: */*\r\n")
                 .append(kForwarded)
-                .append("connection: keep-alive\r\n\r\n"));
+                .append("\r\n"));
 }
 
 TEST(Http1RequestWriter_Head, AbsoluteForm_OriginForm) {
@@ -58,9 +58,7 @@ TEST(Http1RequestWriter_Head, HopByHop_Removed) {
                 "Trailer: x\r\nProxy-Connection: x\r\nUpgrade: h2c\r\nExpect: 100-continue\r\n"
                 "Proxy: evil\r\nCookie: c\r\n"),
             kClient),
-      std::string("GET / HTTP/1.1\r\nhost: h\r\nCookie: c\r\n")
-          .append(kForwarded)
-          .append("connection: keep-alive\r\n\r\n"));
+      std::string("GET / HTTP/1.1\r\nhost: h\r\nCookie: c\r\n").append(kForwarded).append("\r\n"));
 }
 
 TEST(Http1RequestWriter_Head, NamedHost_Kept) {

@@ -16,7 +16,7 @@ use wast::{
 
 use super::{host, values};
 use crate::inspect::FEATURES;
-use crate::rewrite::{RewriteOptions, rewrite, rewrite_all};
+use crate::rewrite::{RewriteOptions, prepare, rewrite_all};
 
 const NO_LIMIT: RewriteOptions = RewriteOptions { shared_memory_pages_max: 65_536, linked: false };
 
@@ -291,7 +291,7 @@ impl<'e> Script<'e> {
     fn load(&mut self, wasm: &[u8]) -> Result<Module, LoadFailure> {
         let valid = Validator::new_with_features(FEATURES).validate_all(wasm).is_ok();
         let changed = match self.mode {
-            Mode::Rewritten if valid => match rewrite(wasm, &NO_LIMIT) {
+            Mode::Rewritten if valid => match prepare(wasm, &NO_LIMIT) {
                 Ok(changed) => changed,
                 Err(error) => return Err(LoadFailure::Invalid(error.message)),
             },

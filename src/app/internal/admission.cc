@@ -42,8 +42,12 @@ class Admission::Place {
 io::Task<Admission::Permit> Admission::enter(io::Deadline deadline) {
   if (active_ < permits_max_ && waiting_ == 0) {
     ++active_;
-    co_return Permit(*this);
+    return io::Task<Permit>::ready(Permit(*this));
   }
+  return wait_in_queue(deadline);
+}
+
+io::Task<Admission::Permit> Admission::wait_in_queue(io::Deadline deadline) {
   if (waiting_ >= queue_max_) {
     co_return fail(ErrorKind::kOverloaded, "too many requests wait");
   }

@@ -45,6 +45,7 @@ class Admission {
 
  private:
   class Place;
+  io::Task<Permit> wait_in_queue(io::Deadline deadline);
   void leave() noexcept;
 
   io::Reactor& reactor_;

@@ -157,39 +157,45 @@ io::Deadline ProxyRequest::receive_deadline() const noexcept {
              : reactor_.deadline_at(sent_at_ + limits_.head_time_max).or_sooner(deadline_);
 }
 
-io::Task<> ProxyRequest::receive() {
-  io::Stream& stream = *connection_.stream;
-  for (;;) {
-    SELVEDGE_CO_TRY(const std::optional<std::size_t> count, stream.try_read(received_.space()));
-    if (count) {
-      received_.commit(*count);
-      has_received_ = has_received_ || *count > 0;
-      upstream_ended_ = *count == 0;
-      co_return {};
-    }
-    const Result<> ready = co_await stream.readable().wait(receive_deadline());
-    if (!ready && receive_deadline().passed()) {
-      co_return fail(ErrorKind::kTimeout, "the application did not answer in time");
-    }
+Result<wire::Http1Event> ProxyRequest::parse() {
+  const auto event = upstream_ended_ ? parser_.end_of_input() : parser_.next(received_.bytes());
+  if (!event) {
+    // A connection that ended in the middle is no malformed response.
+    return fail(upstream_ended_ ? ErrorKind::kDisconnected : ErrorKind::kInternal,
+                std::string(event.error().reason));
   }
+  if (event->kind != wire::Http1EventKind::kContent) {
+    received_.consume(event->consumed);  // else once the content was passed on
+  }
+  return *event;
 }
 
 io::Task<wire::Http1Event> ProxyRequest::next_event() {
+  Result<wire::Http1Event> event = parse();
+  if (event && event->kind == wire::Http1EventKind::kNeedMore) {
+    return receive_event();
+  }
+  return io::Task<wire::Http1Event>::ready(std::move(event));
+}
+
+io::Task<wire::Http1Event> ProxyRequest::receive_event() {
+  io::Stream& stream = *connection_.stream;
   for (;;) {
-    const auto event = upstream_ended_ ? parser_.end_of_input() : parser_.next(received_.bytes());
-    if (!event) {
-      // A connection that ended in the middle is no malformed response.
-      co_return fail(upstream_ended_ ? ErrorKind::kDisconnected : ErrorKind::kInternal,
-                     std::string(event.error().reason));
-    }
-    if (event->kind != wire::Http1EventKind::kNeedMore) {
-      if (event->kind != wire::Http1EventKind::kContent) {
-        received_.consume(event->consumed);  // else once the content was passed on
+    SELVEDGE_CO_TRY(const std::optional<std::size_t> count, stream.try_read(received_.space()));
+    if (!count) {
+      const Result<> ready = co_await stream.readable().wait(receive_deadline());
+      if (!ready && receive_deadline().passed()) {
+        co_return fail(ErrorKind::kTimeout, "the application did not answer in time");
       }
-      co_return *event;
+      continue;
     }
-    received_.consume(event->consumed);
-    SELVEDGE_CO_TRY_VOID(co_await receive());
+    received_.commit(*count);
+    has_received_ = has_received_ || *count > 0;
+    upstream_ended_ = *count == 0;
+    SELVEDGE_CO_TRY(const wire::Http1Event event, parse());
+    if (event.kind != wire::Http1EventKind::kNeedMore) {
+      co_return event;
+    }
   }
 }
 

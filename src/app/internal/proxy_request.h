@@ -35,8 +35,9 @@ class ProxyRequest {
   io::Task<> write(const wire::ContentFrame& frame);
   // The next event of the response that is not kNeedMore.
   io::Task<wire::Http1Event> next_event();
-  // More bytes of the response, or its end.
-  io::Task<> receive();
+  io::Task<wire::Http1Event> receive_event();
+  // The next event of what was received.
+  Result<wire::Http1Event> parse();
   io::Deadline receive_deadline() const noexcept;
   bool may_retry(const Error& error) const noexcept;
   io::Task<> relay_content();

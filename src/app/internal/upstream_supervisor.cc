@@ -179,6 +179,25 @@ base::Duration UpstreamSupervisor::next_delay() {
 }
 
 io::Task<UpstreamConnection> UpstreamSupervisor::acquire(Reuse reuse) {
+  if (auto kept = take_kept(reuse)) {
+    return io::Task<UpstreamConnection>::ready(*std::move(kept));
+  }
+  return acquire_slowly(reuse);
+}
+
+std::optional<UpstreamConnection> UpstreamSupervisor::take_kept(Reuse reuse) {
+  if (state_ != State::kReady || stopping_.is_set() || instance_.ended().is_set() ||
+      reuse == Reuse::kNone) {
+    return std::nullopt;
+  }
+  auto stream = pool_.take(reuse == Reuse::kAny ? limits_.idle_connection_time_max : kBriefIdle);
+  if (stream == nullptr) {
+    return std::nullopt;
+  }
+  return UpstreamConnection{.stream = std::move(stream), .is_reused = true, .run = run_};
+}
+
+io::Task<UpstreamConnection> UpstreamSupervisor::acquire_slowly(Reuse reuse) {
   auto connection = co_await try_acquire(reuse);
   // Ended under our hands because it was ill: the next run is waited for.
   if (!connection && connection.error().kind() == ErrorKind::kOverloaded &&
@@ -195,12 +214,8 @@ io::Task<UpstreamConnection> UpstreamSupervisor::try_acquire(Reuse reuse) {
   if (state_ != State::kReady || stopping_.is_set() || instance_.ended().is_set()) {
     co_return fail(ErrorKind::kOverloaded, "the application does not run");
   }
-  if (reuse != Reuse::kNone) {
-    const base::Duration idle_max =
-        reuse == Reuse::kAny ? limits_.idle_connection_time_max : kBriefIdle;
-    if (auto stream = pool_.take(idle_max); stream != nullptr) {
-      co_return UpstreamConnection{.stream = std::move(stream), .is_reused = true, .run = run_};
-    }
+  if (auto kept = take_kept(reuse)) {
+    co_return *std::move(kept);
   }
   const std::uint64_t run = run_;
   auto stream = co_await instance_.connect(reactor_.deadline_after(limits_.connect_time_max));

@@ -69,7 +69,10 @@ class UpstreamSupervisor {
   std::chrono::seconds retry_after() const noexcept;
 
  private:
+  // A connection that was kept, if there is one of the program as it runs now.
+  std::optional<UpstreamConnection> take_kept(Reuse reuse);
   io::Task<UpstreamConnection> try_acquire(Reuse reuse);
+  io::Task<UpstreamConnection> acquire_slowly(Reuse reuse);
   enum class State : std::uint8_t { kStarting, kReady, kDown };
   // One run, from its start to its end. Yields why it ended.
   io::Task<std::string> run_once();

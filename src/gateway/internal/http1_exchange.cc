@@ -10,9 +10,6 @@
 namespace selvedge::gateway::internal {
 namespace {
 
-// The watcher, and one that is just ending.
-constexpr std::size_t kTasksMax = 2;
-
 wire::StatusCode status_of(ErrorKind kind) noexcept {
   switch (kind) {
     case ErrorKind::kOverloaded:
@@ -30,7 +27,7 @@ Http1Exchange::Http1Exchange(Http1Connection& connection)
     : connection_(connection),
       request_id_(connection.context_.request_ids.next()),
       start_(connection.context_.reactor.now()),
-      scope_(connection.context_.reactor, kTasksMax) {
+      watch_(*this) {
   connection_.exchange_ = this;
   connection_.context_.metrics.requests_active.add(1);
 }
@@ -153,8 +150,7 @@ io::Task<> Http1Exchange::tunnel(wire::ResponseHead head, io::Stream& upstream,
   SELVEDGE_CO_TRY_VOID(start_tunnel(std::move(head)));
   // The tunnel notices by itself when the peer goes, and is the only reader from now on.
   disconnected_ = nullptr;
-  connection_.stream_->readable().notify();
-  SELVEDGE_CO_TRY_VOID(co_await scope_.close());
+  watch_.unlink();
   SELVEDGE_CO_TRY_VOID(co_await connection_.run_tunnel(upstream, early));
   finished_ = true;
   co_return {};
@@ -164,36 +160,40 @@ void Http1Exchange::on_disconnect(std::move_only_function<void()> callback) {
   const bool was_set = static_cast<bool>(disconnected_);
   disconnected_ = std::move(callback);
   if (disconnected_ && !was_set && !connection_.in_content_) {
-    scope_.spawn(watch_peer());
+    connection_.context_.reactor.schedule(watch_);
   }
 }
 
 void Http1Exchange::on_content_end() {
   if (disconnected_) {
-    scope_.spawn(watch_peer());
+    connection_.context_.reactor.schedule(watch_);
   }
+}
+
+void Http1Exchange::PeerWatch::run(QueuedWork& work) noexcept {
+  static_cast<PeerWatch&>(work).exchange_.watch_peer();
 }
 
 // Reads ahead, into the connection's bounded buffer, for as long as the handler works. A peer that
 // has finished writing counts as gone, as everywhere on the web: hardly any client half-closes, and
 // most that vanish look like this.
-io::Task<> Http1Exchange::watch_peer() {
+void Http1Exchange::watch_peer() noexcept {
   while (disconnected_) {
     switch (connection_.try_fill()) {
       case Http1Connection::Fill::kNothing:
-        co_await connection_.stream_->readable().wait();
-        break;
+        connection_.stream_->readable().call_when_set(watch_);
+        return;
       case Http1Connection::Fill::kData:
         break;
       case Http1Connection::Fill::kFull:
-        co_return {};
+        return;
       case Http1Connection::Fill::kEnd:
       case Http1Connection::Fill::kTimeout:
       case Http1Connection::Fill::kBroken:
         std::exchange(disconnected_, nullptr)();
+        return;
     }
   }
-  co_return {};
 }
 
 void Http1Exchange::answer_error(wire::StatusCode status, std::string_view reason) {

@@ -10,7 +10,8 @@
 #include "app/http_exchange.h"
 #include "gateway/internal/http1_connection.h"
 #include "gateway/internal/request_id.h"
-#include "io/task_scope.h"
+#include "io/reactor.h"
+#include "io/task.h"
 #include "wire/http1_response_writer.h"
 
 namespace selvedge::gateway::internal {
@@ -42,12 +43,22 @@ class Http1Exchange final : public app::HttpExchange {
   void on_content_end();
 
  private:
+  class PeerWatch final : public io::QueuedWork {
+   public:
+    explicit PeerWatch(Http1Exchange& exchange) noexcept
+        : QueuedWork(&PeerWatch::run), exchange_(exchange) {}
+
+   private:
+    static void run(QueuedWork& work) noexcept;
+    Http1Exchange& exchange_;
+  };
+
   Result<> start_response(const wire::ResponseHead& head, std::uint64_t* content_bytes);
   Result<> finish_now();
   Result<> start_tunnel(wire::ResponseHead head);
   io::Task<> write_parts(base::ByteSpan bytes);
   void answer_error(wire::StatusCode status, std::string_view reason);
-  io::Task<> watch_peer();
+  void watch_peer() noexcept;
   void log_access(std::string_view outcome) const;
 
   Http1Connection& connection_;
@@ -60,7 +71,7 @@ class Http1Exchange final : public app::HttpExchange {
   base::MonotonicTime start_;
   bool finished_ = false;
   std::move_only_function<void()> disconnected_;
-  io::TaskScope scope_;  // last: its task uses the rest
+  PeerWatch watch_;
 };
 
 }  // namespace selvedge::gateway::internal

@@ -1,29 +1,45 @@
 #include "wire/internal/hop_by_hop.h"
 
-#include <string>
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "wire/characters.h"
 
 namespace selvedge::wire::internal {
 
-void remove_hop_by_hop(HeaderList& headers) {
-  // The fields that Connection names go too, save those that the message needs.
-  std::string named;
+HopByHop::HopByHop(const HeaderList& headers) {
   for (const Header header : headers) {
-    if (header.name == "connection") {
-      named.append(header.value.text()).append(",");
+    std::string_view rest = header.name == "connection" ? header.value.text() : "";
+    while (!rest.empty()) {
+      // The message needs these, whatever Connection says.
+      const std::string_view option = next_list_element(rest);
+      if (!equals_ignoring_case(option, "content-length") &&
+          !equals_ignoring_case(option, "content-type")) {
+        named_.push_back(option);
+      }
     }
   }
-  std::string_view rest = named;
-  while (!rest.empty()) {
-    const auto name = HeaderName::parse(next_list_element(rest));
-    if (name && !(*name == "content-length") && !(*name == "content-type")) {
-      headers.remove(*name);
+}
+
+bool HopByHop::contains(HeaderName name) const noexcept {
+  static constexpr std::array<std::string_view, 6> kNames{
+      "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade"};
+  const auto is_name = [name](std::string_view text) {
+    return equals_ignoring_case(text, name.text());
+  };
+  return std::ranges::any_of(kNames, is_name) || std::ranges::any_of(named_, is_name);
+}
+
+void remove_hop_by_hop(HeaderList& headers) {
+  const HopByHop hop_by_hop(headers);
+  HeaderList kept;
+  for (const Header header : headers) {
+    if (!hop_by_hop.contains(header.name)) {
+      kept.add(header.name, header.value);
     }
   }
-  for (const HeaderName name :
-       {HeaderName("connection"), HeaderName("keep-alive"), HeaderName("proxy-connection"),
-        HeaderName("te"), HeaderName("trailer"), HeaderName("upgrade")}) {
-    headers.remove(name);
-  }
+  headers = std::move(kept);
 }
 
 }  // namespace selvedge::wire::internal
