@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/instance_scaler.h"
 #include "app/internal/check_reader.h"
 #include "app/internal/yaml_reader.h"
 #include "wasix/egress_policy.h"
@@ -138,9 +139,15 @@ Result<> AppConfigParser::scaling(YamlMap& root) {
     return fail_at(file_, *scaling->find("concurrency"), ErrorKind::kInvalid,
                    "scaling.concurrency contradicts mode: single_concurrency: remove one");
   }
-  SELVEDGE_TRY(const auto least, scaling->integer("min_instances", 0, 1));
+  SELVEDGE_TRY(const auto least,
+               scaling->integer("min_instances", 0, InstanceScaler::kInstancesMax));
   SELVEDGE_TRY(made.instances_max, scaling->integer("max_instances", 1, kConcurrencyMax));
   made.instances_min = least.value_or(0);
+  if (made.instances_min > made.instances_max.value_or(made.instances_min)) {
+    return fail_at(file_, *scaling->find("min_instances"), ErrorKind::kInvalid,
+                   "scaling.min_instances is {}, but scaling.max_instances only {}",
+                   made.instances_min, *made.instances_max);
+  }
   SELVEDGE_TRY(const auto idle, scaling->duration("idle_timeout"));
   SELVEDGE_TRY(const auto grace, scaling->duration("grace"));
   made.idle_time_max = idle.value_or(made.idle_time_max);

@@ -39,14 +39,16 @@ Result<std::string> parse_domain_name(std::string_view text);
 struct AppScaling {
   // One request at a time in an instance (mode: single_concurrency).
   bool single_concurrency = false;
-  // Ours. Requests at once on one shard; nullopt: the runner's default.
+  // Ours. Requests at once on one shard, or in one instance of a program that listens and may have
+  // several; nullopt: the runner's default.
   std::optional<std::size_t> concurrency_max;
-  // Ours. Of an active version, kept started on every node whether there are requests or not: 0
-  // or 1.
+  // Ours. Of an active version, kept started on every node whether there are requests or not. Not
+  // above instances_max.
   std::size_t instances_min = 0;
-  // Ours. Of a CGI program, at once on a node; more requests wait. nullopt: any number.
+  // Ours. At once on a node; more requests wait. nullopt: of a CGI program any number, of one that
+  // listens what scaler_options() says.
   std::optional<std::size_t> instances_max;
-  // Ours. A version that had no request for so long ends its instances.
+  // Ours. Instances that had no request for so long end.
   base::Duration idle_time_max = std::chrono::minutes(5);
   // Ours. Between SIGTERM and the end of an instance.
   base::Duration stop_time_max = std::chrono::seconds(10);

@@ -92,7 +92,7 @@ io::Task<> AppRouter::check_health(std::string app, VersionNumber version) {
 
 io::Task<> AppRouter::keep_started(std::string app, VersionNumber version) {
   SELVEDGE_CO_TRY(const RunnerPointer runner, co_await runner_of({std::move(app), version}));
-  runner->touch();
+  runner->keep();
   co_return {};
 }
 
@@ -181,22 +181,31 @@ io::Task<AppRouter::RunnerPointer> AppRouter::runner_of(SlotKey key) {
 }
 
 std::unique_ptr<UpstreamInstance> AppRouter::instance_elsewhere(const SlotKey& key) {
-  const auto home = peers_ == nullptr ? std::nullopt : peers_->home_of(key.first, key.second);
+  const auto home = peers_ == nullptr ? std::nullopt : peers_->home_of(key.first, key.second, 0);
   if (!home.has_value()) {
     return nullptr;
   }
   return std::make_unique<RemoteInstance>(shard_.reactor(), [peers = peers_, home = *home, key] {
-    return peers->connect(home, key.first, key.second);
+    return peers->connect(home, key.first, key.second, 0);
   });
 }
 
 io::Task<std::unique_ptr<io::Stream>> AppRouter::connect_for(io::Reactor& peer, std::string app,
-                                                             VersionNumber version) {
+                                                             VersionNumber version,
+                                                             std::size_t instance) {
   if (stopping_) {
     co_return fail(ErrorKind::kDisconnected, "the node is shutting down");
   }
   SELVEDGE_CO_TRY(const RunnerPointer runner, co_await runner_of({std::move(app), version}));
-  co_return co_await runner->connect_for(peer);
+  co_return co_await runner->connect_for(peer, instance);
+}
+
+io::Task<> AppRouter::start_instance(std::string app, VersionNumber version, std::size_t instance) {
+  if (stopping_) {
+    co_return fail(ErrorKind::kDisconnected, "the node is shutting down");
+  }
+  SELVEDGE_CO_TRY(const RunnerPointer runner, co_await runner_of({std::move(app), version}));
+  co_return runner->start_instance(instance);
 }
 
 io::Task<AppHost> AppRouter::find_host(std::string_view host) {
@@ -253,9 +262,11 @@ io::Task<AppRouter::RunnerPointer> AppRouter::start(SlotKey key) {
     known->second.verified = generation == generation_;
     co_return known->second.runner;
   }
+  auto elsewhere = version->places == nullptr ? instance_elsewhere(key) : nullptr;
   SELVEDGE_CO_TRY(RunnerPointer made,
-                  VersionRunner::create(shard_, random_, std::move(version),
-                                        instance_elsewhere(key), log_of(key.first, key.second)));
+                  VersionRunner::create(shard_, random_, std::move(version), std::move(elsewhere),
+                                        log_of(key.first, key.second), peers_));
+  made->allow_starts(starts_allowed_);
   if (known != slots_.end()) {
     end(std::move(known->second.runner));
   }
@@ -292,6 +303,9 @@ void AppRouter::forget_everything() {
 void AppRouter::set_allowance(base::Duration idle_time_max, bool starts) noexcept {
   idle_time_max_ = idle_time_max;
   starts_allowed_ = starts;
+  for (const auto& [key, slot] : slots_) {
+    slot.runner->allow_starts(starts);
+  }
 }
 
 io::Task<> AppRouter::reap() {
@@ -303,6 +317,7 @@ io::Task<> AppRouter::reap() {
       const base::Duration unused = shard_.reactor().now() - runner->last_used();
       const base::Duration idle_time_max =
           std::min(runner->version().config.scaling.idle_time_max, idle_time_max_);
+      runner->tend(idle_time_max);
       if (runner->active() > 0 || unused < idle_time_max) {
         return false;
       }

@@ -83,10 +83,12 @@ class AppRouter final : public HttpHandler {
 
   GuestShard& shard() noexcept [[clang::lifetimebound]] { return shard_; }
 
-  // For another shard: a connection to the instance of a version that listens, which this shard is
-  // home of. The stream is that of `peer`'s shard.
+  // For another shard: a connection to the instance of that number of a version that listens, which
+  // this shard is home of. The stream is that of `peer`'s shard.
   io::Task<std::unique_ptr<io::Stream>> connect_for(io::Reactor& peer, std::string app,
-                                                    VersionNumber version);
+                                                    VersionNumber version, std::size_t instance);
+  // For another shard: begins to start that instance.
+  io::Task<> start_instance(std::string app, VersionNumber version, std::size_t instance);
 
   // Something of the app has changed: asked anew at its next request.
   void forget(std::string_view app);

@@ -202,14 +202,23 @@ Result<std::shared_ptr<const AppVersion>> VersionLoader::load(const std::string&
   SELVEDGE_TRY(auto linked, link_command(image, *command));
   SELVEDGE_TRY(auto options, program_options(app, record, config, image, *command, linked.modules,
                                              secrets.environment));
-  const auto instances_max = config.scaling.instances_max;
-  return std::make_shared<const AppVersion>(AppVersion{
-      .app = app,
-      .record = std::move(record),
-      .config = std::move(config),
-      .secrets_revision = secrets.revision,
-      .program = Program::create(std::move(linked.program), options_.functions, std::move(options)),
-      .permits = instances_max.has_value() ? SharedPermits::create(*instances_max) : nullptr});
+  auto program = Program::create(std::move(linked.program), options_.functions, std::move(options));
+  std::shared_ptr<SharedPermits> permits;
+  std::shared_ptr<InstancePlaces> places;
+  if (!program->listens()) {
+    const auto instances_max = config.scaling.instances_max;
+    permits = instances_max.has_value() ? SharedPermits::create(*instances_max) : nullptr;
+  } else if (const ScalerOptions scaler = scaler_options(config.scaling);
+             scaler.instances_max > 1) {
+    places = InstancePlaces::create(scaler);
+  }
+  return std::make_shared<const AppVersion>(AppVersion{.app = app,
+                                                       .record = std::move(record),
+                                                       .config = std::move(config),
+                                                       .secrets_revision = secrets.revision,
+                                                       .program = std::move(program),
+                                                       .permits = std::move(permits),
+                                                       .places = std::move(places)});
 }
 
 }  // namespace selvedge::app

@@ -10,6 +10,7 @@
 #include "app/app_records.h"
 #include "app/app_secrets.h"
 #include "app/app_store.h"
+#include "app/instance_places.h"
 #include "app/package_image.h"
 #include "app/package_registry.h"
 #include "app/program.h"
@@ -29,8 +30,10 @@ struct AppVersion {
   AppConfig config;
   std::string secrets_revision;            // of the secrets that its program has; empty: none
   std::shared_ptr<const Program> program;  // its main command
-  // Of scaling.max_instances, for all shards; null without.
+  // Of scaling.max_instances of a CGI program, for all shards; null without.
   std::shared_ptr<SharedPermits> permits;
+  // Of a program that listens and may have several instances on a node, for all shards; else null.
+  std::shared_ptr<InstancePlaces> places;
 };
 
 // What a package is prepared for.

@@ -27,7 +27,7 @@ namespace selvedge::app {
 inline constexpr std::string_view kDefaultPort = "80";
 
 // One shard's thread.
-class ListeningProgram final : public UpstreamInstance {
+class ListeningProgram final : public OwnedInstance {
  public:
   // `program` outlives this. `log`: nullopt: that of this process.
   explicit ListeningProgram(const ShardProgram& program [[clang::lifetimebound]],
@@ -42,10 +42,8 @@ class ListeningProgram final : public UpstreamInstance {
   void request_stop() noexcept override;
   void kill() noexcept override;
 
-  // Counts what the program has used since the last call.
-  void sample() noexcept;
-  // Ends the program if it still runs, and waits for that.
-  io::Task<> close();
+  void sample() noexcept override;
+  io::Task<> close() override;
 
  private:
   io::Task<> watch();

@@ -38,4 +38,13 @@ class UpstreamInstance {
   virtual void kill() noexcept = 0;
 };
 
+// One that its user also ends for good.
+class OwnedInstance : public UpstreamInstance {
+ public:
+  // Counts what the program has used since the last call.
+  virtual void sample() noexcept = 0;
+  // Ends the program if it still runs, and waits for that. Completes before this is destroyed.
+  virtual io::Task<> close() = 0;
+};
+
 }  // namespace selvedge::app

@@ -72,7 +72,7 @@ VersionRunner::VersionRunner(GuestShard& shard, std::shared_ptr<const AppVersion
 
 Result<std::unique_ptr<VersionRunner>> VersionRunner::create(
     GuestShard& shard, base::Random& random, std::shared_ptr<const AppVersion> version,
-    std::unique_ptr<UpstreamInstance> elsewhere, VersionLog log) {
+    std::unique_ptr<UpstreamInstance> elsewhere, VersionLog log, InstancePeers* peers) {
   std::unique_ptr<VersionRunner> runner(
       new VersionRunner(shard, std::move(version), std::move(log)));
   const AppVersion& made = *runner->version_;
@@ -85,6 +85,18 @@ Result<std::unique_ptr<VersionRunner>> VersionRunner::create(
     return runner;
   }
   SELVEDGE_TRY(runner->program_, ShardProgram::create(shard, made.program));
+  if (made.places != nullptr) {
+    runner->group_ = std::make_unique<InstanceGroup>(
+        shard.reactor(), random,
+        InstanceGroup::Options{.version = runner->version_,
+                               .peers = peers,
+                               .limits = proxy_limits(made.config),
+                               .log = runner->log_,
+                               .make = [program = runner->program_.get(), log = runner->log_] {
+                                 return std::make_unique<ListeningProgram>(*program, log);
+                               }});
+    return runner;
+  }
   if (made.program->listens()) {
     if (made.config.scaling.single_concurrency) {
       runner->turns_.emplace(shard.reactor(), 1, kTurnsWaitingMax);
@@ -109,6 +121,9 @@ io::Task<> VersionRunner::handle(HttpExchange& exchange) {
   if (wcgi_ != nullptr) {
     co_return co_await wcgi_->handle(exchange);
   }
+  if (group_ != nullptr) {
+    co_return co_await group_->handle(exchange);
+  }
   const auto turn = co_await take_turn();
   if (!turn.has_value()) {
     log_.metrics()->count_limit(Limit::kQueue);
@@ -120,7 +135,12 @@ io::Task<> VersionRunner::handle(HttpExchange& exchange) {
   co_return co_await proxy_->handle(exchange);
 }
 
-io::Task<std::unique_ptr<io::Stream>> VersionRunner::connect_for(io::Reactor& peer) {
+io::Task<std::unique_ptr<io::Stream>> VersionRunner::connect_for(io::Reactor& peer,
+                                                                 std::size_t instance) {
+  if (group_ != nullptr) {
+    const ActiveUse active(*this);
+    co_return co_await group_->connect_for(peer, instance);
+  }
   if (instance_ == nullptr) {
     co_return fail(ErrorKind::kInvalid, "the program does not listen on this shard");
   }
@@ -136,8 +156,35 @@ io::Task<std::unique_ptr<io::Stream>> VersionRunner::connect_for(io::Reactor& pe
   co_return std::move(ends.second);
 }
 
+Result<> VersionRunner::start_instance(std::size_t instance) {
+  return group_ != nullptr ? group_->start_here(instance)
+                           : fail(ErrorKind::kInvalid, "the program has one instance");
+}
+
+void VersionRunner::keep() {
+  last_used_ = shard_.reactor().now();
+  if (group_ != nullptr) {
+    group_->keep();
+  }
+}
+
+void VersionRunner::tend(base::Duration idle_time_max) {
+  if (group_ != nullptr) {
+    group_->tend(idle_time_max);
+  }
+}
+
+void VersionRunner::allow_starts(bool allowed) noexcept {
+  if (group_ != nullptr) {
+    version_->places->scaler().allow_starts(allowed);
+  }
+}
+
 io::Task<> VersionRunner::check_health() {
   const ActiveUse active(*this);
+  if (group_ != nullptr) {
+    co_return co_await group_->check_health(shard_.reactor().deadline_after(kHealthyTimeMax));
+  }
   if (instance_ != nullptr) {
     co_return co_await proxy_->wait_until_healthy(shard_.reactor().deadline_after(kHealthyTimeMax));
   }
@@ -179,6 +226,9 @@ void VersionRunner::sample() noexcept {
   if (instance_ != nullptr) {
     instance_->sample();
   }
+  if (group_ != nullptr) {
+    group_->sample();
+  }
 }
 
 io::Task<> VersionRunner::stop(io::Deadline grace) {
@@ -190,6 +240,9 @@ io::Task<> VersionRunner::stop(io::Deadline grace) {
   }
   scope_.cancel();
   [[maybe_unused]] const auto carried = co_await scope_.close();
+  if (group_ != nullptr) {
+    co_return co_await group_->stop(grace);
+  }
   if (proxy_ != nullptr) {
     [[maybe_unused]] const auto stopped = co_await proxy_->stop(grace);
     co_return co_await instance_->close();

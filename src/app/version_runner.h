@@ -1,7 +1,8 @@
 #pragma once
 
 // Runs one version of an app on one shard, by its program's kind: a CGI program once for each
-// request, a program that listens as one process behind a proxy, here or on another shard.
+// request, a program that listens as one process behind a proxy, here or on another shard, or as
+// several of them (InstanceGroup).
 
 #include <memory>
 #include <optional>
@@ -9,6 +10,8 @@
 #include "app/app_version.h"
 #include "app/guest_shard.h"
 #include "app/http_exchange.h"
+#include "app/instance_group.h"
+#include "app/instance_peers.h"
 #include "app/internal/admission.h"
 #include "app/listening_program.h"
 #include "app/program.h"
@@ -31,28 +34,37 @@ namespace selvedge::app {
 class VersionRunner final : public HttpHandler {
  public:
   // Starts the program if it is one that listens; not with `elsewhere`, which is its instance on
-  // another shard then. `shard` and `random` outlive this. `log`: that of the version.
-  static Result<std::unique_ptr<VersionRunner>> create(GuestShard& shard [[clang::lifetimebound]],
-                                                       base::Random& random
-                                                       [[clang::lifetimebound]],
-                                                       std::shared_ptr<const AppVersion> version,
-                                                       std::unique_ptr<UpstreamInstance> elsewhere,
-                                                       VersionLog log = VersionLog());
+  // another shard then, and not when it may have several, which `peers` are for. `shard`, `random`
+  // and `peers` outlive this. `log`: that of the version.
+  static Result<std::unique_ptr<VersionRunner>> create(
+      GuestShard& shard [[clang::lifetimebound]], base::Random& random [[clang::lifetimebound]],
+      std::shared_ptr<const AppVersion> version, std::unique_ptr<UpstreamInstance> elsewhere,
+      VersionLog log = VersionLog(), InstancePeers* peers = nullptr);
 
   const AppVersion& version() const noexcept [[clang::lifetimebound]] { return *version_; }
   const VersionLog& log() const noexcept [[clang::lifetimebound]] { return log_; }
   io::Task<> handle(HttpExchange& exchange) override;
-  // A connection to the program's instance here, for the shard of `peer`: the stream is that
-  // shard's. kInvalid when the program does not listen here; kDisconnected, kTimeout.
-  io::Task<std::unique_ptr<io::Stream>> connect_for(io::Reactor& peer);
+  // A connection to the program's instance of that number, which is here, for the shard of `peer`:
+  // the stream is that shard's. kInvalid when the program does not listen here; kDisconnected,
+  // kTimeout.
+  io::Task<std::unique_ptr<io::Stream>> connect_for(io::Reactor& peer, std::size_t instance = 0);
+  // Begins to start that instance, which is here, when the program may have several.
+  Result<> start_instance(std::size_t instance);
   // Completes when the version has passed its health checks: the program that listens, which must
   // be here, or a CGI program in an instance of its own for each. kInvalid: one sentence on what
   // did not pass.
   io::Task<> check_health();
-  // Requests in handle(), and connections of other shards.
-  std::size_t active() const noexcept { return active_; }
-  // As if a request had ended now.
-  void touch() noexcept { last_used_ = shard_.reactor().now(); }
+  // Requests in handle(), connections of other shards, and instances that end by a rule of their
+  // own.
+  std::size_t active() const noexcept {
+    return active_ + (group_ != nullptr ? group_->active() : 0);
+  }
+  // As if a request had ended now; starts scaling.min_instances.
+  void keep();
+  // Ends instances beyond those that are needed, where a program may have several.
+  void tend(base::Duration idle_time_max);
+  // When memory is scarce: no further instance.
+  void allow_starts(bool allowed) noexcept;
   // When the last request ended, or this was made.
   base::MonotonicTime last_used() const noexcept { return last_used_; }
   // Counts what a program that listens has used since the last call.
@@ -81,6 +93,8 @@ class VersionRunner final : public HttpHandler {
   std::unique_ptr<ListeningProgram> instance_;
   std::unique_ptr<UpstreamInstance> elsewhere_;
   std::unique_ptr<ProxyRunner> proxy_;
+  // or several instances.
+  std::unique_ptr<InstanceGroup> group_;
   // For an instance that is used by one request at a time, on whatever shard that is.
   std::optional<internal::Admission> turns_;
   std::size_t active_ = 0;

@@ -15,8 +15,8 @@
 
 namespace selvedge::node {
 
-// The shard of `shards` that a version's program runs on when it listens. The same on every node
-// and at every start, so that apps are spread over shards.
+// The shard of `shards` that a version's first instance runs on when its program listens. The same
+// on every node and at every start, so that apps are spread over shards.
 std::size_t home_shard(const std::string& app, app::VersionNumber version, std::size_t shards);
 
 // One shard's thread.
@@ -30,10 +30,14 @@ class ShardPeers final : public app::InstancePeers {
              const std::vector<app::AppRouter*>& routers [[clang::lifetimebound]]) noexcept
       : here_(here), group_(group), questions_(questions), routers_(routers) {}
 
-  std::optional<std::size_t> home_of(const std::string& app,
-                                     app::VersionNumber version) const override;
+  // Instances follow the first one shard by shard.
+  std::optional<std::size_t> home_of(const std::string& app, app::VersionNumber version,
+                                     std::size_t instance) const override;
   io::Task<std::unique_ptr<io::Stream>> connect(std::size_t shard, std::string app,
-                                                app::VersionNumber version) override;
+                                                app::VersionNumber version,
+                                                std::size_t instance) override;
+  io::Task<> start(std::size_t shard, std::string app, app::VersionNumber version,
+                   std::size_t instance) override;
 
  private:
   io::Shard& here_;

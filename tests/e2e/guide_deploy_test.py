@@ -39,7 +39,8 @@ class GuideTest(unittest.TestCase):
             "Deployed hello version 2, not active\n  http://hello--v2.localhost:8080/\n",
             "Ada asks /\nGrace asks /\n", "hello now serves version 2\n", "Grace asks /\n",
             "hello now serves version 1 (90 %), 2 (10 %)\n", "hello now serves version 1\n", "Ada asks /\n",
-            "active: 1\n", "Deployed hello version 3\n", "Grace asks /\n", "Hello, Grace!",
+            "active: 1\n", "Deployed hello version 3\n", "Grace asks /\n",
+            "Deployed several version 1\n", "GET /, request 1\n", "Hello, Grace!",
             "Deleted hello\n404\n"))
 
     def test_its_table_has_every_key(self):

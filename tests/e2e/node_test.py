@@ -182,7 +182,8 @@ class AppsTest(NodeTest):
     def test_single_concurrency_holds_for_all_shards_together(self):
         shutil.copytree(SERVER, self.folder / "server")
         (self.folder / "server" / "app.yaml").write_text(
-            "kind: wasmer.io/App.v0\nname: server\nscaling:\n  mode: single_concurrency\n")
+            "kind: wasmer.io/App.v0\nname: server\nscaling:\n  mode: single_concurrency\n"
+            "  max_instances: 1\n")
         with harness.Node(self.data, "--shards", "4") as node:
             node.json("deploy", self.folder / "server")
             with concurrent.futures.ThreadPoolExecutor(max_workers=16) as pool:
