@@ -31,12 +31,20 @@ class LogFilesTest : public testing::Test {
             .stream = Stream::kStderr,
             .text = std::move(text)};
   }
-  static void write(LogFiles& files, const std::string& app, std::vector<Entry> entries) {
-    const auto written = files.append(app, entries);
+  static RecordBatch batch_of(const std::vector<Entry>& entries) {
+    RecordBatch batch;
+    for (const Entry& entry : entries) {
+      batch.add(entry);
+    }
+    return batch;
+  }
+  static void write(LogFiles& files, const std::string& app, const std::vector<Entry>& entries) {
+    RecordBatch batch = batch_of(entries);
+    const auto written = files.append(app, batch);
     ASSERT_TRUE(written.has_value()) << written.error().message();
   }
   static void write(LogFiles& files, const std::string& app, const std::string& text) {
-    write(files, app, {line(text)});
+    write(files, app, std::vector{line(text)});
   }
   // A thousand bytes each.
   static void write_many(LogFiles& files, const std::string& app, int count) {
@@ -66,6 +74,16 @@ class LogFilesTest : public testing::Test {
   std::vector<std::string> all_of(const std::string& app, LogQuery query = {}) {
     LogReader reader(folder() / app, std::move(query));
     return rest_of(reader);
+  }
+  std::vector<std::uint64_t> sequences_of(const std::string& app) {
+    LogReader reader(folder() / app, {});
+    const auto batch = reader.read();
+    EXPECT_TRUE(batch.has_value() && batch->at_end);
+    std::vector<std::uint64_t> sequences;
+    for (const Entry& entry : batch->entries) {
+      sequences.push_back(entry.sequence);
+    }
+    return sequences;
   }
   std::vector<std::string> last_of(const std::string& app, std::size_t count, LogQuery query = {}) {
     LogReader reader(folder() / app, std::move(query));
@@ -123,10 +141,9 @@ TEST_F(LogFilesTest, ARestart_GoesOnWhereTheLastOneEnded) {
     write(files, "site", {line("one"), line("two")});
   }
   LogFiles files = open();
-  std::vector<Entry> more{line("three")};
-  ASSERT_TRUE(files.append("site", more).has_value());
-  EXPECT_EQ(more[0].sequence, 3U);
+  write(files, "site", "three");
   EXPECT_THAT(all_of("site"), ElementsAre("one", "two", "three"));
+  EXPECT_THAT(sequences_of("site"), ElementsAre(1, 2, 3));
   EXPECT_EQ(files.total_bytes(), bytes_on_disk());
 }
 
@@ -147,10 +164,9 @@ TEST_F(LogFilesTest, ATornRecord_IsSkippedAndOverwritten) {
   // What a file system may leave after a loss of power.
   std::ofstream(segment, std::ios::app | std::ios::binary) << std::string(1000, '\0');
   LogFiles files = open();
-  std::vector<Entry> more{line("two")};
-  ASSERT_TRUE(files.append("site", more).has_value());
-  EXPECT_EQ(more[0].sequence, 2U);
+  write(files, "site", "two");
   EXPECT_THAT(all_of("site"), ElementsAre("one", "two"));
+  EXPECT_THAT(sequences_of("site"), ElementsAre(1, 2));
   EXPECT_EQ(files.total_bytes(), bytes_on_disk());
 }
 
@@ -248,8 +264,8 @@ TEST_F(LogFilesTest, WhatCouldNotBeWritten_IsCounted) {
   std::filesystem::create_directories(folder());
   std::ofstream(folder() / "site") << "a file";
   for (int i = 0; i < 3; ++i) {
-    std::vector<Entry> entries{line("lost"), line("lost")};
-    EXPECT_FALSE(files.append("site", entries).has_value());
+    RecordBatch batch = batch_of({line("lost"), line("lost")});
+    EXPECT_FALSE(files.append("site", batch).has_value());
   }
   std::filesystem::remove(folder() / "site");
   write(files, "site", "there");

@@ -12,8 +12,9 @@
 namespace selvedge::logs {
 namespace {
 
-// Shards write one after the other: what happened within this time may stand in any order.
-constexpr base::Duration kOrderTime = std::chrono::seconds(1);
+// Shards write one after the other, and let entries wait: what happened within this time may stand
+// in any order.
+constexpr base::Duration kOrderTime = kEntryWaitTimeMax + std::chrono::seconds(1);
 
 // By time, but for a clock that was set back: what came after that stays behind.
 void put_in_order(std::vector<Entry>& entries) {

@@ -29,7 +29,8 @@ struct LogQuery {
 };
 
 struct LogBatch {
-  // By time where the sequence is not: entries of several shards, less than a second apart.
+  // By time where the sequence is not: entries of several shards that may have waited for
+  // each other.
   std::vector<Entry> entries;
   // Entries, matching or not, that were overwritten between the last batch and this one.
   std::uint64_t missed = 0;
