@@ -31,6 +31,11 @@ class LogFilesTest : public testing::Test {
             .stream = Stream::kStderr,
             .text = std::move(text)};
   }
+  static Entry at(std::string text, int milliseconds) {
+    Entry entry = line(std::move(text));
+    entry.time = base::WallTime(std::chrono::milliseconds(milliseconds));
+    return entry;
+  }
   static RecordBatch batch_of(const std::vector<Entry>& entries) {
     RecordBatch batch;
     for (const Entry& entry : entries) {
@@ -111,17 +116,26 @@ class LogFilesTest : public testing::Test {
 
 TEST_F(LogFilesTest, EntriesOfSeveralShards_AreReadByTime_UnlessTheClockWasSetBack) {
   LogFiles files = open();
-  const auto at = [](std::string text, int milliseconds) {
-    Entry entry = line(std::move(text));
-    entry.time = base::WallTime(std::chrono::milliseconds(milliseconds));
-    return entry;
-  };
   write(files, "site", {at("second", 5100), at("fourth", 5300)});
   write(files, "site", {at("first", 5000), at("third", 5200)});
   write(files, "site", {at("set back", 1000), at("and on", 1100)});
   LogReader reader(files.folder_of("site"), {});
   EXPECT_THAT(rest_of(reader),
               ElementsAre("first", "second", "third", "fourth", "set back", "and on"));
+}
+
+TEST_F(LogFilesTest, TheLastEntriesOfSeveralShards_AreTheLastByTime) {
+  LogFiles files = open();
+  write(files, "site", {at("second", 1100), at("fourth", 1300)});
+  write(files, "site", {at("first", 1000), at("third", 1200)});
+  EXPECT_THAT(last_of("site", 1), ElementsAre("fourth"));
+  EXPECT_THAT(last_of("site", 2), ElementsAre("third", "fourth"));
+  EXPECT_THAT(last_of("site", 3), ElementsAre("second", "third", "fourth"));
+  EXPECT_THAT(last_of("site", 4), ElementsAre("first", "second", "third", "fourth"));
+  LogReader reader(files.folder_of("site"), {});
+  ASSERT_TRUE(reader.seek_last(1).has_value());
+  write(files, "site", {at("fifth", 1400)});
+  EXPECT_THAT(rest_of(reader), ElementsAre("fourth", "fifth"));
 }
 
 TEST_F(LogFilesTest, WhatIsWritten_IsReadInOrder) {
