@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A node: how long a deploy takes, what finding the app costs, cold requests, switches under load, many instances.
+"""A node: how long a deploy takes, what finding the app costs, cold requests, switches of versions, many instances.
 
 usage: node_bench.py [PART...] [--runs N] [--seconds N] [--rounds N] [--apps N] [--write]
 
@@ -7,20 +7,26 @@ deploy      a module that the node has not seen, which it compiles, and the same
 routing     a C program under WCGI by `run --http`, and as one of 1, 100 … apps of a node that are asked in turn
 cold        the first request of an app: after the node's start (artifact on disk), and in a node that runs
 activate    switches between two versions, one after another, under the load of wrk
+change      the time until all of three nodes on one store serve another version, on a folder and on S3
 instances   resident memory with 10 instances of each of many apps, all of them in a request
 """
 
 import argparse
 import contextlib
+import http.client
 import json
+import os
 import pathlib
+import random
 import re
 import resource
 import shutil
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
+import threading
 import time
 
 import http_bench
@@ -28,7 +34,11 @@ import peers
 import report
 import start_bench
 
+sys.path.insert(0, str(report.ROOT / "tests/e2e"))
+import s3_server  # noqa: E402
+
 HELLO = http_bench.GUESTS / "wcgi_hello.wasm"
+ECHO = http_bench.GUESTS / "wcgi_echo.wasm"
 SLEEPER = http_bench.GUESTS / "misbehave.wasm"
 MANIFEST = """
 [package]
@@ -47,11 +57,11 @@ runner = "wcgi"
 class Node(peers.Server):
     """A node of one shard on a data folder."""
 
-    def __init__(self, data, name="selvedge node", limits=""):
+    def __init__(self, data, name="selvedge node", limits="", store=""):
         self.data = pathlib.Path(data)
         self.data.mkdir(exist_ok=True)
         config = self.data / "node.toml"
-        config.write_text(f'data = "."\n[limits]\nshards = 1\n{limits}')
+        config.write_text(f'data = "."\n[limits]\nshards = 1\n{limits}{store}')
         super().__init__(name, [http_bench.BINARY, "node", "--config", config, "--http", "127.0.0.1:{port}",
                                 "--log-level", "warning"])
 
@@ -199,6 +209,114 @@ def activate(folder, options):
             "with the start of the command."]
 
 
+class Watcher(threading.Thread):
+    """Asks a node a thousand times a second for the version it serves. `since`: of the last change, when the first
+    answer of the new one was there."""
+
+    def __init__(self, node):
+        super().__init__(daemon=True)
+        self.connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=60)
+        self.state = (None, 0)
+        self.ended = False
+        self.start()
+
+    def run(self):
+        due = time.perf_counter()
+        while not self.ended:
+            self.connection.request("GET", "/", headers={"Host": "bench.localhost"})
+            label = re.search(rb"^VERSION=(.*)$", self.connection.getresponse().read(), re.MULTILINE)
+            if label and label.group(1) != self.state[0]:
+                self.state = (label.group(1), time.perf_counter())
+            due = max(due + 1e-3, time.perf_counter() - 1)
+            time.sleep(max(due - time.perf_counter(), 0))
+
+    def serves_since(self, version):
+        deadline = time.monotonic() + 60
+        while self.is_alive() and time.monotonic() < deadline:
+            label, since = self.state
+            if label == version.encode():
+                return since
+            time.sleep(1e-3)
+        raise RuntimeError(f"a node does not serve version {version}")
+
+    def end(self):
+        self.ended = True
+        self.join()
+
+
+class AdminConnection(http.client.HTTPConnection):
+    def __init__(self, node):
+        super().__init__("node", timeout=60)
+        self.path = str(node.data / "admin.sock")
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
+
+    def activate(self, version):
+        """When it was acknowledged."""
+        self.request("PUT", "/v1/apps/bench/active", json.dumps({"versions": [{"version": version}]}))
+        answer = self.getresponse()
+        text = answer.read()
+        if answer.status // 100 != 2:
+            raise RuntimeError(f"not activated: {text}")
+        return time.perf_counter()
+
+
+def changes_ms(folder, store, options):
+    nodes = [Node(folder / name, store=store) for name in ("one", "two", "three")]
+    with contextlib.ExitStack() as stack:
+        for node in nodes:
+            stack.enter_context(node)
+        target = package(folder / "bench", ECHO)
+        for version in ("1", "2"):
+            (target / "app.yaml").write_text(
+                f"kind: wasmer.io/App.v0\nname: bench\npackage: .\nenv:\n  VERSION: '{version}'\n")
+            nodes[0].administer("deploy", target)
+        watchers = [Watcher(node) for node in nodes]
+        for watcher in watchers:
+            stack.callback(watcher.end)
+            watcher.serves_since("2")
+        admin = AdminConnection(nodes[0])
+        times = []
+        for switch in range(options.runs):
+            # Not in step with what the nodes do at fixed intervals.
+            time.sleep(random.uniform(0.2, 1.2))
+            version = 1 + switch % 2
+            acknowledged = admin.activate(version)
+            served = [watcher.serves_since(str(version)) for watcher in watchers]
+            times.append(max(max(served) - acknowledged, 0) * 1e3)
+    return times
+
+
+def change(folder, options):
+    lines = ["| store | from the acknowledged switch until the last of three nodes serves it, ms, median (worst) |",
+             "|---|--:|"]
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {1})
+    try:
+        (folder / "files").mkdir()
+        store = f'[store]\npath = "{folder}/store"\n'
+        lines.append(f"| a folder | {spread(changes_ms(folder / 'files', store, options), 0)} |")
+        if s3_server.PROGRAM.exists():
+            (folder / "bucket").mkdir()
+            for name in ("one", "two", "three"):
+                (folder / "bucket" / name).mkdir()
+                s3_server.write_keys(folder / "bucket" / name)
+            server = s3_server.S3Server(folder)
+            server.start()
+            try:
+                times = changes_ms(folder / "bucket", s3_server.config(server.port), options)
+            finally:
+                server.stop()
+            lines.append(f"| S3 (versitygw on this machine) | {spread(times, 0)} |")
+        else:
+            print(f"{s3_server.PROGRAM} is not installed: S3 is not measured (./dev setup)")
+    finally:
+        os.sched_setaffinity(0, cores)
+    return lines
+
+
 def instances(folder, options):
     apps, each = max(options.apps // 10, 1), 10
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
@@ -221,7 +339,8 @@ def instances(folder, options):
             f"resident, {share:.1f} kB for each instance with its connection and its share of the app."]
 
 
-PARTS = {"deploy": deploy, "routing": routing, "cold": cold, "activate": activate, "instances": instances}
+PARTS = {"deploy": deploy, "routing": routing, "cold": cold, "activate": activate, "change": change,
+         "instances": instances}
 
 
 def main():

@@ -26,6 +26,7 @@ AppRouter::AppRouter(GuestShard& shard, AppDirectory& directory, InstancePeers* 
       options_(std::move(options)),
       apps_(shard.reactor(), options_.refresh_time, options_.names_max),
       domains_(shard.reactor(), options_.refresh_time, options_.names_max),
+      routes_(options_.names_max),
       starts_(shard.reactor()),
       scope_(shard.reactor()) {}
 
@@ -147,6 +148,10 @@ io::Task<AppRouter::RunnerPointer> AppRouter::find_runner(const wire::RequestHea
   if (stopping_) {
     co_return fail(ErrorKind::kDisconnected, "the node is shutting down");
   }
+  if (RunnerPointer known = routes_.find(request.host(), shard_.reactor().now())) {
+    co_return known;
+  }
+  const auto epoch = routes_.epoch();
   SELVEDGE_CO_TRY(AppHost host, co_await find_host(request.host()));
   SELVEDGE_CO_TRY(const auto active, co_await apps_.get(host.app, [this, app = host.app] {
     return directory_.find_app(app);
@@ -161,7 +166,22 @@ io::Task<AppRouter::RunnerPointer> AppRouter::find_runner(const wire::RequestHea
   }
   visit.version_named = host.version.has_value();
   visit.cold_start = !slots_.contains(key);
-  co_return co_await runner_of(std::move(key));
+  const bool only_one = active.has_value() && (visit.version_named || active->versions.size() == 1);
+  const base::MonotonicTime until = known_until(request.host(), key.first);
+  auto runner = co_await runner_of(std::move(key));
+  if (runner.has_value() && only_one) {
+    routes_.put(request.host(), *runner, until, epoch);
+  }
+  co_return runner;
+}
+
+base::MonotonicTime AppRouter::known_until(std::string_view host, const std::string& app) const {
+  const base::MonotonicTime until = apps_.fresh_until(app);
+  if (parse_app_host(host, options_.domain).has_value()) {
+    return until;
+  }
+  const auto domain = parse_domain_name(host);
+  return domain.has_value() ? std::min(until, domains_.fresh_until(*domain)) : until;
 }
 
 io::Task<AppRouter::RunnerPointer> AppRouter::runner_of(SlotKey key) {
@@ -281,6 +301,7 @@ io::Task<AppRouter::RunnerPointer> AppRouter::start(SlotKey key) {
 
 void AppRouter::forget(std::string_view app) {
   ++generation_;
+  routes_.forget_everything();
   apps_.forget(app);
   domains_.forget_everything();
   failures_.clear();
@@ -292,6 +313,7 @@ void AppRouter::forget(std::string_view app) {
 
 void AppRouter::forget_everything() {
   ++generation_;
+  routes_.forget_everything();
   apps_.forget_everything();
   domains_.forget_everything();
   failures_.clear();
@@ -328,6 +350,7 @@ io::Task<> AppRouter::reap() {
 }
 
 void AppRouter::end(RunnerPointer runner) {
+  routes_.forget_everything();
   const base::Duration grace = runner->version().config.scaling.stop_time_max;
   scope_.spawn(end_runner(std::move(runner), shard_.reactor().deadline_after(grace)));
 }

@@ -22,6 +22,7 @@
 #include "app/http_exchange.h"
 #include "app/instance_peers.h"
 #include "app/internal/record_cache.h"
+#include "app/internal/route_cache.h"
 #include "app/version_runner.h"
 #include "base/clock.h"
 #include "base/random.h"
@@ -126,6 +127,8 @@ class AppRouter final : public HttpHandler {
   struct Visit;
   io::Task<> serve(HttpExchange& exchange, Visit& visit);
   io::Task<RunnerPointer> find_runner(const wire::RequestHead& request, Visit& visit);
+  // Until when the host leads to the app.
+  base::MonotonicTime known_until(std::string_view host, const std::string& app) const;
   io::Task<RunnerPointer> runner_of(SlotKey key);
   std::unique_ptr<UpstreamInstance> instance_elsewhere(const SlotKey& key);
   io::Task<AppHost> find_host(std::string_view host);
@@ -153,6 +156,7 @@ class AppRouter final : public HttpHandler {
   std::map<SlotKey, Failure> failures_;  // at most names_max
   internal::RecordCache<std::optional<ActiveRecord>> apps_;
   internal::RecordCache<std::optional<std::string>> domains_;
+  internal::RouteCache<VersionRunner> routes_;  // where there is no choice of versions
   io::SingleFlight<SlotKey, RunnerPointer> starts_;
   io::TaskScope scope_;  // last: its tasks use the rest
 };

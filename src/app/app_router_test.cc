@@ -244,6 +244,25 @@ TEST_F(AppRouterTest, WhatIsForgotten_IsAskedAtTheNextRequest) {
   EXPECT_EQ(text_of("site.apps.example.com"), "three");
 }
 
+TEST_F(AppRouterTest, AChangeThatNobodyTellsOf_IsSeenAfterTheRefreshTime) {
+  add("site", "one");
+  add("other", "else");
+  directory_.domains["www.example.org"] = "site";
+  for (const auto* host : {"site.apps.example.com", "www.example.org"}) {
+    EXPECT_EQ(text_of(host), "one");
+    EXPECT_EQ(text_of(host), "one");
+  }
+  simulation_.run_for(seconds(50));
+  EXPECT_EQ(text_of("www.example.org"), "one");
+  directory_.domains["www.example.org"] = "other";
+  add("site", "two");
+  EXPECT_EQ(text_of("site.apps.example.com"), "one");
+  EXPECT_EQ(text_of("www.example.org"), "one");
+  simulation_.run_for(seconds(11));
+  EXPECT_EQ(text_of("site.apps.example.com"), "two");
+  EXPECT_EQ(text_of("www.example.org"), "else");
+}
+
 TEST_F(AppRouterTest, ForgettingTheSame_KeepsTheRunner) {
   add("site", "one");
   EXPECT_EQ(text_of("site.apps.example.com"), "one");

@@ -21,13 +21,13 @@ std::uint64_t VersionLog::next_instance() const noexcept {
 
 void VersionLog::add(logs::Stream stream, std::string_view text, std::string_view request_id,
                      std::uint64_t instance, std::optional<logs::RequestSummary> request) const {
-  log_->add(*channel_, {.time = {},
-                        .version = version_,
-                        .instance = instance,
-                        .stream = stream,
-                        .request_id = std::string(request_id),
-                        .text = std::string(text.substr(0, logs::kTextBytesMax)),
-                        .request = std::move(request)});
+  log_->add(channel_, {.time = {},
+                       .version = version_,
+                       .instance = instance,
+                       .stream = stream,
+                       .request_id = std::string(request_id),
+                       .text = std::string(text.substr(0, logs::kTextBytesMax)),
+                       .request = std::move(request)});
 }
 
 void VersionLog::output(logs::Stream stream, std::string_view line, std::string_view request_id,

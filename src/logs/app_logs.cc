@@ -6,10 +6,10 @@
 
 namespace selvedge::logs {
 
-Result<> AppLogs::write_now(EntriesByApp& entries) {
+Result<> AppLogs::write_now(std::span<AppRecords> batches) {
   Result<> written;
-  for (auto& [app, of_app] : entries) {
-    auto appended = files_.append(app, of_app);
+  for (AppRecords& batch : batches) {
+    auto appended = files_.append(batch.app, batch.records);
     if (!appended.has_value()) {
       written = std::move(appended);
     }
@@ -22,14 +22,14 @@ Result<> AppLogs::write_now(EntriesByApp& entries) {
     }
   }
   if (listener_) {
-    listener_(entries);
+    listener_(batches);
   }
   return written;
 }
 
-io::Task<> AppLogs::write(io::Reactor& reactor, EntriesByApp entries) {
-  return writer_.run(reactor, [this, entries = std::move(entries)]() mutable -> Result<> {
-    return write_now(entries);
+io::Task<> AppLogs::write(io::Reactor& reactor, std::vector<AppRecords> batches) {
+  return writer_.run(reactor, [this, batches = std::move(batches)]() mutable -> Result<> {
+    return write_now(batches);
   });
 }
 

@@ -8,8 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,17 +22,15 @@
 #include "logs/log_entry.h"
 #include "logs/log_files.h"
 #include "logs/log_reader.h"
+#include "logs/record_batch.h"
 
 namespace selvedge::logs {
-
-// By app, in the order in which they came.
-using EntriesByApp = std::map<std::string, std::vector<Entry>>;
 
 // Shared by all shards; any thread.
 class AppLogs {
  public:
   // Called on the writer's thread after entries of these apps were written.
-  using Listener = std::function<void(const EntriesByApp& written)>;
+  using Listener = std::function<void(std::span<const AppRecords> written)>;
 
   // `writer`: has one thread. Both outlive this, and the jobs of both end before this does.
   AppLogs(std::filesystem::path folder, LogLimits limits,
@@ -45,7 +43,7 @@ class AppLogs {
 
   // On the calling reactor. Errors are those of LogFiles, of the last app that has one;
   // kOverloaded.
-  io::Task<> write(io::Reactor& reactor, EntriesByApp entries);
+  io::Task<> write(io::Reactor& reactor, std::vector<AppRecords> batches);
   io::Task<> remove(io::Reactor& reactor, std::string app);
   io::Task<std::vector<std::string>> apps(io::Reactor& reactor);
   io::Task<bool> contains(io::Reactor& reactor, std::string app);
@@ -56,7 +54,7 @@ class AppLogs {
   io::Task<LogBatch> read(io::Reactor& reactor, std::shared_ptr<LogReader> reader);
 
  private:
-  Result<> write_now(EntriesByApp& entries);
+  Result<> write_now(std::span<AppRecords> batches);
 
   LogFiles files_;
   io::HelperPool& writer_;

@@ -15,6 +15,10 @@ constexpr std::array<std::string_view, kStreamCount> kStreamNames{"stdout", "std
 // Format, stream, sequence, time, version, shard, instance, size of the request's id.
 constexpr std::size_t kPayloadBytesMin = 1 + 1 + 8 + 8 + 8 + 2 + 8 + 1;
 constexpr std::size_t kPayloadBytesMax = kRecordBytesMax - kRecordHeadBytes;
+// Where they are in a record.
+constexpr std::size_t kChecksumOffset = 4;
+constexpr std::size_t kSequenceOffset = kRecordHeadBytes + 2;
+constexpr std::size_t kTimeOffset = kSequenceOffset + 8;
 // Status, flags, bytes, duration, size of the method.
 constexpr std::size_t kSummaryBytesMin = 2 + 1 + 8 + 8 + 1;
 constexpr std::uint8_t kComplete = 1;
@@ -24,19 +28,29 @@ static_assert(kPayloadBytesMin + kRequestIdBytesMax + kSummaryBytesMin + kMethod
               kPayloadBytesMax);
 
 std::uint64_t checksum(base::ByteSpan payload) {
-  crypto::Blake3Hasher hasher;
-  hasher.update(payload);
-  std::array<std::byte, 8> bytes{};
-  hasher.finalize_into(bytes);
-  return base::ByteReader(bytes).read_le<std::uint64_t>();
+  const crypto::Blake3Hash hash = crypto::blake3(payload);
+  return base::ByteReader(hash.bytes()).read_le<std::uint64_t>();
 }
+
+struct Cut {
+  explicit Cut(const Entry& entry) noexcept
+      : id(std::string_view(entry.request_id).substr(0, kRequestIdBytesMax)),
+        method(entry.request.has_value()
+                   ? std::string_view(entry.request->method).substr(0, kMethodBytesMax)
+                   : std::string_view()),
+        text(std::string_view(entry.text).substr(0, kTextBytesMax)) {}
+
+  std::string_view id;
+  std::string_view method;
+  std::string_view text;
+};
 
 void write_text(base::ByteWriter& writer, std::string_view text) {
   writer.write_bytes(base::as_bytes(text));
 }
 
-void write_summary(base::ByteWriter& writer, const RequestSummary& request) {
-  const std::string_view method = std::string_view(request.method).substr(0, kMethodBytesMax);
+void write_summary(base::ByteWriter& writer, const RequestSummary& request,
+                   std::string_view method) {
   writer.write_le(request.status);
   writer.write_le(static_cast<std::uint8_t>((request.complete ? kComplete : 0) |
                                             (request.cold_start ? kColdStart : 0)));
@@ -103,29 +117,51 @@ std::optional<Stream> parse_stream(std::string_view text) {
                                            std::ranges::distance(kStreamNames.begin(), found)));
 }
 
-void append_record(std::vector<std::byte>& out, const Entry& entry) {
-  std::array<std::byte, kRecordBytesMax> bytes;
-  base::ByteWriter payload(base::MutableByteSpan(bytes).subspan(kRecordHeadBytes));
-  const std::string_view id = std::string_view(entry.request_id).substr(0, kRequestIdBytesMax);
-  payload.write_le(kFormat);
-  payload.write_le(static_cast<std::uint8_t>(entry.stream));
-  payload.write_le(entry.sequence);
-  payload.write_le(static_cast<std::uint64_t>(entry.time.time_since_epoch().count()));
-  payload.write_le(entry.version);
-  payload.write_le(entry.shard);
-  payload.write_le(entry.instance);
-  payload.write_le(static_cast<std::uint8_t>(id.size()));
-  write_text(payload, id);
+std::size_t record_bytes(const Entry& entry) noexcept {
+  const Cut cut(entry);
+  return kRecordHeadBytes + kPayloadBytesMin + cut.id.size() + cut.text.size() +
+         (entry.stream == Stream::kRequest ? kSummaryBytesMin + cut.method.size() : 0);
+}
+
+void append_unsealed(std::vector<std::byte>& out, const Entry& entry) {
+  const Cut cut(entry);
+  const std::size_t begin = out.size();
+  const std::size_t size = record_bytes(entry);
+  out.resize(begin + size);
+  base::ByteWriter record(base::MutableByteSpan(out).subspan(begin));
+  record.write_le(static_cast<std::uint32_t>(size - kRecordHeadBytes));
+  record.write_le(std::uint64_t{0});
+  record.write_le(kFormat);
+  record.write_le(static_cast<std::uint8_t>(entry.stream));
+  record.write_le(std::uint64_t{0});
+  record.write_le(static_cast<std::uint64_t>(entry.time.time_since_epoch().count()));
+  record.write_le(entry.version);
+  record.write_le(entry.shard);
+  record.write_le(entry.instance);
+  record.write_le(static_cast<std::uint8_t>(cut.id.size()));
+  write_text(record, cut.id);
   if (entry.stream == Stream::kRequest) {
-    write_summary(payload, entry.request.value_or(RequestSummary()));
+    write_summary(record, entry.request.value_or(RequestSummary()), cut.method);
   }
-  write_text(payload, std::string_view(entry.text).substr(0, kTextBytesMax));
-  SELVEDGE_ASSERT(payload.ok());
-  base::ByteWriter head{base::MutableByteSpan(bytes).first(kRecordHeadBytes)};
-  head.write_le(static_cast<std::uint32_t>(payload.position()));
-  head.write_le(checksum(payload.written()));
-  const auto record = base::ByteSpan(bytes).first(kRecordHeadBytes + payload.position());
-  out.insert(out.end(), record.begin(), record.end());
+  write_text(record, cut.text);
+  SELVEDGE_ASSERT(record.ok() && record.position() == size);
+}
+
+void seal_record(base::MutableByteSpan record, std::uint64_t sequence) noexcept {
+  base::ByteWriter(record.subspan(kSequenceOffset)).write_le(sequence);
+  base::ByteWriter(record.subspan(kChecksumOffset))
+      .write_le(checksum(record.subspan(kRecordHeadBytes)));
+}
+
+void append_record(std::vector<std::byte>& out, const Entry& entry) {
+  const std::size_t begin = out.size();
+  append_unsealed(out, entry);
+  seal_record(base::MutableByteSpan(out).subspan(begin), entry.sequence);
+}
+
+base::WallTime record_time(base::ByteSpan record) noexcept {
+  return base::WallTime(base::Duration(static_cast<std::int64_t>(
+      base::ByteReader(record.subspan(kTimeOffset)).read_le<std::uint64_t>())));
 }
 
 Result<std::size_t> record_size(base::ByteSpan head) {
@@ -142,7 +178,8 @@ Result<Record> read_record(base::ByteSpan bytes) {
     return damaged();
   }
   const base::ByteSpan payload = bytes.subspan(kRecordHeadBytes, size - kRecordHeadBytes);
-  if (base::ByteReader(bytes.subspan(4)).read_le<std::uint64_t>() != checksum(payload)) {
+  if (base::ByteReader(bytes.subspan(kChecksumOffset)).read_le<std::uint64_t>() !=
+      checksum(payload)) {
     return damaged();
   }
   SELVEDGE_TRY(Entry entry, read_payload(payload));

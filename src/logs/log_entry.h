@@ -6,6 +6,7 @@
 // early or damages it, a reader either gets an entry as it was written or is told that there is
 // none.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -29,6 +30,9 @@ enum class Stream : std::uint8_t {
 inline constexpr std::size_t kStreamCount = 4;
 std::string_view to_string(Stream stream);
 std::optional<Stream> parse_stream(std::string_view text);
+
+// From when an entry is said until it is handed to the disk.
+inline constexpr base::Duration kEntryWaitTimeMax = std::chrono::seconds(2);
 
 // Longer ones are cut.
 inline constexpr std::size_t kTextBytesMax = 8192;
@@ -64,8 +68,16 @@ struct Entry {
 inline constexpr std::size_t kRecordHeadBytes = 4 + 8;
 inline constexpr std::size_t kRecordBytesMax = kRecordHeadBytes + 10'240;
 
+// Of the entry's record.
+std::size_t record_bytes(const Entry& entry) noexcept;
 // Appends the entry's record. What is too long is cut.
 void append_record(std::vector<std::byte>& out, const Entry& entry);
+// The same, but for what seal_record() gives it.
+void append_unsealed(std::vector<std::byte>& out, const Entry& entry);
+// Its sequence and its checksum.
+void seal_record(base::MutableByteSpan record, std::uint64_t sequence) noexcept;
+// That of the entry; of a record that was made by the above.
+base::WallTime record_time(base::ByteSpan record) noexcept;
 
 // How long the record is that begins with these kRecordHeadBytes. Invalid: none begins so.
 Result<std::size_t> record_size(base::ByteSpan head);

@@ -49,6 +49,22 @@ TEST(LogEntry, WhatIsWritten_IsRead) {
   }
 }
 
+TEST(LogEntry, ASealedRecord_HasItsSequence_AnUnsealedOneIsNone) {
+  const Entry request = request_entry();
+  std::vector<std::byte> bytes(3);
+  append_unsealed(bytes, request);
+  const auto record = base::MutableByteSpan(bytes).subspan(3);
+  EXPECT_EQ(record.size(), record_bytes(request));
+  EXPECT_EQ(record_time(record), request.time);
+  EXPECT_FALSE(read_record(record).has_value());
+  seal_record(record, request.sequence + 5);
+  const auto read = read_record(record);
+  ASSERT_TRUE(read.has_value());
+  Entry wanted = request;
+  wanted.sequence += 5;
+  EXPECT_EQ(read->entry, wanted);
+}
+
 TEST(LogEntry, EveryTruncation_IsNoRecord) {
   const auto bytes = record_of(request_entry());
   for (std::size_t size = 0; size < bytes.size(); ++size) {
@@ -72,6 +88,7 @@ TEST(LogEntry, WhatIsTooLong_IsCut) {
   entry.request->method = std::string(kMethodBytesMax + 1, 'M');
   const auto bytes = record_of(entry);
   EXPECT_LE(bytes.size(), kRecordBytesMax);
+  EXPECT_EQ(bytes.size(), record_bytes(entry));
   const auto record = read_record(bytes);
   ASSERT_TRUE(record.has_value());
   EXPECT_EQ(record->entry.text.size(), kTextBytesMax);

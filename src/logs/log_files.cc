@@ -148,46 +148,46 @@ Result<> LogFiles::recover(const std::string& name, App& app) {
   return {};
 }
 
-Result<> LogFiles::append(const std::string& name, std::vector<Entry>& entries) {
+Result<> LogFiles::append(const std::string& name, RecordBatch& batch) {
   const std::lock_guard lock(mutex_);
   SELVEDGE_TRY_VOID(scan());
   App& app = apps_[name];
   auto written = recover(name, app);
-  if (written.has_value() && app.lost > 0 && !entries.empty()) {
-    std::vector<Entry> first{
-        {.time = entries.front().time,
+  if (written.has_value() && app.lost > 0 && !batch.empty()) {
+    RecordBatch first;
+    first.add(
+        {.time = record_time(batch.bytes()),
          .stream = Stream::kPlatform,
-         .text = fmt::format("{} entries are missing here: they could not be written", app.lost)}};
-    written = write(name, app, first);
+         .text = fmt::format("{} entries are missing here: they could not be written", app.lost)});
+    written = write(name, app, first.bytes());
     app.lost = written.has_value() ? 0 : app.lost;
   }
   const std::uint64_t sequence = app.next_sequence;
   if (written.has_value()) {
-    written = write(name, app, entries);
+    written = write(name, app, batch.bytes());
   }
-  app.lost += entries.size() - (app.next_sequence - sequence);
+  app.lost += batch.count() - (app.next_sequence - sequence);
   return written;
 }
 
-Result<> LogFiles::write(const std::string& name, App& app, std::vector<Entry>& entries) {
-  std::vector<std::byte> bytes;
-  std::vector<std::byte> record;
+Result<> LogFiles::write(const std::string& name, App& app, base::MutableByteSpan records) {
   std::uint64_t sequence = app.next_sequence;
-  for (Entry& entry : entries) {
-    record.clear();
-    entry.sequence = sequence;
-    append_record(record, entry);
+  std::size_t end = 0;  // of what goes into the segment that is written to
+  while (end < records.size()) {
+    SELVEDGE_TRY(const std::size_t size, record_size(records.subspan(end)));
     const std::uint64_t present = app.segments.empty() ? 0 : app.segments.back().bytes;
-    if (!bytes.empty() && present + bytes.size() + record.size() > segment_bytes_max()) {
-      SELVEDGE_TRY_VOID(write_segment(name, app, bytes));
+    if (end > 0 && present + end + size > segment_bytes_max()) {
+      SELVEDGE_TRY_VOID(write_segment(name, app, records.first(end)));
       app.next_sequence = sequence;
-      bytes.clear();
+      records = records.subspan(end);
+      end = 0;
     }
-    bytes.insert(bytes.end(), record.begin(), record.end());
+    seal_record(records.subspan(end, size), sequence);
     ++sequence;
+    end += size;
   }
-  if (!bytes.empty()) {
-    SELVEDGE_TRY_VOID(write_segment(name, app, bytes));
+  if (end > 0) {
+    SELVEDGE_TRY_VOID(write_segment(name, app, records));
     app.next_sequence = sequence;
   }
   return {};

@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "logs/internal/segment_name.h"
 #include "logs/log_entry.h"
+#include "logs/record_batch.h"
 
 namespace selvedge::logs {
 
@@ -41,7 +42,7 @@ class LogFiles {
 
   // Writes the entries behind those that are there, and gives them their sequences. With an error
   // some are not there, and the next append that works says how many are missing.
-  Result<> append(const std::string& app, std::vector<Entry>& entries);
+  Result<> append(const std::string& app, RecordBatch& batch);
   // All that is there of the app.
   Result<> remove(const std::string& app);
   Result<bool> contains(const std::string& app);
@@ -69,7 +70,7 @@ class LogFiles {
   Result<> scan();
   Result<> scan_app(const std::filesystem::path& folder);
   Result<> recover(const std::string& name, App& app);
-  Result<> write(const std::string& name, App& app, std::vector<Entry>& entries);
+  Result<> write(const std::string& name, App& app, base::MutableByteSpan records);
   // The file of the newest segment, or of a new one.
   Result<base::UniqueFd> open_segment(const std::string& name, App& app, std::size_t bytes);
   Result<> write_segment(const std::string& name, App& app, base::ByteSpan bytes);

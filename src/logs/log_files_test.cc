@@ -31,12 +31,25 @@ class LogFilesTest : public testing::Test {
             .stream = Stream::kStderr,
             .text = std::move(text)};
   }
-  static void write(LogFiles& files, const std::string& app, std::vector<Entry> entries) {
-    const auto written = files.append(app, entries);
+  static Entry at(std::string text, int milliseconds) {
+    Entry entry = line(std::move(text));
+    entry.time = base::WallTime(std::chrono::milliseconds(milliseconds));
+    return entry;
+  }
+  static RecordBatch batch_of(const std::vector<Entry>& entries) {
+    RecordBatch batch;
+    for (const Entry& entry : entries) {
+      batch.add(entry);
+    }
+    return batch;
+  }
+  static void write(LogFiles& files, const std::string& app, const std::vector<Entry>& entries) {
+    RecordBatch batch = batch_of(entries);
+    const auto written = files.append(app, batch);
     ASSERT_TRUE(written.has_value()) << written.error().message();
   }
   static void write(LogFiles& files, const std::string& app, const std::string& text) {
-    write(files, app, {line(text)});
+    write(files, app, std::vector{line(text)});
   }
   // A thousand bytes each.
   static void write_many(LogFiles& files, const std::string& app, int count) {
@@ -67,6 +80,16 @@ class LogFilesTest : public testing::Test {
     LogReader reader(folder() / app, std::move(query));
     return rest_of(reader);
   }
+  std::vector<std::uint64_t> sequences_of(const std::string& app) {
+    LogReader reader(folder() / app, {});
+    const auto batch = reader.read();
+    EXPECT_TRUE(batch.has_value() && batch->at_end);
+    std::vector<std::uint64_t> sequences;
+    for (const Entry& entry : batch->entries) {
+      sequences.push_back(entry.sequence);
+    }
+    return sequences;
+  }
   std::vector<std::string> last_of(const std::string& app, std::size_t count, LogQuery query = {}) {
     LogReader reader(folder() / app, std::move(query));
     EXPECT_TRUE(reader.seek_last(count).has_value());
@@ -93,17 +116,26 @@ class LogFilesTest : public testing::Test {
 
 TEST_F(LogFilesTest, EntriesOfSeveralShards_AreReadByTime_UnlessTheClockWasSetBack) {
   LogFiles files = open();
-  const auto at = [](std::string text, int milliseconds) {
-    Entry entry = line(std::move(text));
-    entry.time = base::WallTime(std::chrono::milliseconds(milliseconds));
-    return entry;
-  };
   write(files, "site", {at("second", 5100), at("fourth", 5300)});
   write(files, "site", {at("first", 5000), at("third", 5200)});
   write(files, "site", {at("set back", 1000), at("and on", 1100)});
   LogReader reader(files.folder_of("site"), {});
   EXPECT_THAT(rest_of(reader),
               ElementsAre("first", "second", "third", "fourth", "set back", "and on"));
+}
+
+TEST_F(LogFilesTest, TheLastEntriesOfSeveralShards_AreTheLastByTime) {
+  LogFiles files = open();
+  write(files, "site", {at("second", 1100), at("fourth", 1300)});
+  write(files, "site", {at("first", 1000), at("third", 1200)});
+  EXPECT_THAT(last_of("site", 1), ElementsAre("fourth"));
+  EXPECT_THAT(last_of("site", 2), ElementsAre("third", "fourth"));
+  EXPECT_THAT(last_of("site", 3), ElementsAre("second", "third", "fourth"));
+  EXPECT_THAT(last_of("site", 4), ElementsAre("first", "second", "third", "fourth"));
+  LogReader reader(files.folder_of("site"), {});
+  ASSERT_TRUE(reader.seek_last(1).has_value());
+  write(files, "site", {at("fifth", 1400)});
+  EXPECT_THAT(rest_of(reader), ElementsAre("fourth", "fifth"));
 }
 
 TEST_F(LogFilesTest, WhatIsWritten_IsReadInOrder) {
@@ -123,10 +155,9 @@ TEST_F(LogFilesTest, ARestart_GoesOnWhereTheLastOneEnded) {
     write(files, "site", {line("one"), line("two")});
   }
   LogFiles files = open();
-  std::vector<Entry> more{line("three")};
-  ASSERT_TRUE(files.append("site", more).has_value());
-  EXPECT_EQ(more[0].sequence, 3U);
+  write(files, "site", "three");
   EXPECT_THAT(all_of("site"), ElementsAre("one", "two", "three"));
+  EXPECT_THAT(sequences_of("site"), ElementsAre(1, 2, 3));
   EXPECT_EQ(files.total_bytes(), bytes_on_disk());
 }
 
@@ -147,10 +178,9 @@ TEST_F(LogFilesTest, ATornRecord_IsSkippedAndOverwritten) {
   // What a file system may leave after a loss of power.
   std::ofstream(segment, std::ios::app | std::ios::binary) << std::string(1000, '\0');
   LogFiles files = open();
-  std::vector<Entry> more{line("two")};
-  ASSERT_TRUE(files.append("site", more).has_value());
-  EXPECT_EQ(more[0].sequence, 2U);
+  write(files, "site", "two");
   EXPECT_THAT(all_of("site"), ElementsAre("one", "two"));
+  EXPECT_THAT(sequences_of("site"), ElementsAre(1, 2));
   EXPECT_EQ(files.total_bytes(), bytes_on_disk());
 }
 
@@ -248,8 +278,8 @@ TEST_F(LogFilesTest, WhatCouldNotBeWritten_IsCounted) {
   std::filesystem::create_directories(folder());
   std::ofstream(folder() / "site") << "a file";
   for (int i = 0; i < 3; ++i) {
-    std::vector<Entry> entries{line("lost"), line("lost")};
-    EXPECT_FALSE(files.append("site", entries).has_value());
+    RecordBatch batch = batch_of({line("lost"), line("lost")});
+    EXPECT_FALSE(files.append("site", batch).has_value());
   }
   std::filesystem::remove(folder() / "site");
   write(files, "site", "there");

@@ -12,18 +12,20 @@
 namespace selvedge::logs {
 namespace {
 
-// Shards write one after the other: what happened within this time may stand in any order.
-constexpr base::Duration kOrderTime = std::chrono::seconds(1);
+// Shards write one after the other, and let entries wait: what happened within this time may stand
+// in any order.
+constexpr base::Duration kOrderTime = kEntryWaitTimeMax + std::chrono::seconds(1);
 
 // By time, but for a clock that was set back: what came after that stays behind.
-void put_in_order(std::vector<Entry>& entries) {
+template <class Entries>
+void put_in_order(Entries& entries) {
   for (auto begin = entries.begin(); begin != entries.end();) {
     base::WallTime latest = begin->time;
-    const auto end = std::find_if(begin, entries.end(), [&latest](const Entry& entry) {
+    const auto end = std::find_if(begin, entries.end(), [&latest](const auto& entry) {
       latest = std::max(latest, entry.time);
       return latest - entry.time >= kOrderTime;
     });
-    std::sort(begin, end, [](const Entry& left, const Entry& right) {
+    std::sort(begin, end, [](const auto& left, const auto& right) {
       return std::pair(left.time, left.sequence) < std::pair(right.time, right.sequence);
     });
     begin = end;
@@ -57,7 +59,7 @@ Result<std::optional<LogReader::Part>> LogReader::read_part(const internal::Segm
 }
 
 Result<LogReader::Matches> LogReader::matches_in(const internal::SegmentName& segment) const {
-  Matches found{.offsets = {}, .end = internal::kSegmentMagic.size()};
+  Matches found{.entries = {}, .end = internal::kSegmentMagic.size()};
   for (;;) {
     SELVEDGE_TRY(const auto part, read_part(segment, found.end));
     if (!part.has_value()) {
@@ -67,7 +69,10 @@ Result<LogReader::Matches> LogReader::matches_in(const internal::SegmentName& se
     base::ByteSpan rest(part->bytes);
     while (const auto record = read_record(rest)) {
       if (query_.matches(record->entry)) {
-        found.offsets.push_back(found.end);
+        found.entries.push_back({.serial = segment.serial,
+                                 .offset = found.end,
+                                 .sequence = record->entry.sequence,
+                                 .time = record->entry.time});
       }
       found.end += record->bytes;
       rest = rest.subspan(record->bytes);
@@ -80,6 +85,7 @@ Result<LogReader::Matches> LogReader::matches_in(const internal::SegmentName& se
 
 Result<> LogReader::seek_last(std::size_t count) {
   SELVEDGE_TRY(const auto segments, internal::list_segments(folder_));
+  std::vector<Match> matches;
   for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
     SELVEDGE_TRY(const Matches found, matches_in(*segment));
     serial_ = segment->serial;
@@ -88,13 +94,31 @@ Result<> LogReader::seek_last(std::size_t count) {
       offset_ = found.end;
       return {};
     }
-    if (found.offsets.size() >= count) {
-      offset_ = found.offsets[found.offsets.size() - count];
+    matches.insert(matches.begin(), found.entries.begin(), found.entries.end());
+    if (matches.size() >= count) {
+      seek_first_of_last(matches, count);
       return {};
     }
-    count -= found.offsets.size();
   }
   return {};
+}
+
+// Of so many in the order in which they are read.
+void LogReader::seek_first_of_last(const std::vector<Match>& matches, std::size_t count) {
+  std::vector<Match> ordered = matches;
+  put_in_order(ordered);
+  const auto chosen = ordered.end() - static_cast<std::ptrdiff_t>(count);
+  const Match& first = *std::min_element(chosen, ordered.end(), [](const auto& l, const auto& r) {
+    return std::pair(l.serial, l.offset) < std::pair(r.serial, r.offset);
+  });
+  serial_ = first.serial;
+  offset_ = first.offset;
+  for (auto match = ordered.begin(); match != chosen; ++match) {
+    if (std::pair(match->serial, match->offset) > std::pair(first.serial, first.offset)) {
+      passed_over_.push_back(match->sequence);
+    }
+  }
+  std::ranges::sort(passed_over_);
 }
 
 std::optional<internal::SegmentName> LogReader::find_segment(
@@ -116,7 +140,7 @@ void LogReader::take(const Entry& entry, LogBatch& batch) {
     batch.missed += entry.sequence - *next_sequence_;
   }
   next_sequence_ = entry.sequence + 1;
-  if (query_.matches(entry)) {
+  if (query_.matches(entry) && !std::ranges::binary_search(passed_over_, entry.sequence)) {
     batch.entries.push_back(entry);
   }
 }

@@ -29,7 +29,8 @@ struct LogQuery {
 };
 
 struct LogBatch {
-  // By time where the sequence is not: entries of several shards, less than a second apart.
+  // By time where the sequence is not: entries of several shards that may have waited for
+  // each other.
   std::vector<Entry> entries;
   // Entries, matching or not, that were overwritten between the last batch and this one.
   std::uint64_t missed = 0;
@@ -47,7 +48,8 @@ class LogReader {
   LogReader(std::filesystem::path folder, LogQuery query)
       : folder_(std::move(folder)), query_(std::move(query)) {}
 
-  // To the first of the last `count` entries that match; 0: behind all of them.
+  // To the first of the last `count` entries that match, in the order in which they are read; 0:
+  // behind all of them.
   Result<> seek_last(std::size_t count);
   // The next entries that match, if any do in the next part of the log.
   Result<LogBatch> read();
@@ -61,11 +63,18 @@ class LogReader {
 
   Result<std::optional<Part>> read_part(const internal::SegmentName& segment,
                                         std::uint64_t offset) const;
+  struct Match {
+    std::uint64_t serial = 0;  // of its segment
+    std::uint64_t offset = 0;
+    std::uint64_t sequence = 0;
+    base::WallTime time;
+  };
   struct Matches {
-    std::vector<std::uint64_t> offsets;  // where matching entries begin
-    std::uint64_t end = 0;               // of the last entry
+    std::vector<Match> entries;
+    std::uint64_t end = 0;  // of the last entry, matching or not
   };
   Result<Matches> matches_in(const internal::SegmentName& segment) const;
+  void seek_first_of_last(const std::vector<Match>& matches, std::size_t count);
   // To the segment that goes on where the present one is; nullopt: there is none.
   std::optional<internal::SegmentName> find_segment(
       const std::vector<internal::SegmentName>& segments);
@@ -76,6 +85,8 @@ class LogReader {
   std::optional<std::uint64_t> serial_;
   std::uint64_t offset_ = 0;
   std::optional<std::uint64_t> next_sequence_;
+  // Behind where it began, but by time before: not among the last ones. Ascending.
+  std::vector<std::uint64_t> passed_over_;
 };
 
 }  // namespace selvedge::logs

@@ -7,10 +7,6 @@
 
 namespace selvedge::logs {
 
-std::size_t ShardLog::cost_of(const Entry& entry) noexcept {
-  return sizeof(Entry) + entry.text.size() + entry.request_id.size();
-}
-
 std::shared_ptr<ShardLog::Channel> ShardLog::channel(const std::string& app) {
   auto& known = channels_[app];
   auto channel = known.lock();
@@ -25,70 +21,118 @@ std::shared_ptr<ShardLog::Channel> ShardLog::channel(const std::string& app) {
   return channel;
 }
 
-void ShardLog::add(const Channel& channel, Entry entry) {
-  if (channel.removed_) {
+void ShardLog::add(const std::shared_ptr<Channel>& channel, Entry entry) {
+  Channel& to = *channel;
+  if (to.removed_) {
     return;
   }
-  auto found = queues_.find(channel.app());
-  if (found == queues_.end()) {
-    if (queues_.size() >= limits_.apps_max) {
+  if (!to.waits_) {
+    if (waiting_.size() >= limits_.apps_max) {
       ++dropped_;
       return;
     }
-    found = queues_.emplace(channel.app(), Queue()).first;
+    to.waits_ = true;
+    to.since_ = reactor_.now();
+    to.place_ = waiting_.insert(waiting_.end(), channel);
   }
-  Queue& queue = found->second;
-  const std::size_t cost = cost_of(entry);
-  if (queue.bytes + cost > limits_.app_bytes_max || bytes_ + cost > limits_.bytes_max) {
-    ++queue.dropped;
+  const std::size_t bytes = record_bytes(entry);
+  if (to.records_.byte_count() + bytes > limits_.app_bytes_max ||
+      bytes_ + bytes > limits_.bytes_max) {
+    ++to.dropped_;
     ++dropped_;
   } else {
     entry.time = clock_.wall_now();
     entry.shard = shard_;
-    queue.bytes += cost;
-    bytes_ += cost;
-    queue.entries.push_back(std::move(entry));
+    to.records_.add(entry);
+    bytes_ += bytes;
   }
   ready_.set();
-  if (queue.bytes > limits_.app_bytes_max / 4 || bytes_ > limits_.bytes_max / 4) {
+  if (!to.urgent_ && to.records_.byte_count() > limits_.app_bytes_max / 16) {
+    hasten(to);
+  }
+  if (to.records_.byte_count() > limits_.app_bytes_max / 4 || bytes_ > limits_.bytes_max / 4 * 3) {
     urgent_.set();
   }
 }
 
-void ShardLog::remove(const std::string& app) {
-  if (const auto known = channels_.find(app); known != channels_.end()) {
-    if (const auto channel = known->second.lock()) {
-      channel->removed_ = true;
-    }
-    channels_.erase(known);
-  }
-  if (const auto queue = queues_.find(app); queue != queues_.end()) {
-    bytes_ -= queue->second.bytes;
-    queues_.erase(queue);
+ShardLog::Channel* ShardLog::find(const std::string& app) {
+  const auto known = channels_.find(app);
+  return known == channels_.end() ? nullptr : known->second.lock().get();
+}
+
+void ShardLog::hasten(Channel& channel) noexcept {
+  if (channel.waits_ && !channel.urgent_) {
+    channel.urgent_ = true;
+    waiting_.splice(waiting_.begin(), waiting_, channel.place_);
   }
 }
 
-EntriesByApp ShardLog::take() {
-  EntriesByApp taken;
-  for (auto& [app, queue] : queues_) {
-    if (queue.dropped > 0) {
-      queue.entries.push_back({.time = clock_.wall_now(),
-                               .shard = shard_,
-                               .stream = Stream::kPlatform,
-                               .text = fmt::format("{} entries are missing here: they came faster "
-                                                   "than the disk took them",
-                                                   queue.dropped)});
-    }
-    taken.emplace(app, std::move(queue.entries));
+void ShardLog::remove(const std::string& app) {
+  Channel* const channel = find(app);
+  channels_.erase(app);
+  if (channel == nullptr) {
+    return;
   }
-  queues_.clear();
-  bytes_ = 0;
+  channel->removed_ = true;
+  if (channel->waits_) {
+    bytes_ -= channel->records_.byte_count();
+    channel->waits_ = false;
+    waiting_.erase(channel->place_);
+  }
+}
+
+void ShardLog::follow(const std::string& app) { ++followers_[app]; }
+
+void ShardLog::unfollow(const std::string& app) {
+  if (const auto found = followers_.find(app); found != followers_.end() && --found->second == 0) {
+    followers_.erase(found);
+  }
+}
+
+bool ShardLog::must_be_written(const Channel& channel) const noexcept {
+  return stopping_ || channel.urgent_ || bytes_ > limits_.bytes_max / 3 * 2 ||
+         reactor_.now() - channel.since_ >= limits_.wait_time_max;
+}
+
+AppRecords ShardLog::take(Channel& channel) {
+  AppRecords taken{.app = channel.app_, .records = std::exchange(channel.records_, {})};
+  bytes_ -= taken.records.byte_count();
+  if (channel.dropped_ > 0) {
+    taken.records.add({.time = clock_.wall_now(),
+                       .shard = shard_,
+                       .stream = Stream::kPlatform,
+                       .text = fmt::format("{} entries are missing here: they came faster "
+                                           "than the disk took them",
+                                           channel.dropped_)});
+    channel.dropped_ = 0;
+  }
+  channel.waits_ = false;
+  channel.urgent_ = false;
   return taken;
 }
 
-io::Task<> ShardLog::flush() {
-  const std::uint64_t last = batches_begun_ + (queues_.empty() ? 0 : 1);
-  urgent_.set();
+std::vector<AppRecords> ShardLog::take_next() {
+  for (const auto& [app, count] : followers_) {
+    if (Channel* const channel = find(app); channel != nullptr) {
+      hasten(*channel);
+    }
+  }
+  std::vector<AppRecords> taken;
+  while (!waiting_.empty() &&
+         (taken.size() < limits_.files_max || must_be_written(*waiting_.front()))) {
+    taken.push_back(take(*waiting_.front()));
+    waiting_.pop_front();
+  }
+  return taken;
+}
+
+io::Task<> ShardLog::flush(std::string app) {
+  std::uint64_t last = batches_begun_;
+  if (Channel* const channel = find(app); channel != nullptr && channel->waits_) {
+    hasten(*channel);
+    urgent_.set();
+    ++last;
+  }
   while (batches_ended_ < last) {
     co_await written_.wait();
   }
@@ -102,18 +146,20 @@ io::Task<> ShardLog::run() {
         co_await urgent_.wait(reactor_.deadline_after(limits_.gather_time));
     ready_.reset();
     urgent_.reset();
-    if (!queues_.empty()) {
+    if (!waiting_.empty()) {
       // What cannot be written is said in the log itself, once that works again, and in the node's.
       ++batches_begun_;
-      [[maybe_unused]] const auto written = co_await logs_.write(reactor_, take());
+      [[maybe_unused]] const auto written = co_await logs_.write(reactor_, take_next());
       ++batches_ended_;
       written_.notify();
     }
+    if (!waiting_.empty()) {
+      ready_.set();
+    } else if (stopping_) {
+      co_return {};
+    }
     if (stopping_) {
-      if (queues_.empty()) {
-        co_return {};
-      }
-      stop();
+      urgent_.set();
     }
   }
 }

@@ -62,9 +62,9 @@ class ShardLogTest : public testing::Test {
 TEST_F(ShardLogTest, WhatIsAdded_IsWritten) {
   scope_.spawn(shard_.run());
   const auto site = shard_.channel("site");
-  shard_.add(*site, line("one"));
-  shard_.add(*shard_.channel("other"), line("else"));
-  shard_.add(*site, line("two"));
+  shard_.add(site, line("one"));
+  shard_.add(shard_.channel("other"), line("else"));
+  shard_.add(site, line("two"));
   finish();
   EXPECT_THAT(texts_of("site"), ElementsAre("one", "two"));
   EXPECT_THAT(texts_of("other"), ElementsAre("else"));
@@ -72,24 +72,24 @@ TEST_F(ShardLogTest, WhatIsAdded_IsWritten) {
 
 TEST_F(ShardLogTest, WhatIsAdded_WaitsForMore_UnlessItIsMuch) {
   scope_.spawn(shard_.run());
-  shard_.add(*shard_.channel("site"), line("one"));
+  shard_.add(shard_.channel("site"), line("one"));
   simulation_.run_for(std::chrono::milliseconds(90));
   EXPECT_THAT(texts_of("site"), IsEmpty());
-  shard_.add(*shard_.channel("site"), line("two"));
+  shard_.add(shard_.channel("site"), line("two"));
   simulation_.run_for(std::chrono::milliseconds(20));
   EXPECT_THAT(texts_of("site"), ElementsAre("one", "two"));
-  shard_.add(*shard_.channel("flood"), line(std::string(3000, 'x')));
+  shard_.add(shard_.channel("flood"), line(std::string(3000, 'x')));
   simulation_.run_for(std::chrono::milliseconds(10));
   EXPECT_EQ(texts_of("flood").size(), 1U);
 }
 
 TEST_F(ShardLogTest, AfterAFlush_AllThatWasAddedIsThere) {
   scope_.spawn(shard_.run());
-  EXPECT_TRUE(reactor().run(shard_.flush()).has_value());
+  EXPECT_TRUE(reactor().run(shard_.flush("site")).has_value());
   for (const char* const text : {"one", "two"}) {
-    shard_.add(*shard_.channel("site"), line(text));
+    shard_.add(shard_.channel("site"), line(text));
     const auto before = reactor().now();
-    EXPECT_TRUE(reactor().run(shard_.flush()).has_value());
+    EXPECT_TRUE(reactor().run(shard_.flush("site")).has_value());
     EXPECT_LT(reactor().now() - before, std::chrono::milliseconds(50));
     EXPECT_EQ(texts_of("site").back(), text);
   }
@@ -97,7 +97,7 @@ TEST_F(ShardLogTest, AfterAFlush_AllThatWasAddedIsThere) {
 
 TEST_F(ShardLogTest, EntriesHaveTheShardAndTheTimeOfTheirEvent) {
   const auto before = simulation_.clock().wall_now();
-  shard_.add(*shard_.channel("site"), line("one"));
+  shard_.add(shard_.channel("site"), line("one"));
   simulation_.run_for(std::chrono::seconds(5));
   scope_.spawn(shard_.run());
   finish();
@@ -112,9 +112,9 @@ TEST_F(ShardLogTest, EntriesHaveTheShardAndTheTimeOfTheirEvent) {
 TEST_F(ShardLogTest, WhatComesTooFast_IsDroppedAndCounted_OfThatAppAlone) {
   const auto flood = shard_.channel("flood");
   for (int i = 0; i < 100; ++i) {
-    shard_.add(*flood, line(std::string(1000, 'x')));
+    shard_.add(flood, line(std::string(1000, 'x')));
   }
-  shard_.add(*shard_.channel("quiet"), line("heard"));
+  shard_.add(shard_.channel("quiet"), line("heard"));
   scope_.spawn(shard_.run());
   finish();
   EXPECT_THAT(texts_of("quiet"), ElementsAre("heard"));
@@ -128,11 +128,11 @@ TEST_F(ShardLogTest, WhatComesTooFast_IsDroppedAndCounted_OfThatAppAlone) {
 TEST_F(ShardLogTest, ARemovedApp_IsSilent_AndItsSuccessorIsNot) {
   scope_.spawn(shard_.run());
   const auto old = shard_.channel("site");
-  shard_.add(*old, line("waits"));
+  shard_.add(old, line("waits"));
   shard_.remove("site");
-  shard_.add(*old, line("late"));
+  shard_.add(old, line("late"));
   const auto successor = shard_.channel("site");
-  shard_.add(*successor, line("new"));
+  shard_.add(successor, line("new"));
   finish();
   EXPECT_THAT(texts_of("site"), ElementsAre("new"));
 }

@@ -201,7 +201,7 @@ io::Task<> AdminApi::read_log(app::HttpExchange& exchange, std::string app) {
   if (request.follow) {
     SELVEDGE_CO_TRY(follower, NodeLogs::Follower::create(logs, app));
   }
-  SELVEDGE_CO_TRY_VOID(co_await logs.flush());
+  SELVEDGE_CO_TRY_VOID(co_await logs.flush(app));
   SELVEDGE_CO_TRY(auto reader, co_await logs.logs().open(options_.reactor, app,
                                                          std::move(request.query), request.limit));
   wire::ResponseHead head;

@@ -30,16 +30,16 @@ class AdminLogsTest : public testing::AdminWorld {
   AdminLogsTest() { world_.deploy("site", app::testing::cgi_program("x"), ""); }
 
   void write(const Texts& texts, logs::Stream stream = logs::Stream::kStderr) {
-    std::vector<logs::Entry> entries;
+    std::vector<logs::AppRecords> batches(1);
+    batches[0].app = "site";
     for (const std::string& text : texts) {
-      entries.push_back({.time = base::WallTime(std::chrono::seconds(++seconds_)),
-                         .version = 1,
-                         .stream = stream,
-                         .text = text});
+      batches[0].records.add({.time = base::WallTime(std::chrono::seconds(++seconds_)),
+                              .version = 1,
+                              .stream = stream,
+                              .text = text});
     }
-    EXPECT_TRUE(host_.reactor()
-                    .run(logs_.logs().write(host_.reactor(), {{"site", std::move(entries)}}))
-                    .has_value());
+    EXPECT_TRUE(
+        host_.reactor().run(logs_.logs().write(host_.reactor(), std::move(batches))).has_value());
   }
   static Texts texts_of(const RecordingExchange& exchange) {
     Texts texts;

@@ -9,17 +9,17 @@ namespace selvedge::node {
 NodeLogs::NodeLogs(io::Reactor& reactor, std::filesystem::path folder, logs::LogLimits limits,
                    io::HelperPool& writer, io::HelperPool& readers)
     : reactor_(reactor), logs_(std::move(folder), limits, writer, readers) {
-  logs_.set_listener([this](const logs::EntriesByApp& entries) { written(entries); });
+  logs_.set_listener([this](std::span<const logs::AppRecords> batches) { written(batches); });
 }
 
 // On the writer's thread.
-void NodeLogs::written(const logs::EntriesByApp& entries) {
+void NodeLogs::written(std::span<const logs::AppRecords> batches) {
   if (follower_count_ == 0) {
     return;
   }
   std::set<std::string> apps;
-  for (const auto& [app, of_app] : entries) {
-    apps.insert(app);
+  for (const logs::AppRecords& batch : batches) {
+    apps.insert(batch.app);
   }
   reactor_.post([this, apps = std::move(apps)] { wake(apps); });
 }
@@ -39,12 +39,12 @@ void NodeLogs::stop() noexcept {
   }
 }
 
-io::Task<> NodeLogs::flush() {
+io::Task<> NodeLogs::flush(std::string app) {
   for (std::size_t shard = 0; shard < shard_logs_.size(); ++shard) {
     // What a shard that ends has said is written then.
     [[maybe_unused]] const auto done =
-        co_await io::run_on(*(*shards_)[shard], reactor_, [this, shard] {
-          return shard_logs_[shard] != nullptr ? shard_logs_[shard]->flush()
+        co_await io::run_on(*(*shards_)[shard], reactor_, [this, shard, app] {
+          return shard_logs_[shard] != nullptr ? shard_logs_[shard]->flush(app)
                                                : io::Task<>::ready({});
         });
   }
@@ -99,6 +99,20 @@ io::Task<> NodeLogs::remove_all_gone(app::AppStore& store, io::HelperPool& helpe
   co_return {};
 }
 
+void NodeLogs::tell_shards(const std::string& app, bool more) {
+  for (std::size_t shard = 0; shard < shard_logs_.size(); ++shard) {
+    (*shards_)[shard]->reactor().post([this, shard, app, more] {
+      if (logs::ShardLog* const log = shard_logs_[shard]; log == nullptr) {
+        return;
+      } else if (more) {
+        log->follow(app);
+      } else {
+        log->unfollow(app);
+      }
+    });
+  }
+}
+
 void NodeLogs::set_shards(const Shards& shards) {
   shards_ = &shards;
   shard_logs_.resize(shards.size());
@@ -111,12 +125,14 @@ Result<std::unique_ptr<NodeLogs::Follower>> NodeLogs::Follower::create(NodeLogs&
   }
   std::unique_ptr<Follower> made(new Follower(logs, std::move(app)));
   logs.followers_.insert(made.get());
+  logs.tell_shards(made->app_, true);
   logs.follower_count_ = logs.followers_.size();
   return made;
 }
 
 NodeLogs::Follower::~Follower() {
   logs_.followers_.erase(this);
+  logs_.tell_shards(app_, false);
   logs_.follower_count_ = logs_.followers_.size();
 }
 

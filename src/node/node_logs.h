@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,8 +51,8 @@ class NodeLogs {
   // On the shard's own thread: it serves with this log, from now on until it is nullptr.
   void attach(std::size_t shard, logs::ShardLog* log) noexcept { shard_logs_[shard] = log; }
 
-  // Completes when what shards have said until now can be read.
-  io::Task<> flush();
+  // Completes when what shards have said of the app until now can be read.
+  io::Task<> flush(std::string app);
   // All that there is of the app, and all that its programs which still run will say.
   io::Task<> remove(std::string app);
   // The same, if the store has no such app: another node may have removed it. nullopt: of every app
@@ -59,7 +60,8 @@ class NodeLogs {
   io::Task<> remove_if_gone(std::optional<std::string> app, app::AppStore& store,
                             io::HelperPool& helpers);
 
-  // For as long as it lives, changed() is set whenever the app's log has grown, and at stop().
+  // For as long as it lives, changed() is set whenever the app's log has grown, which then is soon
+  // after something was said, and at stop().
   class Follower {
    public:
     // kOverloaded: too many follow.
@@ -86,7 +88,9 @@ class NodeLogs {
 
  private:
   io::Task<> remove_all_gone(app::AppStore& store, io::HelperPool& helpers);
-  void written(const logs::EntriesByApp& entries);
+  void written(std::span<const logs::AppRecords> batches);
+  // Of the app's followers there is one more, or one less.
+  void tell_shards(const std::string& app, bool more);
   void wake(const std::set<std::string>& apps) noexcept;
 
   io::Reactor& reactor_;

@@ -38,7 +38,7 @@ class GuideTest(unittest.TestCase):
                         r'\n\{.*"stream":"stderr".*"text":"asked for /".*\}\n',
                         r"Z v1 stderr +\w+ asked for /followed\n",
                         r'selvedge_app_requests_total\{app="site",version="1",class="none"\} \d+\n',
-                        r'selvedge_app_requests_total\{app="site",version="1",class="2xx"\} [2-9]\d*\n',
+                        r'selvedge_app_requests_total\{app="site",version="1",class="2xx"\} ([2-9]|\d\d+)\n',
                         r'selvedge_app_requests_total\{app="site",version="1",class="5xx"\} 1\n'):
             found = re.search(pattern, rest)
             self.assertTrue(found, f"{pattern} in\n{done.stdout}")

@@ -48,6 +48,12 @@ class RecordCache {
     });
   }
 
+  // What is kept of it is good until then; in the past: nothing is.
+  base::MonotonicTime fresh_until(std::string_view key) const {
+    const auto entry = entries_.find(key);
+    return entry == entries_.end() ? base::MonotonicTime() : entry->second.fresh_until;
+  }
+
   // Reads that are under way do not count any more either.
   void forget(std::string_view key) {
     ++generation_;
