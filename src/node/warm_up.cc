@@ -126,7 +126,8 @@ Result<std::shared_ptr<const app::AppVersion>> make_warm_up_version(
       .config = std::move(config),
       .secrets_revision = {},
       .program = app::Program::create(std::move(linked), functions, std::move(options)),
-      .permits = nullptr});
+      .permits = nullptr,
+      .places = nullptr});
 }
 
 io::Task<> warm_up(WarmUpOptions options) {
