@@ -16,17 +16,24 @@ class ThreadHelperPool::State {
     SELVEDGE_ASSERT(options.threads > 0);
     threads_.reserve(options.threads);
     for (std::size_t i = 0; i < options.threads; ++i) {
-      threads_.emplace_back([this] { work(); });
+      threads_.emplace_back([this, &self = waits_.emplace_back()] { work(self); });
     }
   }
 
   bool submit(std::move_only_function<void()> job) {
-    const std::scoped_lock lock(mutex_);
-    if (stopping_ || queue_.size() >= queue_max_) {
-      return false;
+    Idle* idle = nullptr;
+    {
+      const std::scoped_lock lock(mutex_);
+      if (stopping_ || queue_.size() >= queue_max_) {
+        return false;
+      }
+      queue_.push_back(std::move(job));
+      idle = take_idle();
     }
-    queue_.push_back(std::move(job));
-    wake_one();
+    // Without the lock, which the thread would wait for at once.
+    if (idle != nullptr) {
+      idle->woken.notify_one();
+    }
     return true;
   }
 
@@ -36,8 +43,8 @@ class ThreadHelperPool::State {
       const std::scoped_lock lock(mutex_);
       stopping_ = true;
       dropped.swap(queue_);
-      while (!idle_.empty()) {
-        wake_one();
+      while (Idle* const idle = take_idle()) {
+        idle->woken.notify_one();
       }
     }
     // Outside of the lock, since a job's end posts to its reactor; before the join, so that nobody
@@ -50,26 +57,25 @@ class ThreadHelperPool::State {
   }
 
  private:
-  // A thread that waits for a job; on its stack.
+  // How a thread waits for a job.
   struct Idle {
     std::condition_variable woken;
     bool is_woken = false;
   };
 
   // Whose work ended last: its stack, its part of the heap and the caches of its core are warm.
-  // With the lock held.
-  void wake_one() {
-    if (!idle_.empty()) {
-      Idle& last = *idle_.back();
-      idle_.pop_back();
-      last.is_woken = true;
-      // Not after the lock: the thread may end, and with it what it waits for.
-      last.woken.notify_one();
+  // nullptr: all work. With the lock held; the thread goes on when it is notified.
+  Idle* take_idle() {
+    if (idle_.empty()) {
+      return nullptr;
     }
+    Idle* const last = idle_.back();
+    idle_.pop_back();
+    last->is_woken = true;
+    return last;
   }
 
-  void work() {
-    Idle self;
+  void work(Idle& self) {
     for (;;) {
       std::move_only_function<void()> job;
       {
@@ -91,6 +97,7 @@ class ThreadHelperPool::State {
 
   const std::size_t queue_max_;
   std::mutex mutex_;
+  std::deque<Idle> waits_;   // of each thread; not changed after the start
   std::vector<Idle*> idle_;  // whose work ended last is the last one
   std::deque<std::move_only_function<void()>> queue_;
   bool stopping_ = false;
