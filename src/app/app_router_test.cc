@@ -315,6 +315,27 @@ TEST_F(AppRouterTest, AnIdleRunner_EndsAndStartsAgain) {
   EXPECT_EQ(router_.metrics().starts, 2U);
 }
 
+TEST_F(AppRouterTest, SeveralInstances_EndByThemselvesAndThenTheRunner) {
+  const VersionNumber number = world_.deploy("site", testing::listening_program(),
+                                             "scaling: {max_instances: 3, idle_timeout: 10s}\n");
+  auto loaded = world_.loader().load("site", number);
+  ASSERT_TRUE(loaded.has_value()) << loaded.error().message();
+  ASSERT_NE((*loaded)->places, nullptr);
+  InstanceScaler& scaler = (*loaded)->places->scaler();
+  directory_.versions[{"site", number}] = *std::move(loaded);
+  directory_.apps["site"] = {.versions = {{.version = number, .weight = 1}}};
+  EXPECT_EQ(status_of("site.apps.example.com"), 503) << "the program ends before it listens";
+  EXPECT_NE(scaler.state(0), InstanceScaler::State::kStopped);
+  EXPECT_EQ(scaler.state(1), InstanceScaler::State::kStopped);
+  router_.set_allowance(minutes(10), false);
+  EXPECT_FALSE(scaler.starts_allowed());
+  simulation_.run_for(seconds(9));
+  EXPECT_EQ(router_.runner_count(), 1U);
+  simulation_.run_for(seconds(15));
+  EXPECT_EQ(scaler.state(0), InstanceScaler::State::kStopped);
+  EXPECT_EQ(router_.runner_count(), 0U);
+}
+
 TEST_F(AppRouterTest, WhenMemoryIsScarce_IdleRunnersEndEarly) {
   add("used", "one");
   add("idle", "two");

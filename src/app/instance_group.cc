@@ -54,9 +54,13 @@ InstanceGroup::~InstanceGroup() = default;
 
 io::Task<> InstanceGroup::handle(HttpExchange& exchange) {
   const io::Deadline deadline = reactor_.deadline_after(kWaitTimeMax);
-  const auto place = co_await places_.enter(reactor_, near_, deadline, *this);
+  auto place = places_.try_enter(reactor_, near_);
   if (!place.has_value()) {
-    co_return co_await refuse(exchange, place.error());
+    auto entered = co_await places_.enter(reactor_, near_, deadline, *this);
+    if (!entered.has_value()) {
+      co_return co_await refuse(exchange, entered.error());
+    }
+    place.emplace(*std::move(entered));
   }
   const std::size_t number = place->instance();
   if (!near_[number]) {

@@ -66,22 +66,31 @@ std::shared_ptr<InstancePlaces> InstancePlaces::create(const ScalerOptions& opti
   return std::shared_ptr<InstancePlaces>(new InstancePlaces(options));
 }
 
+std::optional<InstancePlaces::Place> InstancePlaces::try_enter(const io::Reactor& here,
+                                                               const std::vector<bool>& near) {
+  if (waiting_ > 0) {
+    return std::nullopt;
+  }
+  const auto taken = scaler_.take(near, scaler_.options().target);
+  return taken.has_value() ? std::optional<Place>(std::in_place, shared_from_this(), here, *taken)
+                           : std::nullopt;
+}
+
 io::Task<InstancePlaces::Place> InstancePlaces::enter(io::Reactor& here,
                                                       const std::vector<bool>& near,
                                                       io::Deadline deadline,
                                                       InstanceStarter& starter) {
   const auto self = shared_from_this();
   for (;;) {
+    if (auto place = try_enter(here, near); place.has_value()) {
+      co_return *std::move(place);
+    }
     if (waiting_ == 0) {
-      const ScalerOptions& options = scaler_.options();
-      if (const auto taken = scaler_.take(near, options.target); taken.has_value()) {
-        co_return Place(self, here, *taken);
-      }
       if (const auto to_start = scaler_.claim_start(1, here.now()); to_start.has_value()) {
         starter.start(*to_start);
       }
       // Rather beyond the target than to wait for a start.
-      if (const auto taken = scaler_.take(near, options.limit); taken.has_value()) {
+      if (const auto taken = scaler_.take(near, scaler_.options().limit); taken.has_value()) {
         co_return Place(self, here, *taken);
       }
     }

@@ -64,6 +64,10 @@ class InstancePlaces : public std::enable_shared_from_this<InstancePlaces> {
     std::size_t instance_;
   };
 
+  // A place in an instance that runs and has fewer requests than the target, when nobody waits.
+  // nullopt: enter() has to be asked. As there.
+  std::optional<Place> try_enter(const io::Reactor& here [[clang::lifetimebound]],
+                                 const std::vector<bool>& near);
   // A place in an instance that runs. All outlive the task; `here` is the calling thread's. `near`:
   // which instances are on this shard. kOverloaded: too many wait; kTimeout; kDisconnected: no
   // instance runs, and none is being started.

@@ -87,6 +87,10 @@ LocalInstance::LocalInstance(io::Reactor& reactor, InstancePlaces& places, base:
 LocalInstance::~LocalInstance() = default;
 
 io::Task<> LocalInstance::handle(HttpExchange& exchange, io::Deadline turn_deadline) {
+  return turns_.has_value() ? handle_in_turn(exchange, turn_deadline) : proxy_->handle(exchange);
+}
+
+io::Task<> LocalInstance::handle_in_turn(HttpExchange& exchange, io::Deadline turn_deadline) {
   SELVEDGE_CO_TRY([[maybe_unused]] const auto turn, co_await take_turn(turn_deadline));
   co_return co_await proxy_->handle(exchange);
 }

@@ -62,6 +62,7 @@ class LocalInstance {
  private:
   class Watched;
 
+  io::Task<> handle_in_turn(HttpExchange& exchange, io::Deadline turn_deadline);
   io::Task<std::optional<Admission::Permit>> take_turn(io::Deadline deadline);
   io::Task<> carry(std::unique_ptr<io::Stream> instance, std::unique_ptr<io::Stream> peer,
                    std::optional<Admission::Permit> turn);
