@@ -17,6 +17,8 @@ use crate::buffer::Bytes;
 
 /// The most header fields one head can have, whatever room the caller gives.
 pub const HTTP1_HEADERS_MAX: usize = 256;
+/// Room that most heads need no more than.
+const FEW_HEADERS: usize = 16;
 /// The longest input that is looked at.
 pub const HTTP1_HEAD_SIZE_MAX: usize = 1_048_576;
 
@@ -138,8 +140,30 @@ pub unsafe extern "C" fn selvedge_http1_parse_fields(
     if input.len() > HTTP1_HEAD_SIZE_MAX {
         return Http1Status::TooLarge;
     }
-    let mut room = [httparse::EMPTY_HEADER; HTTP1_HEADERS_MAX];
-    let room = &mut room[..headers_max.min(HTTP1_HEADERS_MAX)];
+    // Each field but the last has a line feed.
+    let line_feeds = input.iter().filter(|&&byte| byte == b'\n').count();
+    let strict = if line_feed_ends_line { &[] } else { input };
+    let write = |size_there: usize, fields: &[Header<'_>]| unsafe {
+        write_headers(input, fields, headers);
+        header_count.write(fields.len() as u32);
+        size.write(size_there as u32);
+    };
+    if line_feeds < FEW_HEADERS {
+        split_fields::<FEW_HEADERS>(input, strict, headers_max, write)
+    } else {
+        split_fields::<HTTP1_HEADERS_MAX>(input, strict, headers_max, write)
+    }
+}
+
+/// `write` gets the size and the fields on Complete. `ROOM`: httparse wants its fields filled before.
+fn split_fields<const ROOM: usize>(
+    input: &[u8],
+    strict: &[u8],
+    headers_max: usize,
+    write: impl FnOnce(usize, &[Header<'_>]),
+) -> Http1Status {
+    let mut room = [httparse::EMPTY_HEADER; ROOM];
+    let room = &mut room[..headers_max.min(ROOM)];
     let mut parsed: &[Header<'_>] = &[];
     let outcome = httparse::parse_headers(input, room).map(|status| match status {
         Status::Complete((size, fields)) => {
@@ -148,14 +172,11 @@ pub unsafe extern "C" fn selvedge_http1_parse_fields(
         }
         Status::Partial => Status::Partial,
     });
-    let strict = if line_feed_ends_line { &[] } else { input };
     match settle(outcome, strict) {
-        Ok(parsed_size) => unsafe {
-            write_headers(input, parsed, headers);
-            header_count.write(parsed.len() as u32);
-            size.write(parsed_size as u32);
+        Ok(size) => {
+            write(size, parsed);
             Http1Status::Complete
-        },
+        }
         Err(status) => status,
     }
 }
@@ -307,14 +328,14 @@ mod tests {
     }
 
     fn parse_fields(input: &[u8], line_feed_ends_line: bool) -> (Http1Status, u32, u32) {
-        let mut headers = [Http1Header::default(); 4];
+        let mut headers = [Http1Header::default(); 128];
         let (mut count, mut size) = (0, 0);
         let status = unsafe {
             selvedge_http1_parse_fields(
                 Bytes::borrowed(input),
                 line_feed_ends_line,
                 headers.as_mut_ptr(),
-                4,
+                headers.len(),
                 &mut count,
                 &mut size,
             )
@@ -330,5 +351,18 @@ mod tests {
         assert_eq!(parse_fields(b"A: b\n\nrest", true), (Http1Status::Complete, 1, 6));
         assert_eq!(parse_fields(b"A: b\n", true).0, Http1Status::Partial);
         assert_eq!(parse_fields(b"A: b\n c\n\n", true).0, Http1Status::BadHeaderName);
+    }
+
+    #[test]
+    fn any_number_of_fields_is_split() {
+        for count in [0, 1, FEW_HEADERS - 1, FEW_HEADERS, FEW_HEADERS + 1, 100] {
+            let fields = "A: b\r\n".repeat(count);
+            let whole = format!("{fields}\r\n");
+            let expected = (Http1Status::Complete, count as u32, whole.len() as u32);
+            assert_eq!(parse_fields(whole.as_bytes(), false), expected);
+            assert_eq!(parse_fields(fields.as_bytes(), false).0, Http1Status::Partial);
+            let more = format!("{fields}C: d");
+            assert_eq!(parse_fields(more.as_bytes(), false).0, Http1Status::Partial, "{count}");
+        }
     }
 }

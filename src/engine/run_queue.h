@@ -29,7 +29,7 @@ inline constexpr std::uint8_t kBurnedSlicesMax = 4;
 inline constexpr std::uint32_t kBurnerTurn = 8;
 // A longer turn is doubted when it was measured by the clock on the wall; so many are then measured
 // exactly.
-inline constexpr base::Duration kLongTurn = std::chrono::microseconds(50);
+inline constexpr base::Duration kLongTurn = std::chrono::microseconds(100);
 inline constexpr std::uint8_t kExactTurns = 16;
 // Idle tenants whose debt is remembered.
 inline constexpr std::size_t kIdleTenantsMax = 4096;

@@ -5,14 +5,14 @@
 #include <charconv>
 
 #include "wire/characters.h"
+#include "wire/internal/append.h"
 #include "wire/internal/hop_by_hop.h"
 
 namespace selvedge::wire {
 namespace {
 
-void append_field(std::string_view name, std::string_view value, std::string& out) {
-  out.append(name).append(": ").append(value).append("\r\n");
-}
+using internal::append;
+using internal::append_field;
 
 std::size_t count_connection_options(const HeaderList& headers) noexcept {
   std::size_t count = 0;
@@ -59,14 +59,8 @@ void append_target(const RequestTarget& target, std::string& out) {
 // A value of a forwarded-pair: a token, or quoted (RFC 7239 section 4). `text` is an address or an
 // authority and so has nothing to escape.
 void append_pair(std::string_view name, std::string_view text, std::string& out) {
-  out += name;
-  if (is_token(text)) {
-    out += text;
-    return;
-  }
-  out += '"';
-  out += text;
-  out += '"';
+  const std::string_view quote = is_token(text) ? "" : "\"";
+  append(out, name, quote, text, quote);
 }
 
 void append_forwarding(const Http1RequestOptions& options, std::string_view host,
@@ -84,12 +78,12 @@ void append_forwarding(const Http1RequestOptions& options, std::string_view host
   append_pair(";proto=", scheme, out);
   out += "\r\n";
   if (!options.client_address.empty()) {
-    append_field("x-forwarded-for", options.client_address, out);
+    append_field(out, "x-forwarded-for", options.client_address);
   }
   if (!host.empty()) {
-    append_field("x-forwarded-host", host, out);
+    append_field(out, "x-forwarded-host", host);
   }
-  append_field("x-forwarded-proto", scheme, out);
+  append_field(out, "x-forwarded-proto", scheme);
 }
 
 void append_connection(const Http1RequestOptions& options, std::string& out) {
@@ -100,7 +94,7 @@ void append_connection(const Http1RequestOptions& options, std::string& out) {
   }
   // HTTP/1.1 keeps connections unless told otherwise (RFC 9112 section 9.3).
   if (!options.keep_alive) {
-    append_field("connection", "close", out);
+    append_field(out, "connection", "close");
   }
 }
 
@@ -136,28 +130,28 @@ Result<> Http1RequestWriter::start(const RequestHead& head, const Http1RequestOp
   const std::string_view host = head.authority().empty() ? options.fallback_host : head.authority();
 
   out.reserve(out.size() + kUsualHeadBytes);
-  out.append(head.method().text()).append(" ");
+  append(out, head.method().text(), " ");
   append_target(head.target(), out);
   out += " HTTP/1.1\r\n";
-  append_field("host", host, out);
+  append_field(out, "host", host);
   for (const Header header : head.headers()) {
     if (!hop_by_hop.contains(header.name) && !is_withheld(header.name)) {
-      append_field(header.name.text(), header.value.text(), out);
+      append_field(out, header.name.text(), header.value.text());
     }
   }
   append_forwarding(options, host, out);
   if (!options.request_id.empty()) {
-    append_field("x-request-id", options.request_id, out);
+    append_field(out, "x-request-id", options.request_id);
   }
   if (head.is_chunked()) {
     content_.start(internal::ContentFramer::Framing::kChunked);
-    append_field("transfer-encoding", "chunked", out);
+    append_field(out, "transfer-encoding", "chunked");
   } else if (head.content_length()) {
     content_.start(internal::ContentFramer::Framing::kFixed, *head.content_length());
     std::array<char, 20> digits{};
     const auto end =
         std::to_chars(digits.data(), digits.data() + digits.size(), *head.content_length()).ptr;
-    append_field("content-length", {digits.data(), end}, out);
+    append_field(out, "content-length", {digits.data(), end});
   } else {
     content_.start(internal::ContentFramer::Framing::kFixed, 0);
   }

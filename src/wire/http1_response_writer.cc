@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 
+#include "wire/internal/append.h"
 #include "wire/internal/hop_by_hop.h"
 
 namespace selvedge::wire {
@@ -36,20 +37,13 @@ void append_fields(const ResponseHead& head, const Http1ResponseOptions& options
       continue;
     }
     has_date = has_date || header.name == "date";
-    out += header.name.text();
-    out += ": ";
-    out += header.value.text();
-    out += "\r\n";
+    internal::append_field(out, header.name.text(), header.value.text());
   }
   if (!has_date && !options.date.empty()) {
-    out += "date: ";
-    out += options.date;
-    out += "\r\n";
+    internal::append_field(out, "date", options.date);
   }
   if (!options.request_id.empty()) {
-    out += "x-request-id: ";
-    out += options.request_id;
-    out += "\r\n";
+    internal::append_field(out, "x-request-id", options.request_id);
   }
 }
 

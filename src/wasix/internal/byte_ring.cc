@@ -26,7 +26,7 @@ std::size_t ByteRing::push(base::ByteSpan source, std::size_t size_max) {
   if (count == 0) {
     return 0;
   }
-  const std::size_t end = (begin_ + size_) % capacity_;
+  const std::size_t end = wrap(begin_ + size_);
   const std::size_t first = std::min(count, capacity_ - end);
   std::memcpy(bytes_.get() + end, source.data(), first);
   if (count > first) {
@@ -41,7 +41,7 @@ std::size_t ByteRing::peek(base::MutableByteSpan target, std::size_t offset) con
     return 0;
   }
   const std::size_t count = std::min(target.size(), size_ - offset);
-  const std::size_t begin = (begin_ + offset) % capacity_;
+  const std::size_t begin = wrap(begin_ + offset);
   const std::size_t first = std::min(count, capacity_ - begin);
   std::memcpy(target.data(), bytes_.get() + begin, first);
   if (count > first) {
@@ -54,7 +54,7 @@ std::size_t ByteRing::pop(base::MutableByteSpan target) noexcept {
   const std::size_t count = peek(target, 0);
   size_ -= count;
   if (size_ != 0) {
-    begin_ = (begin_ + count) % capacity_;
+    begin_ = wrap(begin_ + count);
   } else if (capacity_ > kKeptBytesMax) {
     clear();
   } else {

@@ -50,6 +50,8 @@ class ByteRing {
   static constexpr std::size_t kFirstBytes = 2048;
 
   bool grow(std::size_t needed);
+  // The capacity is a power of two.
+  std::size_t wrap(std::size_t position) const noexcept { return position & (capacity_ - 1); }
 
   MemoryBudget& budget_;
   std::unique_ptr<std::byte[]> bytes_;
