@@ -26,7 +26,7 @@ AppRouter::AppRouter(GuestShard& shard, AppDirectory& directory, InstancePeers* 
       options_(std::move(options)),
       apps_(shard.reactor(), options_.refresh_time, options_.names_max),
       domains_(shard.reactor(), options_.refresh_time, options_.names_max),
-      routes_(options_.names_max),
+      routes_(options_.names_max / 2),
       starts_(shard.reactor()),
       scope_(shard.reactor()) {}
 
@@ -149,6 +149,7 @@ io::Task<AppRouter::RunnerPointer> AppRouter::find_runner(const wire::RequestHea
     co_return fail(ErrorKind::kDisconnected, "the node is shutting down");
   }
   if (RunnerPointer known = routes_.find(request.host(), shard_.reactor().now())) {
+    known->prefetch();
     co_return known;
   }
   const auto epoch = routes_.epoch();

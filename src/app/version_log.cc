@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "app/internal/prefetch.h"
 #include "base/format.h"
 #include "base/log.h"
 
@@ -14,6 +15,11 @@ std::string label(std::string_view name, std::string_view value) {
 }
 
 }  // namespace
+
+void VersionLog::prefetch() const noexcept {
+  internal::prefetch(metrics_.get(), sizeof(VersionMetrics));
+  internal::prefetch(channel_.get(), sizeof(logs::ShardLog::Channel));
+}
 
 std::uint64_t VersionLog::next_instance() const noexcept {
   return channel_ == nullptr ? 0 : logs::ShardLog::next_instance(*channel_);

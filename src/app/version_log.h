@@ -31,6 +31,8 @@ class VersionLog {
     return metrics_;
   }
 
+  // What any of these needs, for who is about to call them.
+  void prefetch() const noexcept;
   // A number for an instance that starts: 1 and so on.
   std::uint64_t next_instance() const noexcept;
   // A line that an instance wrote; as it is, in this process's log escaped.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/internal/plain_answer.h"
+#include "app/internal/prefetch.h"
 #include "app/internal/relay.h"
 #include "app/internal_exchange.h"
 #include "io/shard_stream.h"
@@ -114,6 +115,20 @@ Result<std::unique_ptr<VersionRunner>> VersionRunner::create(
                                                  made.permits, runner->log_);
   }
   return runner;
+}
+
+void VersionRunner::prefetch() const noexcept {
+  internal::prefetch(*this);
+  log_.prefetch();
+  internal::prefetch(version_->config.force_https);
+  if (wcgi_ != nullptr) {
+    internal::prefetch(*wcgi_);
+    internal::prefetch(*program_);
+    const Program& program = *version_->program;
+    internal::prefetch(program);
+    const Environment& environment = program.options().environment;
+    internal::prefetch(environment.data(), environment.size() * sizeof(environment[0]));
+  }
 }
 
 io::Task<> VersionRunner::handle(HttpExchange& exchange) {

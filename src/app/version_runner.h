@@ -59,6 +59,8 @@ class VersionRunner final : public HttpHandler {
   std::size_t active() const noexcept {
     return active_ + (group_ != nullptr ? group_->active() : 0);
   }
+  // For who is about to call handle().
+  void prefetch() const noexcept;
   // As if a request had ended now; starts scaling.min_instances.
   void keep();
   // Ends instances beyond those that are needed, where a program may have several.
