@@ -34,7 +34,7 @@ def frame(opcode, payload=b"", last=True, reserved=0, masked=True):
 class Client:
     """One connection to /chat, upgraded."""
 
-    def __init__(self, server, receive_bytes=None):
+    def __init__(self, server, receive_bytes=None, host="x"):
         self.socket = socket.socket()
         if receive_bytes is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
@@ -42,7 +42,7 @@ class Client:
         self.socket.connect(("127.0.0.1", server.port))
         self.stream = self.socket.makefile("rb")
         key = base64.b64encode(os.urandom(16)).decode()
-        self.socket.sendall(f"GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        self.socket.sendall(f"GET /chat HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode())
         self.status = self.stream.readline().split()[1]
         fields = {}

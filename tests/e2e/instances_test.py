@@ -13,10 +13,12 @@ import threading
 import time
 import unittest
 
+import chat_test
 import harness
 
 SERVER = harness.GUESTS / "instance_server.wasm"  # answers with its instance's token; /sleep/MS, /exit
-harness.require(harness.BINARY, SERVER)
+CHAT = harness.SOURCE / "examples/chat"
+harness.require(harness.BINARY, SERVER, CHAT / "chat.wasm")
 HOST = "site.localhost"
 SECONDS_MAX = 60
 
@@ -150,6 +152,29 @@ class InstancesTest(unittest.TestCase):
         # This program serves one connection after the other: two requests share an instance.
         self.assertEqual(len(set(self.burst(node, 6, "/sleep/500"))), 3)
         self.assertEqual(self.instances(node), 3)
+
+    def test_a_websocket_stays_where_it_is_and_keeps_its_instance(self):
+        node = self.node()
+        shutil.copytree(CHAT, self.folder / "chat")
+        (self.folder / "chat/app.yaml").write_text(
+            "kind: wasmer.io/App.v0\nname: site\npackage: .\n"
+            "scaling: {concurrency: 1, max_instances: 2, idle_timeout: 1s}\n")
+        node.json("deploy", self.folder / "chat")
+
+        def say(client, text):
+            client.send(chat_test.frame(chat_test.TEXT, text.encode()))
+            self.assertEqual(client.receive_text(), text, "somebody else is in this instance")
+
+        with chat_test.Client(node, host=HOST) as first:
+            with chat_test.Client(node, host=HOST) as second:
+                for round_number in range(3):
+                    say(first, f"one {round_number}")
+                    say(second, f"two {round_number}")
+                    time.sleep(1.5)
+                self.assertEqual(self.instances(node), 2)
+            self.wait_for_instances(node, 1)
+            say(first, "still here")
+        self.wait_for_instances(node, 0)
 
     def test_a_node_ends_with_requests_in_several_instances(self):
         node = self.node()
