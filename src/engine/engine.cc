@@ -119,7 +119,9 @@ Result<std::unique_ptr<Engine>> Engine::create(EngineOptions options) {
 }
 
 Engine::Engine(native::Engine* native) noexcept
-    : native_(native), ticker_(std::make_unique<EpochTicker>(*native)) {}
+    : native_(native), ticker_(std::make_unique<EpochTicker>(*native)) {
+  native::selvedge_engine_compatibility(native_, compatibility_.data());
+}
 
 Engine::~Engine() {
   ticker_.reset();
@@ -137,12 +139,10 @@ PoolMetrics Engine::pool_metrics() const noexcept {
 }
 
 std::array<std::byte, 32> Engine::artifact_id(const ContentHash& hash) const noexcept {
-  std::array<std::uint8_t, 32> compatibility;
-  native::selvedge_engine_compatibility(native_, compatibility.data());
   std::array<std::byte, 32> id;
   auto* hasher = native::selvedge_blake3_hasher_new();
   native::selvedge_blake3_hasher_update(hasher, to_native(base::ByteSpan(hash)));
-  native::selvedge_blake3_hasher_update(hasher, {compatibility.data(), compatibility.size()});
+  native::selvedge_blake3_hasher_update(hasher, {compatibility_.data(), compatibility_.size()});
   native::selvedge_blake3_hasher_update(hasher, to_native(kRewriteVersion));
   native::selvedge_blake3_hasher_finalize(hasher, reinterpret_cast<std::uint8_t*>(id.data()),
                                           id.size());

@@ -136,6 +136,8 @@ class Engine {
   std::array<std::byte, 32> artifact_id(const ContentHash& hash) const noexcept;
 
   native::Engine* native_;
+  // What artifacts are compiled for; asking for it takes longer than reading a small one.
+  std::array<std::uint8_t, 32> compatibility_{};
   std::unique_ptr<EpochTicker> ticker_;
   std::unique_ptr<ArtifactCache> cache_;
 
