@@ -171,12 +171,14 @@ TEST(InstancePlacesThreads, NobodyIsForgotten_AndNobodyIsLetInTwice) {
   std::array<std::atomic<int>, 3> inside{};
   std::atomic<int> wrong = 0;
   std::vector<std::unique_ptr<io::KernelReactor>> reactors;
+  reactors.reserve(kThreads);
   for (std::size_t i = 0; i < kThreads; ++i) {
     reactors.push_back(io::KernelReactor::create(clock).value());
   }
   const std::vector<bool> near(3, false);
   {
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (const auto& reactor : reactors) {
       threads.emplace_back([&, &here = *reactor] {
         PromptStarter starter(*places, here);

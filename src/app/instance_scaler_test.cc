@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <map>
 #include <optional>
 #include <thread>
@@ -356,8 +358,10 @@ TEST_F(InstanceScalerTest, ThreadsTogether_NeverGoBeyondTheLimitAndLeaveNothingB
   std::array<std::atomic<int>, 3> inside{};
   std::atomic<bool> exceeded = false;
   {
+    constexpr std::size_t kThreads = 4;
     std::vector<std::jthread> threads;
-    for (int i = 0; i < 4; ++i) {
+    threads.reserve(kThreads);
+    for (std::size_t i = 0; i < kThreads; ++i) {
       threads.emplace_back([&] {
         for (int turn = 0; turn < 20'000; ++turn) {
           if (const auto taken = scaler.take(near_, 2); taken.has_value()) {

@@ -182,6 +182,7 @@ class InstanceWorld {
   }
   std::vector<int> answers() const {
     std::vector<int> made;
+    made.reserve(asked.size());
     for (const auto& one : asked) {
       made.push_back(one->ended ? one->answer() : 0);
     }
