@@ -9,8 +9,11 @@ namespace selvedge::app::internal {
 
 inline constexpr std::size_t kCacheLineBytes = 64;
 
-// Begins to bring `bytes` of memory at `address` into the processor's caches; any address.
+// Begins to bring the `bytes` of an object into the processor's caches. `address` may be null.
 inline void prefetch(const void* address, std::size_t bytes) noexcept {
+  if (address == nullptr) {
+    return;
+  }
   for (std::size_t offset = 0; offset < bytes; offset += kCacheLineBytes) {
     __builtin_prefetch(static_cast<const std::byte*>(address) + offset);
   }
