@@ -10,11 +10,11 @@
 
 use wasm_encoder::{Encode, Instruction};
 use wasmparser::{
-    CodeSectionReader, CompositeInnerType, FunctionBody, FunctionSectionReader,
-    ImportSectionReader, Operator, TypeRef, TypeSectionReader, ValType,
+    CodeSectionReader, CompositeInnerType, CustomSectionReader, FunctionBody,
+    FunctionSectionReader, ImportSectionReader, Operator, TypeRef, TypeSectionReader, ValType,
 };
 
-use crate::rewrite::{FUNCTION_SIZE_MAX, Failure, POSITIONAL, reader};
+use crate::rewrite::{FUNCTION_SIZE_MAX, Failure, reader, tells_positions};
 use crate::sections::{self, Section, id};
 
 /// Instructions of a function that takes the place of any call, in bytes.
@@ -371,16 +371,11 @@ pub(crate) fn inline(wasm: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
                 out.push(id::CODE);
                 code.encode(&mut out);
             }
-            id::CUSTOM if tells_positions(wasm, section)? => {}
+            id::CUSTOM if tells_positions(&CustomSectionReader::new(reader(wasm, section))?) => {}
             _ => out.extend_from_slice(&wasm[section.whole.clone()]),
         }
     }
     Ok(Some(out))
-}
-
-fn tells_positions(wasm: &[u8], section: &Section) -> Result<bool, Failure> {
-    let custom = wasmparser::CustomSectionReader::new(reader(wasm, section))?;
-    Ok(POSITIONAL.iter().any(|prefix| custom.name().starts_with(prefix)))
 }
 
 #[cfg(test)]

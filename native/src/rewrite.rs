@@ -74,8 +74,6 @@ pub(crate) const START_EXPORT: &str = "selvedge.start";
 pub(crate) const THREAD_LOCAL_EXPORT: &str = "selvedge.init_tls";
 /// Bytes of a function body that every engine accepts (the limits of the JS API).
 pub(crate) const FUNCTION_SIZE_MAX: usize = 7_654_321;
-/// What the names of custom sections begin with that tell positions in the code.
-pub(crate) const POSITIONAL: [&str; 4] = [".debug_", "reloc.", "linking", "metadata.code."];
 
 const TYPE_FUNCTION: u8 = 0x60;
 const TYPE_I32: u8 = 0x7f;
@@ -158,6 +156,12 @@ impl From<reencode::Error<Infallible>> for Failure {
 
 pub(crate) fn invalid(message: String) -> Failure {
     Failure::Ours(NativeError::new(NativeErrorKind::Invalid, message))
+}
+
+/// Whether a custom section tells positions in the code, which move.
+pub(crate) fn tells_positions(custom: &wasmparser::CustomSectionReader<'_>) -> bool {
+    const PREFIXES: [&str; 4] = [".debug_", "reloc.", "linking", "metadata.code."];
+    PREFIXES.iter().any(|prefix| custom.name().starts_with(prefix))
 }
 
 pub(crate) fn reader<'a>(wasm: &'a [u8], section: &Section) -> BinaryReader<'a> {

@@ -449,7 +449,7 @@ impl<'a> Writer<'a> {
     /// A custom section. Those that tell positions in the code, which moves, are left out.
     fn write_custom(&mut self, section: &Section) -> Result<(), Failure> {
         let custom = wasmparser::CustomSectionReader::new(reader(self.wasm, section))?;
-        if POSITIONAL.iter().any(|prefix| custom.name().starts_with(prefix)) {
+        if tells_positions(&custom) {
             return Ok(());
         }
         match custom.as_known() {

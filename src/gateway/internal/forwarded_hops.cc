@@ -23,16 +23,12 @@ std::optional<std::uint16_t> parse_port(std::string_view digits) {
   return port;
 }
 
-bool equals_like(std::string_view text, std::string_view lower_case) noexcept {
-  return std::ranges::equal(text, lower_case, {}, wire::to_lower);
-}
-
 // Some proxies tell the scheme of a WebSocket's URL.
 std::optional<bool> is_secure(std::string_view scheme) noexcept {
-  if (equals_like(scheme, "https") || equals_like(scheme, "wss")) {
+  if (wire::equals_ignoring_case(scheme, "https") || wire::equals_ignoring_case(scheme, "wss")) {
     return true;
   }
-  if (equals_like(scheme, "http") || equals_like(scheme, "ws")) {
+  if (wire::equals_ignoring_case(scheme, "http") || wire::equals_ignoring_case(scheme, "ws")) {
     return false;
   }
   return std::nullopt;
@@ -43,7 +39,7 @@ std::vector<std::string_view> values_from_the_last(const wire::HeaderList& heade
                                                    std::string_view name) {
   std::vector<std::string_view> values;
   for (const wire::Header field : headers) {
-    if (equals_like(field.name.text(), name)) {
+    if (wire::equals_ignoring_case(field.name.text(), name)) {
       values.push_back(field.value.text());
     }
   }
@@ -112,12 +108,12 @@ class ForwardedReader {
         return std::nullopt;
       }
       // RFC 7239 section 4: each parameter once.
-      if (equals_like(name, "for")) {
+      if (wire::equals_ignoring_case(name, "for")) {
         if (std::exchange(has_address, true)) {
           return std::nullopt;
         }
         element.address = parse_forwarded_hop(*value);
-      } else if (equals_like(name, "proto")) {
+      } else if (wire::equals_ignoring_case(name, "proto")) {
         if (std::exchange(has_scheme, true)) {
           return std::nullopt;
         }

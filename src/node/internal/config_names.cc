@@ -1,33 +1,11 @@
 // What messages about keys and their types say.
 
 #include <algorithm>
-#include <vector>
 
+#include "base/edit_distance.h"
 #include "node/internal/config_keys.h"
 
 namespace selvedge::node::internal {
-namespace {
-
-// Insertions, removals and replacements that make one of the other (Levenshtein).
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j < row.size(); ++j) {
-    row[j] = j;
-  }
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
-}  // namespace
-
 std::string_view type_name(ConfigType type) {
   switch (type) {
     case ConfigType::kText:
@@ -58,8 +36,8 @@ std::optional<std::string_view> nearest_key(std::string_view path) {
   std::size_t nearest_distance = std::max(kDistanceMin, name_of(path).size() / 3) + 1;
   for (const ConfigKey& key : config_keys()) {
     // The right name in the wrong table is nearly right.
-    const std::size_t elsewhere = distance(name_of(path), name_of(key.path)) + 1;
-    const std::size_t apart = std::min(distance(path, key.path), elsewhere);
+    const std::size_t elsewhere = base::edit_distance(name_of(path), name_of(key.path)) + 1;
+    const std::size_t apart = std::min(base::edit_distance(path, key.path), elsewhere);
     if (apart < nearest_distance) {
       nearest_distance = apart;
       nearest = key.path;
