@@ -1,7 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,10 +9,10 @@
 
 #include "app/internal_exchange.h"
 #include "app/proxy_runner.h"
+#include "app/testing/answer_requests.h"
 #include "base/format.h"
 #include "io/testing/simulated_network.h"
 #include "io/testing/simulation.h"
-#include "wire/http1_request_parser.h"
 
 // Goal: a program that does not serve any more is found and started anew, while requests wait; one
 // that serves is left alone. Method: a program on a simulated network, whose health the test sets.
@@ -80,39 +79,22 @@ class FakeProgram final : public UpstreamInstance {
   static io::Task<> accept(FakeProgram& program) {
     for (;;) {
       SELVEDGE_CO_TRY(auto stream, co_await program.listener_->accept());
-      program.connections_->spawn(serve(program, std::move(stream)));
+      program.connections_->spawn(testing::answer_requests(
+          std::move(stream), [&program](io::Stream& connection, std::string path) {
+            return answer(program, connection, std::move(path));
+          }));
     }
   }
 
-  static io::Task<> serve(FakeProgram& program, std::unique_ptr<io::Stream> stream) {
-    wire::Http1RequestParser parser({});
-    std::string input;
-    std::array<std::byte, 4096> buffer{};
-    for (;;) {
-      const auto event = parser.next(base::as_bytes(input));
-      if (!event) {
-        co_return {};
-      }
-      input.erase(0, event->consumed);
-      if (event->kind == wire::Http1EventKind::kNeedMore) {
-        SELVEDGE_CO_TRY(const std::size_t count, co_await stream->read(buffer));
-        if (count == 0) {
-          co_return {};
-        }
-        input += base::as_text(std::span(buffer).first(count));
-      } else if (event->kind == wire::Http1EventKind::kEnd) {
-        const bool is_probe = parser.head().target().path() == "/health";
-        program.probes += is_probe ? 1 : 0;
-        const int status = is_probe ? program.health : 200;
-        if (status == 0) {
-          co_await program.host_.reactor().sleep(seconds(3600));
-        }
-        const std::string answer =
-            fmt::format("HTTP/1.1 {} x\r\nContent-Length: 2\r\n\r\nok", status);
-        SELVEDGE_CO_TRY_VOID(co_await stream->write_all(base::as_bytes(answer)));
-        parser.start_next();
-      }
+  static io::Task<> answer(FakeProgram& program, io::Stream& stream, std::string path) {
+    const bool is_probe = path == "/health";
+    program.probes += is_probe ? 1 : 0;
+    const int status = is_probe ? program.health : 200;
+    if (status == 0) {
+      co_await program.host_.reactor().sleep(seconds(3600));
     }
+    const std::string text = fmt::format("HTTP/1.1 {} x\r\nContent-Length: 2\r\n\r\nok", status);
+    co_return co_await stream.write_all(base::as_bytes(text));
   }
 
   io::testing::SimulatedHost& gateway_;

@@ -56,6 +56,11 @@ class ThreadHelperPool::State {
     threads_.clear();
   }
 
+  std::size_t idle_threads() {
+    const std::scoped_lock lock(mutex_);
+    return idle_.size();
+  }
+
  private:
   // How a thread waits for a job.
   struct Idle {
@@ -110,6 +115,8 @@ ThreadHelperPool::ThreadHelperPool(HelperPoolOptions options)
 ThreadHelperPool::~ThreadHelperPool() { shutdown(); }
 
 void ThreadHelperPool::shutdown() noexcept { state_->shutdown(); }
+
+std::size_t ThreadHelperPool::idle_threads() const { return state_->idle_threads(); }
 
 bool ThreadHelperPool::submit(std::move_only_function<void()> run_job) {
   return state_->submit(std::move(run_job));

@@ -54,6 +54,9 @@ class ThreadHelperPool final : public HelperPool {
   // have ended. Idempotent. Any thread but a helper.
   void shutdown() noexcept;
 
+  // Threads that wait for a job. Any thread.
+  std::size_t idle_threads() const;
+
  protected:
   bool submit(std::move_only_function<void()> run_job) override;
 

@@ -5,7 +5,6 @@
 // with it.
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <chrono>
 #include <memory>
@@ -16,13 +15,13 @@
 #include <vector>
 
 #include "app/instance_group.h"
+#include "app/testing/answer_requests.h"
 #include "app/testing/app_world.h"
 #include "base/assert.h"
 #include "base/format.h"
 #include "io/remote_task.h"
 #include "io/shard_stream.h"
 #include "io/testing/simulation.h"
-#include "wire/http1_request_parser.h"
 
 namespace selvedge::app::testing {
 
@@ -63,7 +62,10 @@ class FakeProgram final : public OwnedInstance {
       return Connection::ready(fail(ErrorKind::kDisconnected, "it does not listen"));
     }
     auto ends = io::make_shard_stream_pair(reactor_, reactor_);
-    connections_->spawn(serve(*this, std::move(ends.second)));
+    connections_->spawn(
+        answer_requests(std::move(ends.second), [this](io::Stream& stream, std::string path) {
+          return answer(*this, stream, std::move(path));
+        }));
     return Connection::ready(std::move(ends.first));
   }
   io::Event& ended() noexcept override { return ended_; }
@@ -89,29 +91,6 @@ class FakeProgram final : public OwnedInstance {
   }
 
  private:
-  static io::Task<> serve(FakeProgram& program, std::unique_ptr<io::Stream> stream) {
-    wire::Http1RequestParser parser({});
-    std::string input;
-    std::array<std::byte, 4096> buffer{};
-    for (;;) {
-      const auto event = parser.next(base::as_bytes(input));
-      if (!event) {
-        co_return {};
-      }
-      input.erase(0, event->consumed);
-      if (event->kind == wire::Http1EventKind::kNeedMore) {
-        SELVEDGE_CO_TRY(const std::size_t count, co_await stream->read(buffer));
-        if (count == 0) {
-          co_return {};
-        }
-        input += base::as_text(std::span(buffer).first(count));
-      } else if (event->kind == wire::Http1EventKind::kEnd) {
-        SELVEDGE_CO_TRY_VOID(
-            co_await answer(program, *stream, std::string(parser.head().target().path())));
-        parser.start_next();
-      }
-    }
-  }
   static io::Task<> answer(FakeProgram& program, io::Stream& stream, std::string path) {
     if (path == "/exit") {
       program.kill();
