@@ -36,6 +36,8 @@ pub enum FiberStatus {
     StackExhausted = 4,
     /// The instance could not be made; see `selvedge_fiber_error`.
     NotStarted = 5,
+    /// Suspended by a poll away from its host: it can go on only there.
+    Homeward = 6,
 }
 
 enum Failure {
@@ -346,25 +348,46 @@ fn make(store: &'static mut GuestStore, entry: Entry, arguments: Vec<u64>) -> *m
     Box::into_raw(Box::new(Fiber { future, guest, error: None }))
 }
 
-/// Runs the guest until it waits, its slice ends or it is done. After a status other than Suspended the
-/// fiber is only good for `selvedge_fiber_error` and `selvedge_fiber_free`. One thread at a time, the one
+/// Runs the guest until it waits, its slice ends or it is done. After a status other than Suspended and Homeward
+/// the fiber is only good for `selvedge_fiber_error` and `selvedge_fiber_free`. One thread at a time, the one
 /// that owns the store.
 #[unsafe(no_mangle)]
 pub extern "C" fn selvedge_fiber_poll(fiber: &mut Fiber) -> FiberStatus {
-    let Some(future) = fiber.future.as_mut() else {
-        return FiberStatus::Ended;
+    fiber.poll()
+}
+
+/// The same on another thread than the one whose host functions the guest calls: it goes on until its slice ends, it
+/// is done, or it needs its host, and then suspends as Homeward. Only after `selvedge_fiber_poll` has
+/// returned Suspended outside a host call, and when `selvedge_store_may_leave`. One thread at a time.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_fiber_poll_away(fiber: &mut Fiber) -> FiberStatus {
+    let guest = fiber.guest;
+    unsafe { (*guest).away = true };
+    let status = fiber.poll();
+    let homeward = unsafe {
+        (*guest).away = false;
+        std::mem::replace(&mut (*guest).homeward, false)
     };
-    let waker = waker(fiber.guest);
-    match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-        Poll::Pending => FiberStatus::Suspended,
-        Poll::Ready(outcome) => {
-            fiber.future = None;
-            match outcome {
-                Ok(result) => {
-                    unsafe { (*fiber.guest).result = result };
-                    FiberStatus::Finished
+    if status == FiberStatus::Suspended && homeward { FiberStatus::Homeward } else { status }
+}
+
+impl Fiber {
+    fn poll(&mut self) -> FiberStatus {
+        let Some(future) = self.future.as_mut() else {
+            return FiberStatus::Ended;
+        };
+        let waker = waker(self.guest);
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Pending => FiberStatus::Suspended,
+            Poll::Ready(outcome) => {
+                self.future = None;
+                match outcome {
+                    Ok(result) => {
+                        unsafe { (*self.guest).result = result };
+                        FiberStatus::Finished
+                    }
+                    Err(failure) => self.fail(failure),
                 }
-                Err(failure) => fiber.fail(failure),
             }
         }
     }

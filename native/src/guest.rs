@@ -42,7 +42,8 @@ pub enum GrowDecision {
 }
 
 /// Shared state of one guest thread. C++ allocates it, keeps its address fixed, and frees it after the
-/// store that was made with it. Only the thread that currently runs the guest touches it.
+/// store that was made with it. Only the thread that currently runs the guest touches it; while that is not the
+/// thread of its host, nobody else does.
 #[repr(C)]
 pub struct GuestContext {
     /// Start of the guest's memory (the export "memory"); null before instantiation or without one.
@@ -67,6 +68,11 @@ pub struct GuestContext {
     pub held: bool,
     /// The memory may have grown since `memory_size` was written. Kept by the library.
     pub memory_stale: bool,
+    /// It runs on another thread than its host, where it computes but makes no host call (away.rs). Kept by the
+    /// library.
+    pub away: bool,
+    /// It waits to go on where its host is. Kept by the library.
+    pub homeward: bool,
     /// Values of the mutable globals that the guest gets before its code runs again; null for none. See
     /// `selvedge_guest_globals_pass`.
     pub globals: *mut Buffer,

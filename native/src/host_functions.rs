@@ -38,7 +38,7 @@ pub(crate) struct Linked {
     /// It can load libraries.
     pub(crate) is_dynamic: bool,
     /// Its threads can have contexts.
-    has_contexts: bool,
+    pub(crate) has_contexts: bool,
     /// Of the engine.
     pub(crate) guests: Arc<GuestSlots>,
 }

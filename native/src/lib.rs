@@ -1,6 +1,7 @@
 //! Selvedge's only Rust code: a thin C ABI over what C++ cannot reach itself. See README.md for the rules.
 
 // Engine glue over wasmtime.
+pub mod away;
 pub mod buffer;
 pub mod contexts;
 pub mod engine;

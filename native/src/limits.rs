@@ -4,8 +4,9 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use wasmtime::ResourceLimiter;
+use wasmtime::{ResourceLimiter, ResourceLimiterAsync};
 
+use crate::away::AtHome;
 use crate::guest::{GrowDecision, GuestContext};
 
 /// The guests that may exist at once. The pool's own count has room for the instances of libraries too.
@@ -95,5 +96,29 @@ impl ResourceLimiter for Limiter {
             return Ok(false);
         }
         decide(unsafe { ((*self.guest).table_growing)(self.guest, current, desired) })
+    }
+}
+
+/// For guests that may be away from home when they want to grow.
+#[async_trait::async_trait]
+impl ResourceLimiterAsync for Limiter {
+    async fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        AtHome.await?;
+        ResourceLimiter::memory_growing(self, current, desired, maximum)
+    }
+
+    async fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        AtHome.await?;
+        ResourceLimiter::table_growing(self, current, desired, maximum)
     }
 }

@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 
 use wasmtime::{AsContextMut, Caller, Linker};
 
+use crate::away::{AtHome, come_home};
 use crate::contexts::receive_globals;
 use crate::guest::{CallState, GuestContext};
 use crate::limits::GuestEnded;
@@ -85,10 +86,18 @@ impl<R: FromBits> Future for HostCall<R> {
     }
 }
 
-/// Begins a host call.
+/// Begins a host call that cannot block.
 #[inline(always)]
-fn begin(caller: &mut Caller<'_, Host>) -> *mut GuestContext {
-    enter(caller.as_context_mut())
+fn begin(caller: &mut Caller<'_, Host>) -> wasmtime::Result<*mut GuestContext> {
+    if is_away(caller) {
+        come_home(&mut caller.as_context_mut())?;
+    }
+    Ok(enter(caller.as_context_mut()))
+}
+
+#[inline(always)]
+fn is_away(caller: &Caller<'_, Host>) -> bool {
+    unsafe { (*caller.data().guest).away }
 }
 
 /// Ends a host call that cannot block.
@@ -155,7 +164,7 @@ macro_rules! host_signatures {
                         name,
                         move |mut caller: Caller<'_, Host> $(, $name: $kind)*|
                             -> wasmtime::Result<result_type!($($result)?)> {
-                            let guest = begin(&mut caller);
+                            let guest = begin(&mut caller)?;
                             finish(guest, unsafe { function(guest $(, $name)*) })
                         },
                     ).map(drop)
@@ -184,7 +193,16 @@ macro_rules! host_signatures {
                         module,
                         name,
                         move |mut caller: Caller<'_, Host>, ($($name,)*): ($($kind,)*)| {
-                            let guest = begin(&mut caller);
+                            if is_away(&caller) {
+                                return Box::new(async move {
+                                    AtHome.await?;
+                                    renew_slice(&mut caller.as_context_mut());
+                                    let guest = enter(caller.as_context_mut());
+                                    unsafe { function(guest $(, $name)*) };
+                                    HostCall::<result_type!($($result)?)>(PhantomData).await
+                                });
+                            }
+                            let guest = enter(caller.as_context_mut());
                             unsafe { function(guest $(, $name)*) };
                             Box::new(HostCall::<result_type!($($result)?)>(PhantomData))
                         },

@@ -7,9 +7,10 @@ use std::ptr;
 use std::task::{Context, Poll};
 
 use wasmtime::{
-    AsContextMut, Instance, Memory, SharedMemory, Store, StoreContextMut, UpdateDeadline,
+    AsContextMut, Func, Instance, Memory, SharedMemory, Store, StoreContextMut, UpdateDeadline,
 };
 
+use crate::away::may_leave;
 use crate::contexts::{SwitchedGlobals, drop_globals};
 use crate::faults::hide_addresses;
 use crate::guest::{CallState, GuestContext, Winding};
@@ -34,6 +35,8 @@ pub(crate) struct Host {
     pub(crate) links: Option<Box<StoreLinks>>,
     /// What a switch from or to another context of its guest thread copies.
     pub(crate) switched: SwitchedGlobals,
+    /// For `come_home`, which makes it.
+    pub(crate) waits_for_home: Option<Func>,
     /// Why the store could not follow its process.
     link_failure: Option<wasmtime::Error>,
     /// A call made from inside a host call is running: it cannot be suspended.
@@ -56,6 +59,7 @@ impl Host {
             shared,
             links: None,
             switched: SwitchedGlobals::default(),
+            waits_for_home: None,
             link_failure: None,
             reentered: false,
             held_ticks: 0,
@@ -86,8 +90,7 @@ pub struct GuestStore {
     slot: Option<GuestSlot>,
 }
 
-/// What a host function calls first: notes which store the guest is in, for `selvedge_guest_*`, and brings
-/// the view of its memory up to date.
+/// Notes which store the guest is in, for `selvedge_guest_*`, and brings the view of its memory up to date. At home.
 #[inline(always)]
 pub(crate) fn enter(mut store: StoreContextMut<'_, Host>) -> *mut GuestContext {
     let guest = store.data().guest;
@@ -256,13 +259,20 @@ pub unsafe extern "C" fn selvedge_store_new(
     if let MemorySource::Shared(memory) = &linked.source {
         hide_addresses(&mut store, memory);
     }
-    store.limiter(|host| &mut host.limiter);
+    if may_leave(&store, linked) {
+        // Away from home the limiter has to wait.
+        store.limiter_async(|host| &mut host.limiter);
+    } else {
+        store.limiter(|host| &mut host.limiter);
+    }
     store.epoch_deadline_callback(on_epoch);
     unsafe {
         (*guest).memory_data = ptr::null_mut();
         (*guest).memory_size = 0;
         // The module's start function may make host calls already.
         (*guest).memory_stale = is_shared;
+        (*guest).away = false;
+        (*guest).homeward = false;
         (*guest).resumed = false;
         (*guest).yielded = false;
         (*guest).winding = Winding::None;

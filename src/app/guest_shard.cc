@@ -7,7 +7,8 @@ GuestShard::GuestShard(io::Reactor& reactor, engine::Engine& engine, const base:
                        const engine::CpuClock* cpu_clock, HostNetwork host_network)
     : reactor_(reactor),
       engine_(engine),
-      scheduler_(engine.ticker(), clock, {}, cpu_clock),
+      scheduler_(engine.ticker(), clock, {}, cpu_clock,
+                 {.sharing = &engine.work_sharing(), .wake = [&reactor] { reactor.wake(); }}),
       background_(reactor, scheduler_),
       process_shard_{.reactor = reactor,
                      .scheduler = scheduler_,

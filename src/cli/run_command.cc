@@ -3,13 +3,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <thread>
 #include <utility>
 
 #include "app/guest_shard.h"
 #include "cli/host_terminal.h"
 #include "cli/messages.h"
+#include "engine/sharing_threads.h"
 #include "io/kernel_network.h"
 #include "io/signal_source.h"
 #include "io/standard_stream.h"
@@ -88,6 +91,11 @@ int exit_code_of(const wasix::ExitStatus& status, int signal, MessageStyle style
   return static_cast<int>(ExitCode::kFailure);
 }
 
+std::size_t cores(const RunOptions& options) noexcept {
+  return options.shards != 0 ? options.shards
+                             : std::max<std::size_t>(1, std::thread::hardware_concurrency());
+}
+
 io::Task<int> run(Runtime& runtime, std::shared_ptr<const app::Program> program,
                   const RunOptions& options) {
   const MessageStyle style{.json = options.json, .quiet = options.quiet};
@@ -100,6 +108,10 @@ io::Task<int> run(Runtime& runtime, std::shared_ptr<const app::Program> program,
   app::GuestShard shard(reactor, runtime.engine(), runtime.clock(), runtime.random(),
                         &runtime.helpers(), &runtime.cpu_clock(),
                         {.network = &network, .resolver = resolver.get()});
+  // This thread runs the program; its threads and children that compute get the other cores too.
+  const engine::SharingThreads computing(runtime.engine().work_sharing(), runtime.engine().ticker(),
+                                         runtime.clock(), &runtime.cpu_clock(),
+                                         cores(options) - 1);
   SELVEDGE_CO_TRY(const auto shard_program, app::ShardProgram::create(shard, std::move(program)));
   app::EnvironmentBlock environment =
       app::environment_block(shard_program->program().options().environment);

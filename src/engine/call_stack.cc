@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "engine/fiber.h"
 #include "engine/host_context.h"
 #include "engine/internal/native_text.h"
 #include "engine/internal/winding.h"
@@ -61,7 +62,7 @@ Result<> HostContext::unwind(std::unique_ptr<UnwoundCall> then) {
     trap("the guest saves its stack and has no memory for it");
     return fail(ErrorKind::kInvalid, "the guest has no memory");
   }
-  state.covered.assign(region.begin(), region.end());
+  cover(region);
   const auto size = static_cast<std::uint32_t>(region.size());
   const StackRecord record{.next = state.region + static_cast<std::uint32_t>(sizeof(StackRecord)),
                            .end = state.region + size};
@@ -106,6 +107,11 @@ Result<> HostContext::finish_rewind() {
   native_.winding = native::Winding::None;
   winding_.reset();
   return {};
+}
+
+void HostContext::cover(std::span<const std::byte> region) {
+  fiber().recall_siblings();
+  winding_->covered.assign(region.begin(), region.end());
 }
 
 void HostContext::uncover() {
@@ -160,7 +166,7 @@ std::uint32_t HostContext::give_stack() {
     trap("a saved stack does not fit into the guest");
     return 0;
   }
-  state.covered.assign(region.begin(), region.end());
+  cover(region);
   const std::uint32_t end = state.region + static_cast<std::uint32_t>(sizeof(StackRecord)) +
                             static_cast<std::uint32_t>(stack.frames.size());
   const StackRecord record{.next = end, .end = end};

@@ -22,6 +22,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "engine/module.h"
+#include "engine/work_sharing.h"
 
 namespace selvedge::engine {
 
@@ -121,6 +122,8 @@ class Engine {
 
   PoolMetrics pool_metrics() const noexcept;
   EpochTicker& ticker() noexcept [[clang::lifetimebound]] { return *ticker_; }
+  // For the schedulers of its guests.
+  WorkSharing& work_sharing() noexcept [[clang::lifetimebound]] { return work_sharing_; }
   native::Engine* native() const noexcept { return native_; }
 
  private:
@@ -139,6 +142,7 @@ class Engine {
   // What artifacts are compiled for; asking for it takes longer than reading a small one.
   std::array<std::uint8_t, 32> compatibility_{};
   std::unique_ptr<EpochTicker> ticker_;
+  WorkSharing work_sharing_;
   std::unique_ptr<ArtifactCache> cache_;
 
   // Modules alive in this process, and those being made by some thread right now.

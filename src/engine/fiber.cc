@@ -60,12 +60,18 @@ FiberStatus Fiber::poll() {
     context.native_.state = native::CallState::Ready;
   }
   woken_ = false;
+  if (const native::FiberStatus status =
+          std::exchange(status_away_, native::FiberStatus::Suspended);
+      status != native::FiberStatus::Suspended && status != native::FiberStatus::Homeward) {
+    return settle(status);
+  }
   return poll_native();
 }
 
-FiberStatus Fiber::poll_native() {
+FiberStatus Fiber::poll_native() { return settle(native::selvedge_fiber_poll(native_)); }
+
+FiberStatus Fiber::settle(native::FiberStatus status) {
   HostContext& context = instance_.context();
-  const native::FiberStatus status = native::selvedge_fiber_poll(native_);
   if (status == native::FiberStatus::Suspended) [[likely]] {
     return context.pending_ != nullptr ? FiberStatus::kBlocked : FiberStatus::kYielded;
   }
@@ -161,8 +167,31 @@ void Fiber::kill(EndReason reason, std::string message) noexcept {
   }
 }
 
+void Fiber::recall_siblings() noexcept {
+  if (scheduler_ != nullptr) {
+    scheduler_->recall_group_of(*this);
+  }
+}
+
 bool Fiber::blocked() const noexcept {
   return !done_ && kill_ == nullptr && !woken_ && instance_.context().pending_ != nullptr;
+}
+
+bool Fiber::may_leave() const noexcept {
+  return kill_ == nullptr && instance_.may_leave() &&
+         instance_.context().native_.winding == native::Winding::None;
+}
+
+base::Duration Fiber::cpu_time_left() const noexcept {
+  const InstanceLimits& limits = instance_.limits();
+  if (!limits.cpu_time_max) {
+    return base::Duration::max();
+  }
+  base::Duration used = instance_.cpu_time_;
+  for (const CpuTimeSum* sum = limits.cpu_time_sum; sum != nullptr; sum = sum->outer) {
+    used = sum->total;
+  }
+  return *limits.cpu_time_max - used;
 }
 
 void Fiber::charge(base::Duration slice) noexcept {

@@ -60,6 +60,8 @@ class Fiber {
   Instance& instance() const noexcept [[clang::lifetimebound]] { return instance_; }
   // Time spent inside poll so far, as charged by the scheduler.
   base::Duration cpu_time() const noexcept { return cpu_time_; }
+  // Afterwards no fiber of its workload runs on another thread as long as this one's slice lasts.
+  void recall_siblings() noexcept;
   // Adds a slice to the fiber's and its instance's time; ends the guest when that passes its limit.
   void charge(base::Duration slice) noexcept;
 
@@ -69,6 +71,14 @@ class Fiber {
 
   FiberStatus finish(Outcome outcome) noexcept;
   FiberStatus poll_native();
+  // What the native fiber has come to.
+  FiberStatus settle(native::FiberStatus status);
+  // Whether another thread may poll the native fiber, which has just yielded.
+  bool may_leave() const noexcept;
+  // Another thread has polled it, to this; the next poll goes on from there.
+  void came_home(native::FiberStatus status) noexcept { status_away_ = status; }
+  // Until it passes its limit.
+  base::Duration cpu_time_left() const noexcept;
 
   Instance& instance_;
   native::Fiber* native_;
@@ -81,6 +91,8 @@ class Fiber {
   bool woken_ = false;
   bool interrupted_ = false;
   bool done_ = false;
+  // Suspended (or Homeward): the guest goes on with the next poll.
+  native::FiberStatus status_away_ = native::FiberStatus::Suspended;
 };
 
 }  // namespace selvedge::engine

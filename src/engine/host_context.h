@@ -119,6 +119,8 @@ class HostContext {
   Winding& winding_state();
   void take_stack();
   std::uint32_t give_stack();
+  // The region takes the place of what the guest has there until uncover(): nobody else may see it.
+  void cover(std::span<const std::byte> region);
   // Gives the region its own bytes back.
   void uncover();
 

@@ -29,6 +29,7 @@ Instance::Instance(std::shared_ptr<const LinkedModule> linked, HostContext& cont
   store_ = native::selvedge_store_new(linked_->native(), &context_.native_,
                                       links.map != nullptr ? links.map->native() : nullptr,
                                       links.thread);
+  may_leave_ = native::selvedge_store_may_leave(store_);
 }
 
 Instance::~Instance() {

@@ -97,6 +97,9 @@ class Instance {
   const LinkedModule& linked() const noexcept [[clang::lifetimebound]] { return *linked_; }
   HostContext& context() const noexcept [[clang::lifetimebound]] { return context_; }
   const InstanceLimits& limits() const noexcept [[clang::lifetimebound]] { return limits_; }
+  // Another thread than its host's may run it between two host calls: it shares its memory with
+  // other instances, and loads no libraries.
+  bool may_leave() const noexcept { return may_leave_; }
   // CPU time of all its fibers so far.
   base::Duration cpu_time() const noexcept { return cpu_time_; }
   // Present size of its memories.
@@ -126,6 +129,7 @@ class Instance {
   native::GuestStore* store_ = nullptr;
   base::Duration cpu_time_{};
   std::size_t memory_bytes_ = 0;
+  bool may_leave_ = false;
   std::string memory_refusal_;
 };
 

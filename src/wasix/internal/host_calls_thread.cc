@@ -281,9 +281,12 @@ BlockingErrno thread_join(Thread& thread, ThreadId id) {
   return std::make_unique<JoinCall>(thread, id);
 }
 
-// All threads of a process take turns on one core.
+// The cores that its threads can use at once.
 Errno thread_parallelism(Thread& thread, Ptr<std::uint32_t> number) {
-  return thread.memory().write(number, 1) ? Errno::kSuccess : Errno::kFault;
+  const auto cores = thread.fiber().instance().may_leave()
+                         ? static_cast<std::uint32_t>(thread.process().shard().scheduler.parallelism())
+                         : 1;
+  return thread.memory().write(number, cores) ? Errno::kSuccess : Errno::kFault;
 }
 
 // The code is lost: wasix-libc keeps its threads' results in memory.
