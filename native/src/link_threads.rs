@@ -48,7 +48,8 @@ fn copy(store: &Store<'_>, from: u32, to: u32, size: u32) -> wasmtime::Result<()
         return error("the library's variables are not in memory");
     }
     let data = bytes.as_ptr().cast_mut().cast::<u8>();
-    // Safe: both are in memory, and no other thread of the process runs meanwhile.
+    // Safe: both are in memory, which never moves. Other threads of the process may change the bytes meanwhile, as
+    // they may with the guest's own memory.copy; nothing is decided by them.
     unsafe { std::ptr::copy(data.add(from as usize), data.add(to as usize), size as usize) };
     Ok(())
 }

@@ -127,8 +127,7 @@ void HostContext::stack_unwound(native::GuestContext* guest) noexcept {
 void HostContext::take_stack() {
   Winding& state = winding_state();
   const std::span<const std::byte> region = *memory().bytes(state.region, state.covered.size());
-  StackRecord record;
-  std::memcpy(&record, region.data(), sizeof(record));
+  const StackRecord record = *memory().read(GuestPtr<StackRecord>{state.region});
   native_.winding = native::Winding::None;
   const std::uint64_t used = std::uint64_t{record.next} - state.region;
   if (record.next < state.region + sizeof(StackRecord) || used > region.size()) {

@@ -18,8 +18,8 @@
 //   }
 //
 // The guest's frames pass through a region at the top of its memory, which then gets its own bytes
-// back: the guest needs to set none apart. Nothing else of the guest's shard runs while they are
-// there.
+// back: the guest needs to set none apart. No other thread of the guest runs while they are there,
+// on this shard or another: it would find them in the place of its own bytes.
 
 #include <cstddef>
 #include <cstdint>

@@ -4,6 +4,7 @@
 // against the current size, values are copied in before they are looked at, and nothing keeps a
 // pointer across a suspension of the guest.
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -30,8 +31,25 @@ struct GuestPtr {
   constexpr bool is_null() const noexcept { return address == 0; }
 };
 
+// Behind a copy out of guest memory: what follows sees the copy only. Without it the compiler may
+// load a value from the guest once more, when another thread has changed it since it was checked.
+template <class T>
+  requires std::is_trivially_copyable_v<T>
+inline void settle_copy(T& value) noexcept {
+  if constexpr (std::is_integral_v<T> || std::is_enum_v<T>) {
+    asm("" : "+r"(value));
+  } else {
+    asm("" : "+m"(value));
+  }
+}
+
 // A view of one guest's linear memory (32-bit). Valid until the guest runs again: fetch it anew
 // from HostContext::memory() in every host call and every PendingCall::poll.
+//
+// Other threads of the guest run on other threads of the host, so any byte may change at any
+// moment, also during a host call. What matters is fetched once, with read(), load() or
+// read_string(), and then checked and used; what lies in bytes() is moved and never parsed,
+// compared or trusted, not even what the host has written there itself. The size only grows.
 class GuestMemory {
  public:
   GuestMemory() noexcept = default;
@@ -39,8 +57,8 @@ class GuestMemory {
 
   std::size_t size() const noexcept { return size_; }
 
-  // The `size` bytes at `address`; nullopt when they are not all inside the memory. Threads of the
-  // guest may change them at any time: copy before validating.
+  // The `size` bytes at `address`, to copy from or to; nullopt when they are not all inside the
+  // memory.
   std::optional<base::MutableByteSpan> bytes(std::uint64_t address,
                                              std::uint64_t size) const noexcept {
     if (address > size_ || size > size_ - address) {
@@ -59,7 +77,20 @@ class GuestMemory {
     }
     T value;
     std::memcpy(&value, source->data(), sizeof(T));
+    settle_copy(value);
     return value;
+  }
+
+  // The word at `pointer` as one atomic load, in order with the guest's own atomic instructions;
+  // nullopt when it is out of bounds or not aligned to its size.
+  template <class T>
+    requires std::is_integral_v<T>
+  std::optional<T> load(GuestPtr<T> pointer) const noexcept {
+    const auto source = bytes(pointer.address, sizeof(T));
+    if (!source || pointer.address % sizeof(T) != 0) {
+      return std::nullopt;
+    }
+    return std::atomic_ref(*static_cast<T*>(static_cast<void*>(source->data()))).load();
   }
 
   // Writes element `index` of the array at `pointer`; false when it is out of bounds, and then
@@ -86,6 +117,7 @@ class GuestMemory {
     std::string text(size, '\0');
     if (size != 0) {
       std::memcpy(text.data(), source->data(), size);
+      asm("" : : "r"(text.data()) : "memory");  // as settle_copy()
     }
     return text;
   }

@@ -28,7 +28,7 @@ class MemoryImage {
   static Result<std::unique_ptr<MemoryImage>> create(const MemoryRegion& region);
 
   // Makes `child`, whose content goes, a copy of `region`, which is the one that this image is
-  // mapped over, with its present size. `child` is as large and nothing reads it meanwhile.
+  // mapped over, with its present size. `child` is as large, and nobody uses either meanwhile.
   // Internal: the system refuses; the region is unchanged.
   Result<std::unique_ptr<MemoryImage>> fork(const MemoryRegion& region, const MemoryRegion& child);
 

@@ -46,9 +46,10 @@ class SharedMemory {
   std::optional<std::uint32_t> grow(std::uint32_t pages) const noexcept;
   // Bytes now; it never shrinks.
   std::size_t size() const noexcept;
-  // Makes `child` a copy of this memory as it is now. It was created for the same module, nothing
-  // runs on it yet, and what it holds goes. Only of modules that fork. Invalid: this memory is
-  // larger than `child` may become; Internal: the system refuses.
+  // Makes `child` a copy of this memory as it is now, while no thread of the guest runs. It was
+  // created for the same module, nothing runs on it yet, and what it holds goes. Only of modules
+  // that fork. Invalid: this memory is larger than `child` may become; Internal: the system
+  // refuses.
   Result<> copy_to(SharedMemory& child);
 
  private:

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "engine/guest_memory.h"
 
 namespace selvedge::wasix {
 
@@ -66,6 +67,7 @@ ErrnoResult<std::size_t> EventHandle::try_write(std::span<const ByteSpan> buffer
       rest = rest.subspan(size);
     }
   }
+  engine::settle_copy(added);
   if (added > kCountMax) {
     return refuse(Errno::kInval);
   }

@@ -34,8 +34,9 @@ class FutexWaiter {
   std::multimap<std::uint64_t, FutexWaiter*>::iterator place_;
 };
 
-// Of one process; one shard's thread, so that nothing can happen between a look at the word and the
-// beginning of the wait. Outlives its waiters.
+// Of one process; one shard's thread, so that nobody is woken between a look at the word and the
+// beginning of the wait: who changes the word after the look wakes after that. Outlives its
+// waiters.
 class FutexTable {
  public:
   FutexTable() noexcept = default;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "base/format.h"
 #include "engine/engine.h"
 #include "wasix/fs_memory.h"
 #include "wasix/process.h"
@@ -137,6 +138,28 @@ TEST_F(ProgramsTest, Spawn_WithPointers_KeepsNewlinesAndEmptyStrings) {
   EXPECT_EQ(status.code, 9U) << status.message;
   // A line of output ends with each newline, which is not part of it.
   EXPECT_EQ(output_, "tell|ab||E=12|");
+}
+
+TEST_F(ProgramsTest, Spawn_WithPointers_CopiesLongStringsWhole) {
+  const auto length_of_copy = [this](int size) {
+    output_.clear();
+    const ExitStatus status = run(fmt::format(R"(
+    (data (i32.const 640) "\00\02\00\00\00\10\00\00")
+    (func (export "_start")
+      (memory.fill (i32.const 4096) (i32.const 120) (i32.const {}))
+      (if (call $spawn3 (i32.const 512) (i32.const 4) (i32.const 640) (i32.const 2) (i32.const 0)
+            (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 1)
+            (i32.const 0) (i32.const 0) (i32.const 64)) (then unreachable))
+      (if (call $wait) (then unreachable))
+      (call $exit (i32.load16_u (i32.const 82)))))",
+                                              size));
+    EXPECT_EQ(status.code, 9U) << status.message;
+    const std::size_t first = output_.find('x');
+    return output_.find('|', first) - first;
+  };
+  EXPECT_EQ(length_of_copy(255), 255U);
+  EXPECT_EQ(length_of_copy(256), 256U);
+  EXPECT_EQ(length_of_copy(1000), 1000U);
 }
 
 TEST_F(ProgramsTest, Spawn_WithBadPointers_IsAnErrno) {

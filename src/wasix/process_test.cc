@@ -211,5 +211,17 @@ TEST(LineHandle_Write, CutsLines_AlsoAcrossWrites_AndLongOnes) {
   EXPECT_EQ(lines[5], "rest");
 }
 
+TEST(LineHandle_Write, BytesThatChangeMeanwhile_DoNotCount) {
+  std::string written = "one\ntwo\n";
+  std::vector<std::string> lines;
+  LineHandle handle([&](std::string_view line) {
+    lines.emplace_back(line);
+    written.assign(written.size(), '\n');
+  });
+  const ByteSpan bytes = base::as_bytes(written);
+  EXPECT_EQ(handle.try_write(std::span(&bytes, 1)), written.size());
+  EXPECT_EQ(lines, (std::vector<std::string>{"one", "two"}));
+}
+
 }  // namespace
 }  // namespace selvedge::wasix

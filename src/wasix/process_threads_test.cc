@@ -215,7 +215,8 @@ TEST_F(ThreadsTest, SharedMemory_GrowsToTheProcessLimitOnly) {
 }
 
 TEST_F(ThreadsTest, BadArguments_AreErrnosOrTraps) {
-  // kFault for a futex, a flag or a timeout outside memory; kInval for a tag that is no tag.
+  // kFault for a futex, a flag or a timeout outside memory; kInval for a futex that is not aligned
+  // and a tag that is no tag.
   const ExitStatus status = run(R"(
     (func (export "_start")
       (if (i32.ne (call $futex_wait (i32.const -1) (i32.const 0) (i32.const 16) (i32.const 12))
@@ -224,6 +225,8 @@ TEST_F(ThreadsTest, BadArguments_AreErrnosOrTraps) {
                   (i32.const 21)) (then unreachable))
       (if (i32.ne (call $futex_wait (i32.const 0) (i32.const 0) (i32.const 16) (i32.const -1))
                   (i32.const 21)) (then unreachable))
+      (if (i32.ne (call $futex_wait (i32.const 2) (i32.const 0) (i32.const 16) (i32.const 12))
+                  (i32.const 28)) (then unreachable))
       (i32.store8 (i32.const 16) (i32.const 2))
       (if (i32.ne (call $futex_wait (i32.const 0) (i32.const 0) (i32.const 16) (i32.const 12))
                   (i32.const 28)) (then unreachable))

@@ -111,8 +111,9 @@ LineHandle::~LineHandle() {
 }
 
 ErrnoResult<std::size_t> LineHandle::try_write(std::span<const ByteSpan> buffers) {
+  // Of copies, because the guest may change its bytes while lines are cut.
   for (const ByteSpan buffer : buffers) {
-    append(base::as_text(buffer));
+    append(std::string(base::as_text(buffer)));
   }
   return total_size(buffers);
 }

@@ -83,23 +83,27 @@ ErrnoResult<std::optional<std::uint64_t>> read_timeout(const engine::GuestMemory
   if (*tag == 0) {
     return std::optional<std::uint64_t>();
   }
-  std::optional<std::uint64_t> value;
-  if (const auto bytes = memory.bytes(std::uint64_t{timeout.address} + kValueOffset, 8)) {
-    std::memcpy(&value.emplace(), bytes->data(), sizeof(std::uint64_t));
+  if (timeout.address > std::numeric_limits<std::uint32_t>::max() - kValueOffset) {
+    return refuse(Errno::kFault);
   }
+  const auto value = memory.read(Ptr<std::uint64_t>{timeout.address + kValueOffset});
   if (!value) {
     return refuse(Errno::kFault);
   }
   return value;
 }
 
-// Threads of the process wake each other; a word in an unshared memory can only time out.
+// Threads of the process wake each other; a word in an unshared memory can only time out. kInval:
+// the address is not aligned.
 BlockingErrno futex_wait(Thread& thread, Ptr<std::uint32_t> futex, std::uint32_t expected,
                          Ptr<std::uint8_t> timeout, Ptr<std::uint8_t> woken) {
   const engine::GuestMemory memory = thread.memory();
-  const std::optional<std::uint32_t> value = memory.read(futex);
-  if (!value || !memory.bytes(woken.address, 1)) {
+  if (!memory.bytes(futex.address, sizeof(std::uint32_t)) || !memory.bytes(woken.address, 1)) {
     return Errno::kFault;
+  }
+  const std::optional<std::uint32_t> value = memory.load(futex);
+  if (!value) {
+    return Errno::kInval;
   }
   const auto limit = read_timeout(memory, timeout);
   if (!limit) {
@@ -158,9 +162,7 @@ engine::Blocking<std::uint32_t> atomic_wait(Thread& thread, std::uint32_t addres
     thread.trap("atomic wait on non-shared memory");
     return std::uint32_t{0};
   }
-  Word value;
-  std::memcpy(&value, thread.memory().bytes(*effective, sizeof(Word))->data(), sizeof(Word));
-  if (value != expected) {
+  if (*thread.memory().load(Ptr<Word>{static_cast<std::uint32_t>(*effective)}) != expected) {
     return std::uint32_t{1};
   }
   const std::optional<std::uint64_t> timeout =

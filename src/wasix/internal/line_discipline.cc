@@ -240,7 +240,9 @@ std::size_t LineDiscipline::read(std::span<const MutableByteSpan> targets) {
 }
 
 std::size_t LineDiscipline::write(ByteSpan bytes) {
-  const std::string_view text = base::as_text(bytes);
+  // A copy, because the program may change its bytes meanwhile; no more than there is room for.
+  const std::string text(
+      base::as_text(bytes.first(std::min(bytes.size(), kOutputBytesMax - output_.size()))));
   std::size_t count = 0;
   while (count < text.size()) {
     const std::size_t room = kOutputBytesMax - output_.size();
@@ -253,8 +255,8 @@ std::size_t LineDiscipline::write(ByteSpan bytes) {
       continue;
     }
     const std::size_t end = modes_.line_feeds ? text.find('\n', count) : std::string_view::npos;
-    const std::string_view piece =
-        text.substr(count, std::min(room, (end < text.size() ? end : text.size()) - count));
+    const std::string_view piece = std::string_view(text).substr(
+        count, std::min(room, (end < text.size() ? end : text.size()) - count));
     if (piece.empty()) {
       break;
     }

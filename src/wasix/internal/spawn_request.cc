@@ -5,7 +5,6 @@
 #include <string_view>
 #include <utility>
 
-#include "base/bytes.h"
 #include "wasix/internal/lookup.h"
 #include "wasix/process.h"
 
@@ -43,17 +42,22 @@ ErrnoResult<Strings> split_lines(std::string_view text) {
 // The string at `address` without its NUL. kTooBig: there is none within `bytes_max`.
 ErrnoResult<std::string> read_c_string(engine::GuestMemory memory, std::uint32_t address,
                                        std::size_t bytes_max) {
+  constexpr std::size_t kPieceBytes = 256;
   const std::size_t there = address < memory.size() ? memory.size() - address : 0;
-  const auto bytes = memory.bytes(address, std::min(there, bytes_max));
-  if (there == 0 || !bytes) {
-    return refuse(Errno::kFault);
+  const std::size_t size = std::min(there, bytes_max);
+  std::string text;
+  while (text.size() < size) {
+    const std::size_t before = text.size();
+    const auto piece =
+        memory.read_string(address + static_cast<std::uint32_t>(before),
+                           static_cast<std::uint32_t>(std::min(kPieceBytes, size - before)));
+    const std::size_t end = piece->find('\0');
+    text.append(*piece, 0, end);
+    if (end != std::string::npos) {
+      return text;
+    }
   }
-  const std::string_view text = base::as_text(*bytes);
-  const std::size_t end = text.find('\0');
-  if (end == std::string_view::npos) {
-    return refuse(there < bytes_max ? Errno::kFault : Errno::kTooBig);
-  }
-  return std::string(text.substr(0, end));
+  return refuse(there < bytes_max || there == 0 ? Errno::kFault : Errno::kTooBig);
 }
 
 ErrnoResult<Strings> read_pointers(Thread& thread, std::uint32_t address, std::uint32_t count) {
