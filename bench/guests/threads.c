@@ -1,6 +1,6 @@
-// What threads cost: making and joining one, handing over by futex, and computing side by side. Built twice, against WASIX
-// with threads_freestanding.c and against Linux, so that the same work is compared
-// (bench/machine_bench.py).
+// What threads cost: making and joining one, handing over by futex, and computing side by side.
+// Built twice, against WASIX with threads_freestanding.c and against Linux, so that the same work
+// is compared (bench/machine_bench.py).
 //
 // usage: threads NAME COUNT     prints nanoseconds per operation
 #include <wasix.h>

@@ -114,8 +114,9 @@ void declare_run(CLI::App& run, RawRun& raw) {
       ->option_text("TIME");
   run.add_option("--concurrency", raw.concurrency, "requests at once on each shard")
       ->option_text("N");
-  run.add_option("--shards", raw.shards,
-                 "threads that serve, or compute for a program with threads (default: one per core)")
+  run.add_option(
+         "--shards", raw.shards,
+         "threads that serve, or compute for a program with threads (default: one per core)")
       ->option_text("N");
   run.add_option("--cache-dir", raw.cache_folder,
                  "compiled programs (default $XDG_CACHE_HOME/selvedge)")

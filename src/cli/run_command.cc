@@ -110,8 +110,7 @@ io::Task<int> run(Runtime& runtime, std::shared_ptr<const app::Program> program,
                         {.network = &network, .resolver = resolver.get()});
   // This thread runs the program; its threads and children that compute get the other cores too.
   const engine::SharingThreads computing(runtime.engine().work_sharing(), runtime.engine().ticker(),
-                                         runtime.clock(), &runtime.cpu_clock(),
-                                         cores(options) - 1);
+                                         runtime.clock(), &runtime.cpu_clock(), cores(options) - 1);
   SELVEDGE_CO_TRY(const auto shard_program, app::ShardProgram::create(shard, std::move(program)));
   app::EnvironmentBlock environment =
       app::environment_block(shard_program->program().options().environment);

@@ -29,8 +29,8 @@ Scheduler::Scheduler(EpochTicker& ticker, const base::Clock& clock, std::functio
       state_(std::make_unique<State>()) {
   native::selvedge_engine_prepare_thread();
   if (membership.sharing != nullptr) {
-    member_ = std::make_unique<internal::WorkMember>(*membership.sharing,
-                                                     std::move(membership.wake));
+    member_ =
+        std::make_unique<internal::WorkMember>(*membership.sharing, std::move(membership.wake));
     member_->set_idle(true);
   }
 }

@@ -89,8 +89,7 @@ WorkMember::~WorkMember() {
   give_all_back();
 }
 
-LoanPointer WorkMember::lend(SchedulerEntry& entry, native::Fiber* fiber,
-                             base::Duration at_most) {
+LoanPointer WorkMember::lend(SchedulerEntry& entry, native::Fiber* fiber, base::Duration at_most) {
   const auto loan = std::make_shared<Loan>();
   loan->entry = &entry;
   loan->fiber = fiber;

@@ -3,8 +3,8 @@
 // Lets shards that have nothing to run compute for one that has too much.
 //
 // A fiber has one scheduler for life, its home: there run its host functions, and there is all that
-// its workload has on the host. What the guest computes between two host calls any thread can do. So
-// a scheduler with more ready fibers than it can run lends one whose slice has ended, and that
+// its workload has on the host. What the guest computes between two host calls any thread can do.
+// So a scheduler with more ready fibers than it can run lends one whose slice has ended, and that
 // shares its memory with others, to a scheduler that has none. That one runs it until the
 // guest needs its home, has had kLoanMax, is asked for, or the borrower has guests of its own.
 //
@@ -70,8 +70,8 @@ class WorkSharing {
 struct WorkSharingMembership {
   // nullptr: it does not.
   WorkSharing* sharing = nullptr;
-  // Makes the scheduler's thread ask has_work() soon. Called on any thread, with a lock held: it must
-  // not call back. Until the scheduler is gone.
+  // Makes the scheduler's thread ask has_work() soon. Called on any thread, with a lock held: it
+  // must not call back. Until the scheduler is gone.
   std::function<void()> wake = {};
 };
 

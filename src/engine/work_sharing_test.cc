@@ -1,7 +1,7 @@
-// Goal: a shard without guests computes for one that has too many, and nothing but computing happens
-// away from home. Method: two schedulers on one thread, which take turns, so that each step is known;
-// and on two threads, where the guests' own memory shows that both ran at once. Slices end by
-// the real epoch.
+// Goal: a shard without guests computes for one that has too many, and nothing but computing
+// happens away from home. Method: two schedulers on one thread, which take turns, so that each step
+// is known; and on two threads, where the guests' own memory shows that both ran at once. Slices
+// end by the real epoch.
 
 #include "engine/work_sharing.h"
 

@@ -47,7 +47,8 @@ struct Loan {
 
 using LoanPointer = std::shared_ptr<Loan>;
 
-// Where other threads leave a scheduler's mail. Outlives the scheduler for as long as others know it.
+// Where other threads leave a scheduler's mail. Outlives the scheduler for as long as others know
+// it.
 class alignas(64) LoanMailbox {
  public:
   explicit LoanMailbox(std::function<void()> wake) : wake_(std::move(wake)) {}

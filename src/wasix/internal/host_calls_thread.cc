@@ -285,9 +285,10 @@ BlockingErrno thread_join(Thread& thread, ThreadId id) {
 
 // The cores that its threads can use at once.
 Errno thread_parallelism(Thread& thread, Ptr<std::uint32_t> number) {
-  const auto cores = thread.fiber().instance().may_leave()
-                         ? static_cast<std::uint32_t>(thread.process().shard().scheduler.parallelism())
-                         : 1;
+  const auto cores =
+      thread.fiber().instance().may_leave()
+          ? static_cast<std::uint32_t>(thread.process().shard().scheduler.parallelism())
+          : 1;
   return thread.memory().write(number, cores) ? Errno::kSuccess : Errno::kFault;
 }
 
