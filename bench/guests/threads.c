@@ -13,7 +13,7 @@ static int ping_pong;
 // compiler from leaving them out.
 enum { kComputing = 4, kStepsOfBlock = 1000 };
 static uint32_t blocks;
-static uint64_t results[kComputing];
+static volatile uint64_t results[kComputing];
 
 static void hand_over(uint32_t to) {
   uint8_t woken;

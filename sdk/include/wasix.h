@@ -320,6 +320,8 @@ typedef struct {
 int32_t wasix_thread_sleep(uint64_t nanoseconds) WASIX_IMPORT(thread_sleep);
 int32_t wasix_thread_join(int32_t thread) WASIX_IMPORT(thread_join);
 int32_t wasix_thread_id(int32_t* thread) WASIX_IMPORT(thread_id);
+/* The cores that threads of this process can use at once. */
+int32_t wasix_thread_parallelism(uint32_t* cores) WASIX_IMPORT(thread_parallelism);
 int32_t wasix_futex_wait(const uint32_t* futex, uint32_t expected,
                          const wasix_option_timestamp* timeout, uint8_t* woken)
     WASIX_IMPORT(futex_wait);

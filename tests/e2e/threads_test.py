@@ -6,7 +6,9 @@ import unittest
 import harness
 
 THREADS = harness.SOURCE / "examples/threads"
-harness.require(harness.BINARY, THREADS / "threads.wasm")
+MEETING = harness.GUESTS / "meeting_threads.wasm"
+FORK = harness.GUESTS / "fork_beside_thread.wasm"
+harness.require(harness.BINARY, THREADS / "threads.wasm", MEETING, FORK)
 
 
 class ThreadsTest(unittest.TestCase):
@@ -16,6 +18,16 @@ class ThreadsTest(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(done.stdout.decode(),
                              f"{count} threads took 1000 blocks; the sum is 500000500000\n")
+
+    def test_threads_that_only_compute(self):
+        for cores in (1, 2, 3):
+            done = harness.run("--shards", cores, MEETING)
+            self.assertEqual((done.returncode, done.stderr), (cores, b""))
+
+    def test_fork_beside_a_thread_that_computes(self):
+        for cores in (1, 2, 3):
+            done = harness.run("--shards", cores, FORK)
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
 
     def test_what_is_no_number_of_threads(self):
         for arguments in (("0",), ("65",), ("x",), ("1", "2"), ("99999999999999",)):

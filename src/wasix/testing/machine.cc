@@ -45,7 +45,12 @@ Machine::Machine(std::uint32_t instances_max)
     : reactor_(expect(io::KernelReactor::create(clock_))),
       engine_(expect(engine::Engine::create(small_engine(instances_max)))),
       functions_(std::make_unique<engine::HostFunctions>(*engine_)),
-      scheduler_(std::make_unique<engine::Scheduler>(engine_->ticker(), clock_)),
+      scheduler_(std::make_unique<engine::Scheduler>(
+          engine_->ticker(), clock_, std::function<void()>(), nullptr,
+          engine::WorkSharingMembership{.sharing = &engine_->work_sharing(),
+                                        .wake = [this] { reactor_->wake(); }})),
+      computing_(std::make_unique<engine::SharingThreads>(
+          engine_->work_sharing(), engine_->ticker(), clock_, nullptr, 1)),
       background_(std::make_unique<GuestBackground>(*reactor_, *scheduler_)) {
   register_preview1(*functions_);
   register_snapshot0(*functions_);

@@ -20,6 +20,7 @@
 #include "engine/host_functions.h"
 #include "engine/library.h"
 #include "engine/scheduler.h"
+#include "engine/sharing_threads.h"
 #include "io/helper_pool.h"
 #include "io/kernel_reactor.h"
 #include "wasix/abi.h"
@@ -61,6 +62,8 @@ class Machine {
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<engine::HostFunctions> functions_;
   std::unique_ptr<engine::Scheduler> scheduler_;
+  // Computes for the guests that have more than one thread to run.
+  std::unique_ptr<engine::SharingThreads> computing_;
   std::unique_ptr<GuestBackground> background_;
   io::ThreadHelperPool helpers_;
 };
