@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "io/signal_source.h"
 #include "node/admin_service.h"
+#include "node/engine_metrics.h"
 #include "node/internal/node_process.h"
 #include "node/memory_watch.h"
 #include "node/metrics_endpoint.h"
@@ -66,7 +67,9 @@ io::Task<> NodeProcess::serve_admin(io::Event& stop) {
   co_return served;
 }
 
-std::string NodeProcess::expose_metrics() { return registry_.expose() + app_metrics_.expose(); }
+std::string NodeProcess::expose_metrics() {
+  return registry_.expose() + expose_engine_metrics(*engine_) + app_metrics_.expose();
+}
 
 io::Task<> NodeProcess::run_metrics(io::Event& stop) {
   if (!metrics_address_.has_value()) {

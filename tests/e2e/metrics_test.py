@@ -15,7 +15,8 @@ import harness
 
 STATUS = harness.GUESTS / "wcgi_status.wasm"  # misbehaves as its query says
 SERVER = harness.SOURCE / "examples/http-server"  # a program that listens
-harness.require(harness.BINARY, STATUS, SERVER / "server.wasm")
+MEETING = harness.GUESTS / "meeting_threads.wasm"
+harness.require(harness.BINARY, STATUS, MEETING, SERVER / "server.wasm")
 WAIT_SECONDS_MAX = 60
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
@@ -167,6 +168,14 @@ class MetricsTest(unittest.TestCase):
             spent = found.value("selvedge_app_cpu_microseconds_total", app="busy", version="1")
             self.assertGreater(spent, 400_000)
             self.assertLess(spent, 5_000_000)
+
+    def test_an_idle_core_computes_for_a_busy_one(self):
+        with harness.Node(self.data, "--shards", "2") as node:
+            node.json("deploy", MEETING, "--app", "meeting")
+            # Two threads in turns, and a status that says how many cores they have: no page.
+            self.assertEqual(node.get("meeting.localhost")[0], 502)
+            found = self.wait_for(node, lambda metrics: metrics.value("selvedge_guest_loans_total"))
+            self.assertGreaterEqual(found.value("selvedge_guest_slices_away_total"), 1)
 
     def test_a_program_that_listens_is_one_instance_that_runs(self):
         with harness.Node(self.data) as node:

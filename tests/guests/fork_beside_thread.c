@@ -1,7 +1,8 @@
-/* Asyncified, with a shared memory and no C library: one thread computes without a host call, on all of
- * a large array, while another one forks again and again. Saving a stack borrows a piece of memory, and
- * making a child maps all of it anew: neither may lose what the first thread writes meanwhile. Exits
- * with 0 when nothing was lost. Its threads enter by examples/threads/thread_entry.s.
+/* Asyncified, with a shared memory and no C library: one thread computes without a host call, on
+ * all of a large array, while another one forks again and again. Saving a stack borrows a piece of
+ * memory, and making a child maps all of it anew: neither may lose what the first thread writes
+ * meanwhile. Exits with 0 when nothing was lost. Its threads enter by
+ * examples/threads/thread_entry.s.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,7 @@
-/* With a shared memory and no C library: two threads hand over to each other without a host call, each
- * waiting in a loop until it is its turn. Exits with the number of threads that can compute at once, or
- * 100 when the handing over went wrong. Its threads enter by examples/threads/thread_entry.s.
+/* With a shared memory and no C library: two threads hand over to each other without a host call,
+ * each waiting in a loop until it is its turn. Exits with the number of threads that can compute at
+ * once, or 100 when the handing over went wrong. Its threads enter by
+ * examples/threads/thread_entry.s.
  */
 #include <stddef.h>
 #include <stdint.h>
