@@ -35,7 +35,7 @@ enum class Limit : unsigned char {
 };
 inline constexpr std::size_t kLimitCount = 6;
 
-// Any thread.
+// Any thread. What every request changes stands together at the beginning.
 struct VersionMetrics {
   VersionMetrics();
 
@@ -45,18 +45,21 @@ struct VersionMetrics {
   // Of what all instances of the version have on this node.
   void add_memory(std::int64_t bytes) noexcept;
 
-  // By the status' first digit; [0]: the client got none.
-  std::array<base::Counter, 6> requests;
-  base::Histogram request_time;  // microseconds
-  base::Counter response_bytes;
+  // What of it a request that succeeds quickly changes.
+  static constexpr std::size_t kOftenChangedBytes = 192;
+
   base::Gauge requests_active;
   base::Gauge instances;
   base::Counter instances_started;
+  base::Gauge memory;  // bytes
+  base::Gauge memory_peak;
+  base::Counter cpu_time;  // microseconds
+  base::Counter response_bytes;
+  // By the status' first digit; [0]: the client got none.
+  std::array<base::Counter, 6> requests;
+  base::Histogram request_time;  // microseconds
   // Microseconds. Of a program that listens, until it does; of others, until the version is loaded.
   base::Histogram start_time;
-  base::Counter cpu_time;  // microseconds
-  base::Gauge memory;      // bytes
-  base::Gauge memory_peak;
   std::array<base::Counter, kLimitCount> limits;
 };
 

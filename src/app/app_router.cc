@@ -70,6 +70,7 @@ struct AppRouter::Visit {
 };
 
 io::Task<> AppRouter::handle(HttpExchange& exchange) {
+  routes_.prefetch(exchange.request().host());
   ++metrics_.requests;
   Visit visit(shard_.reactor(), exchange);
   co_return co_await serve(visit.exchange, visit);
@@ -103,7 +104,7 @@ io::Task<> AppRouter::serve(HttpExchange& exchange, Visit& visit) {
     co_return co_await answer_failure(exchange, std::move(runner).error(), visit);
   }
   visit.begin(*std::move(runner));
-  if (visit.runner->version().config.force_https && internal::wants_https(exchange)) {
+  if (visit.runner->forces_https() && internal::wants_https(exchange)) {
     co_return co_await internal::redirect_to_https(exchange);
   }
   co_return co_await visit.runner->handle(exchange);

@@ -1,5 +1,7 @@
 #include "app/guest_shard.h"
 
+#include <utility>
+
 namespace selvedge::app {
 
 GuestShard::GuestShard(io::Reactor& reactor, engine::Engine& engine, const base::Clock& clock,
@@ -16,5 +18,21 @@ GuestShard::GuestShard(io::Reactor& reactor, engine::Engine& engine, const base:
                      .random = random,
                      .helpers = helpers},
       host_network_(host_network) {}
+
+std::shared_ptr<const engine::LinkedModule> GuestShard::counted_here(
+    std::shared_ptr<const engine::LinkedModule> module) {
+  std::erase_if(modules_, [](const auto& entry) { return entry.second.expired(); });
+  auto& known = modules_[module.get()];
+  auto counted = known.lock();
+  if (counted == nullptr) {
+    const engine::LinkedModule* const counted_module = module.get();
+    // Lets go of it with the last owner here: the entry stays a while longer.
+    counted = {counted_module, [module = std::move(module)](const engine::LinkedModule*) mutable {
+                 module.reset();
+               }};
+    known = counted;
+  }
+  return counted;
+}
 
 }  // namespace selvedge::app

@@ -3,9 +3,13 @@
 // What a shard needs to run guests: a scheduler, bound to its event loop. One for each shard, made
 // and used on the shard's thread.
 
+#include <map>
+#include <memory>
+
 #include "base/clock.h"
 #include "base/random.h"
 #include "engine/engine.h"
+#include "engine/module.h"
 #include "engine/scheduler.h"
 #include "io/helper_pool.h"
 #include "io/network.h"
@@ -42,6 +46,10 @@ class GuestShard {
   const wasix::ProcessShard& process_shard() const noexcept [[clang::lifetimebound]] {
     return process_shard_;
   }
+  // The same module, with owners counted on this shard: programs of one module share it, and each
+  // process counts, which would keep shards waiting for each other.
+  std::shared_ptr<const engine::LinkedModule> counted_here(
+      std::shared_ptr<const engine::LinkedModule> module);
 
  private:
   io::Reactor& reactor_;
@@ -50,6 +58,8 @@ class GuestShard {
   wasix::GuestBackground background_;
   wasix::ProcessShard process_shard_;
   HostNetwork host_network_;
+  // Some of them gone.
+  std::map<const engine::LinkedModule*, std::weak_ptr<const engine::LinkedModule>> modules_;
 };
 
 }  // namespace selvedge::app

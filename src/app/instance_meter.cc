@@ -4,22 +4,22 @@
 
 namespace selvedge::app {
 
-InstanceMeter::InstanceMeter(std::shared_ptr<VersionMetrics> metrics, const wasix::Process& process)
-    : metrics_(std::move(metrics)), process_(process) {
-  metrics_->instances.add(1);
-  metrics_->instances_started.add();
+InstanceMeter::InstanceMeter(VersionMetrics& metrics, const wasix::Process& process)
+    : metrics_(metrics), process_(process) {
+  metrics_.instances.add(1);
+  metrics_.instances_started.add();
 }
 
 InstanceMeter::~InstanceMeter() {
   sample();
-  metrics_->instances.add(-1);
+  metrics_.instances.add(-1);
 }
 
 void InstanceMeter::sample() noexcept {
   const base::Duration total = process_.workload().cpu_time().total;
   const auto more = std::chrono::floor<std::chrono::microseconds>(total - counted_);
   if (more.count() > 0) {
-    metrics_->cpu_time.add(static_cast<std::uint64_t>(more.count()));
+    metrics_.cpu_time.add(static_cast<std::uint64_t>(more.count()));
     counted_ += more;
   }
 }

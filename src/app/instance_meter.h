@@ -18,27 +18,29 @@ namespace selvedge::app {
 // Counts linear memories, and refuses nothing. Outlives what it counts.
 class MemoryMeter final : public engine::MemoryAccount {
  public:
-  explicit MemoryMeter(std::shared_ptr<VersionMetrics> metrics) : metrics_(std::move(metrics)) {}
+  // `metrics` outlive this.
+  explicit MemoryMeter(VersionMetrics& metrics [[clang::lifetimebound]]) noexcept
+      : metrics_(metrics) {}
 
   bool reserve(std::size_t bytes) noexcept override {
-    metrics_->add_memory(static_cast<std::int64_t>(bytes));
+    metrics_.add_memory(static_cast<std::int64_t>(bytes));
     return true;
   }
   void release(std::size_t bytes) noexcept override {
-    metrics_->add_memory(-static_cast<std::int64_t>(bytes));
+    metrics_.add_memory(-static_cast<std::int64_t>(bytes));
   }
-  void note_refusal() noexcept override { metrics_->count_limit(Limit::kMemory); }
+  void note_refusal() noexcept override { metrics_.count_limit(Limit::kMemory); }
   std::string limit_text() const override { return {}; }
 
  private:
-  std::shared_ptr<VersionMetrics> metrics_;
+  VersionMetrics& metrics_;
 };
 
 // One instance, from its start for as long as it lives.
 class InstanceMeter {
  public:
-  // `process`: of this instance, outlives this.
-  InstanceMeter(std::shared_ptr<VersionMetrics> metrics,
+  // `process`: of this instance. Both outlive this.
+  InstanceMeter(VersionMetrics& metrics [[clang::lifetimebound]],
                 const wasix::Process& process [[clang::lifetimebound]]);
   InstanceMeter(const InstanceMeter&) = delete;
   InstanceMeter& operator=(const InstanceMeter&) = delete;
@@ -48,7 +50,7 @@ class InstanceMeter {
   void sample() noexcept;
 
  private:
-  std::shared_ptr<VersionMetrics> metrics_;
+  VersionMetrics& metrics_;
   const wasix::Process& process_;
   base::Duration counted_{};
 };

@@ -29,13 +29,13 @@ io::Task<JobOutcome> run_job_process(GuestShard& shard, std::shared_ptr<const Pr
                                      VersionLog log, std::string id, base::Duration timeout) {
   SELVEDGE_CO_TRY(const auto opened, ShardProgram::create(shard, program));
   const std::uint64_t instance = log.next_instance();
-  MemoryMeter memory(log.metrics());
+  MemoryMeter memory(*log.metrics());
   SELVEDGE_CO_TRY(const auto process,
                   opened->start({.output = log_lines(log, logs::Stream::kStdout, id, instance),
                                  .error = log_lines(log, logs::Stream::kStderr, id, instance),
                                  .memory = &memory},
                                 environment_block(program->options().environment)));
-  const InstanceMeter meter(log.metrics(), *process);
+  const InstanceMeter meter(*log.metrics(), *process);
   auto status =
       co_await io::with_deadline(process->wait(), shard.reactor().deadline_after(timeout));
   if (!status.has_value()) {

@@ -28,7 +28,7 @@ std::shared_ptr<wasix::Handle> log_lines(const VersionLog& log, logs::Stream str
 ListeningProgram::ListeningProgram(const ShardProgram& program, std::optional<VersionLog> log)
     : program_(program),
       log_(log.has_value() ? *std::move(log) : VersionLog(program.program().options().name)),
-      memory_(log_.metrics()),
+      memory_(*log_.metrics()),
       ended_(program.shard().reactor()),
       scope_(program.shard().reactor(), 1) {
   ended_.set();
@@ -46,7 +46,7 @@ Result<> ListeningProgram::start() {
                                          .network = network_,
                                          .memory = &memory_},
                                         environment_block(with_port(options.environment))));
-  meter_.emplace(log_.metrics(), *process_);
+  meter_.emplace(*log_.metrics(), *process_);
   started_ = program_.shard().reactor().now();
   ended_.reset();
   scope_.spawn(watch());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ranges>
 
+#include "app/internal/prefetch.h"
 #include "base/bytes.h"
 #include "base/format.h"
 #include "wasix/fs_host.h"
@@ -131,7 +132,15 @@ Program::Program(std::shared_ptr<const engine::LinkedModule> module,
 }
 
 ShardProgram::ShardProgram(GuestShard& shard, std::shared_ptr<const Program> program)
-    : shard_(shard), program_(std::move(program)) {
+    : shard_(shard),
+      module_(shard.counted_here(program->module())),
+      arguments_(program->options().arguments),
+      environment_(program->options().environment),
+      limits_(program->options().limits),
+      tenant_(program->options().tenant),
+      uses_files_(program->uses_files()),
+      uses_sockets_(program->uses_sockets()),
+      program_(std::move(program)) {
   io::HelperPool* const helpers = shard_.process_shard().helpers;
   if (program_->uses_programs() && helpers != nullptr) {
     loader_ = std::make_unique<GuestProgramLoader>(shard_.reactor(), shard_.engine(),
@@ -142,9 +151,19 @@ ShardProgram::ShardProgram(GuestShard& shard, std::shared_ptr<const Program> pro
 
 Result<std::unique_ptr<ShardProgram>> ShardProgram::create(GuestShard& shard,
                                                            std::shared_ptr<const Program> program) {
-  auto made = std::make_unique<ShardProgram>(ShardProgram(shard, std::move(program)));
-  SELVEDGE_TRY_VOID(made->open_mounts());
+  SELVEDGE_TRY(ShardProgram made, open(shard, std::move(program)));
+  return std::make_unique<ShardProgram>(std::move(made));
+}
+
+Result<ShardProgram> ShardProgram::open(GuestShard& shard, std::shared_ptr<const Program> program) {
+  ShardProgram made(shard, std::move(program));
+  SELVEDGE_TRY_VOID(made.open_mounts());
   return made;
+}
+
+void ShardProgram::prefetch() const noexcept {
+  internal::prefetch(arguments_.data(), arguments_.size() * sizeof(arguments_[0]));
+  internal::prefetch(environment_.data(), environment_.size() * sizeof(environment_[0]));
 }
 
 Result<> ShardProgram::open_mounts() {
@@ -213,30 +232,29 @@ std::shared_ptr<wasix::LoopbackNetwork> ShardProgram::make_network() const {
 
 Result<std::unique_ptr<wasix::Process>> ShardProgram::start(RunAttachments attachments,
                                                             EnvironmentBlock environment) const {
-  const ProgramOptions& options = program_->options();
-  wasix::ProcessOptions process_options{.arguments = options.arguments,
+  wasix::ProcessOptions process_options{.arguments = arguments_,
                                         .environment = std::move(environment),
                                         .standard_input = std::move(attachments.input),
                                         .standard_output = std::move(attachments.output),
                                         .standard_error = std::move(attachments.error),
                                         .terminal = std::move(attachments.terminal),
-                                        .limits = options.limits,
-                                        .tenant = options.tenant};
+                                        .limits = limits_,
+                                        .tenant = tenant_};
   process_options.limits.instance.account = attachments.memory;
   if (loader_ != nullptr) {
     process_options.workload = std::make_shared<wasix::Workload>(
         shard_.reactor(), wasix::WorkloadOptions{.loader = loader_.get()});
   }
   process_options.network = std::move(attachments.network);
-  if (process_options.network == nullptr && program_->uses_sockets()) {
+  if (process_options.network == nullptr && uses_sockets_) {
     process_options.network = make_network();
   }
-  if (program_->uses_files()) {
+  if (uses_files_) {
     SELVEDGE_TRY(auto root, open_root());
     process_options.preopens.push_back({.guest_path = "/", .directory = std::move(root)});
   }
-  SELVEDGE_TRY(auto process, wasix::Process::create(shard_.process_shard(), program_->module(),
-                                                    std::move(process_options)));
+  SELVEDGE_TRY(auto process,
+               wasix::Process::create(shard_.process_shard(), module_, std::move(process_options)));
   SELVEDGE_TRY_VOID(process->start());
   return process;
 }

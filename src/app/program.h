@@ -145,6 +145,9 @@ class ShardProgram {
   // path.
   static Result<std::unique_ptr<ShardProgram>> create(GuestShard& shard [[clang::lifetimebound]],
                                                       std::shared_ptr<const Program> program);
+  // The same, to lie where its owner is.
+  static Result<ShardProgram> open(GuestShard& shard [[clang::lifetimebound]],
+                                   std::shared_ptr<const Program> program);
 
   // A network for one workload of the program, with a way out if it may have one.
   std::shared_ptr<wasix::LoopbackNetwork> make_network() const;
@@ -154,6 +157,10 @@ class ShardProgram {
 
   GuestShard& shard() const noexcept [[clang::lifetimebound]] { return shard_; }
   const Program& program() const noexcept [[clang::lifetimebound]] { return *program_; }
+  // Of the program's options.
+  const Environment& environment() const noexcept [[clang::lifetimebound]] { return environment_; }
+  // What start() needs beside this, for who is about to call it.
+  void prefetch() const noexcept;
 
  private:
   ShardProgram(GuestShard& shard, std::shared_ptr<const Program> program);
@@ -161,9 +168,17 @@ class ShardProgram {
   Result<std::shared_ptr<wasix::Directory>> open_root() const;
 
   GuestShard& shard_;
-  std::shared_ptr<const Program> program_;
+  // What each start reads, copied to be side by side.
+  std::shared_ptr<const engine::LinkedModule> module_;
+  std::vector<std::string> arguments_;
+  Environment environment_;
+  wasix::ProcessLimits limits_;
+  engine::TenantId tenant_;
+  bool uses_files_;
+  bool uses_sockets_;
   // Null when the program starts no others.
   std::unique_ptr<GuestProgramLoader> loader_;
+  std::shared_ptr<const Program> program_;
   // What lies below the layer of each process; null when a folder of the host is mounted on "/".
   std::shared_ptr<wasix::FileSystem> base_;
   // Not below it.

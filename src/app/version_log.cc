@@ -17,7 +17,7 @@ std::string label(std::string_view name, std::string_view value) {
 }  // namespace
 
 void VersionLog::prefetch() const noexcept {
-  internal::prefetch(metrics_.get(), sizeof(VersionMetrics));
+  internal::prefetch(metrics_.get(), VersionMetrics::kOftenChangedBytes);
   internal::prefetch(channel_.get(), sizeof(logs::ShardLog::Channel));
 }
 

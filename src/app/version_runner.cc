@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "app/internal/plain_answer.h"
-#include "app/internal/prefetch.h"
 #include "app/internal/relay.h"
 #include "app/internal_exchange.h"
 #include "io/shard_stream.h"
@@ -62,20 +61,20 @@ class VersionRunner::ActiveUse {
   VersionRunner& runner_;
 };
 
-VersionRunner::VersionRunner(GuestShard& shard, std::shared_ptr<const AppVersion> version,
+VersionRunner::VersionRunner(Key, GuestShard& shard, std::shared_ptr<const AppVersion> version,
                              VersionLog log) noexcept
     : shard_(shard),
       version_(std::move(version)),
-      log_(std::move(log)),
       last_used_(shard.reactor().now()),
+      force_https_(version_->config.force_https),
       became_idle_(shard.reactor()),
+      log_(std::move(log)),
       scope_(shard.reactor()) {}
 
-Result<std::unique_ptr<VersionRunner>> VersionRunner::create(
+Result<std::shared_ptr<VersionRunner>> VersionRunner::create(
     GuestShard& shard, base::Random& random, std::shared_ptr<const AppVersion> version,
     std::unique_ptr<UpstreamInstance> elsewhere, VersionLog log, InstancePeers* peers) {
-  std::unique_ptr<VersionRunner> runner(
-      new VersionRunner(shard, std::move(version), std::move(log)));
+  auto runner = std::make_shared<VersionRunner>(Key(), shard, std::move(version), std::move(log));
   const AppVersion& made = *runner->version_;
   if (made.program->listens() && elsewhere != nullptr) {
     runner->elsewhere_ = std::move(elsewhere);
@@ -85,7 +84,8 @@ Result<std::unique_ptr<VersionRunner>> VersionRunner::create(
     runner->proxy_->start();
     return runner;
   }
-  SELVEDGE_TRY(runner->program_, ShardProgram::create(shard, made.program));
+  SELVEDGE_TRY(ShardProgram opened, ShardProgram::open(shard, made.program));
+  ShardProgram& program = runner->program_.emplace(std::move(opened));
   if (made.places != nullptr) {
     runner->group_ = std::make_unique<InstanceGroup>(
         shard.reactor(), random,
@@ -93,8 +93,8 @@ Result<std::unique_ptr<VersionRunner>> VersionRunner::create(
                                .peers = peers,
                                .limits = proxy_limits(made.config),
                                .log = runner->log_,
-                               .make = [program = runner->program_.get(), log = runner->log_] {
-                                 return std::make_unique<ListeningProgram>(*program, log);
+                               .make = [&program, log = runner->log_] {
+                                 return std::make_unique<ListeningProgram>(program, log);
                                }});
     return runner;
   }
@@ -102,7 +102,7 @@ Result<std::unique_ptr<VersionRunner>> VersionRunner::create(
     if (made.config.scaling.single_concurrency) {
       runner->turns_.emplace(shard.reactor(), 1, kTurnsWaitingMax);
     }
-    runner->instance_ = std::make_unique<ListeningProgram>(*runner->program_, runner->log_);
+    runner->instance_ = std::make_unique<ListeningProgram>(program, runner->log_);
     ProxyHealth health{.checks = made.config.health_checks,
                        .host = made.app,
                        .turns = runner->turns_.has_value() ? &*runner->turns_ : nullptr};
@@ -111,29 +111,21 @@ Result<std::unique_ptr<VersionRunner>> VersionRunner::create(
                                       proxy_limits(made.config), std::move(health), runner->log_);
     runner->proxy_->start();
   } else {
-    runner->wcgi_ = std::make_unique<WcgiRunner>(*runner->program_, wcgi_limits(made.config),
-                                                 made.permits, runner->log_);
+    runner->wcgi_.emplace(program, wcgi_limits(made.config), made.permits, &runner->log_);
   }
   return runner;
 }
 
 void VersionRunner::prefetch() const noexcept {
-  internal::prefetch(*this);
   log_.prefetch();
-  internal::prefetch(version_->config.force_https);
-  if (wcgi_ != nullptr) {
-    internal::prefetch(*wcgi_);
-    internal::prefetch(*program_);
-    const Program& program = *version_->program;
-    internal::prefetch(program);
-    const Environment& environment = program.options().environment;
-    internal::prefetch(environment.data(), environment.size() * sizeof(environment[0]));
+  if (wcgi_.has_value()) {
+    program_->prefetch();
   }
 }
 
 io::Task<> VersionRunner::handle(HttpExchange& exchange) {
   const ActiveUse active(*this);
-  if (wcgi_ != nullptr) {
+  if (wcgi_.has_value()) {
     co_return co_await wcgi_->handle(exchange);
   }
   if (group_ != nullptr) {

@@ -32,16 +32,24 @@ namespace selvedge::app {
 
 // One shard's thread.
 class VersionRunner final : public HttpHandler {
+  // Only create() can name it.
+  struct Key {};
+
  public:
   // Starts the program if it is one that listens; not with `elsewhere`, which is its instance on
   // another shard then, and not when it may have several, which `peers` are for. `shard`, `random`
   // and `peers` outlive this. `log`: that of the version.
-  static Result<std::unique_ptr<VersionRunner>> create(
+  static Result<std::shared_ptr<VersionRunner>> create(
       GuestShard& shard [[clang::lifetimebound]], base::Random& random [[clang::lifetimebound]],
       std::shared_ptr<const AppVersion> version, std::unique_ptr<UpstreamInstance> elsewhere,
       VersionLog log = VersionLog(), InstancePeers* peers = nullptr);
 
+  VersionRunner(Key key, GuestShard& shard, std::shared_ptr<const AppVersion> version,
+                VersionLog log) noexcept;
+
   const AppVersion& version() const noexcept [[clang::lifetimebound]] { return *version_; }
+  // https is asked for; the same as the configuration says.
+  bool forces_https() const noexcept { return force_https_; }
   const VersionLog& log() const noexcept [[clang::lifetimebound]] { return log_; }
   io::Task<> handle(HttpExchange& exchange) override;
   // A connection to the program's instance of that number, which is here, for the shard of `peer`:
@@ -59,7 +67,7 @@ class VersionRunner final : public HttpHandler {
   std::size_t active() const noexcept {
     return active_ + (group_ != nullptr ? group_->active() : 0);
   }
-  // For who is about to call handle().
+  // For who is about to call handle(): what that needs beside this object.
   void prefetch() const noexcept;
   // As if a request had ended now; starts scaling.min_instances.
   void keep();
@@ -76,33 +84,33 @@ class VersionRunner final : public HttpHandler {
   io::Task<> stop(io::Deadline grace);
 
  private:
-  VersionRunner(GuestShard& shard, std::shared_ptr<const AppVersion> version,
-                VersionLog log) noexcept;
-
   class ActiveUse;
 
   io::Task<> carry(std::unique_ptr<io::Stream> instance, std::unique_ptr<io::Stream> peer,
                    std::optional<internal::Admission::Permit> turn);
   io::Task<std::optional<internal::Admission::Permit>> take_turn();
 
+  // What a request of a CGI program needs is in this object, at its beginning and in this order:
+  // with many apps each of its lines is waited for (internal/prefetch.h).
   GuestShard& shard_;
   std::shared_ptr<const AppVersion> version_;
+  std::size_t active_ = 0;
+  base::MonotonicTime last_used_;
+  bool force_https_;
+  // Several instances,
+  std::unique_ptr<InstanceGroup> group_;
+  io::Event became_idle_;  // notified
   VersionLog log_;
-  std::unique_ptr<ShardProgram> program_;
-  // Either the one,
-  std::unique_ptr<WcgiRunner> wcgi_;
+  std::optional<ShardProgram> program_;
+  // or the one,
+  std::optional<WcgiRunner> wcgi_;
   // or a proxy to one of these.
   std::unique_ptr<ListeningProgram> instance_;
   std::unique_ptr<UpstreamInstance> elsewhere_;
   std::unique_ptr<ProxyRunner> proxy_;
-  // or several instances.
-  std::unique_ptr<InstanceGroup> group_;
   // For an instance that is used by one request at a time, on whatever shard that is.
   std::optional<internal::Admission> turns_;
-  std::size_t active_ = 0;
-  base::MonotonicTime last_used_;
-  io::Event became_idle_;  // notified
-  io::TaskScope scope_;    // last: its tasks use the rest
+  io::TaskScope scope_;  // last: its tasks use the rest
 };
 
 }  // namespace selvedge::app

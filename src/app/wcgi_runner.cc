@@ -10,14 +10,16 @@
 namespace selvedge::app {
 
 WcgiRunner::WcgiRunner(const ShardProgram& program, WcgiLimits limits,
-                       std::shared_ptr<SharedPermits> permits, std::optional<VersionLog> log)
-    : program_(program),
-      limits_(limits),
-      log_(log.has_value() ? *std::move(log) : VersionLog(program.program().options().name)),
-      memory_(log_.metrics()),
-      script_(CgiScript::from(program.program().options().environment)),
+                       std::shared_ptr<SharedPermits> permits, const VersionLog* log)
+    : own_log_(log != nullptr ? std::nullopt
+                              : std::optional<VersionLog>(program.program().options().name)),
+      log_(log != nullptr ? *log : *own_log_),
+      program_(program),
       admission_(program.shard().reactor(), limits.concurrency_max, limits.queue_max),
-      permits_(std::move(permits)) {}
+      permits_(std::move(permits)),
+      limits_(limits),
+      memory_(*log_.metrics()),
+      script_(CgiScript::from(program.environment())) {}
 
 io::Task<> WcgiRunner::answer_overload(HttpExchange& exchange, const Error& error) {
   ++metrics_.overloaded;

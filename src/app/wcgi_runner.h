@@ -63,12 +63,11 @@ struct WcgiMetrics {
 // One shard's thread.
 class WcgiRunner final : public HttpHandler {
  public:
-  // `program` outlives this.
+  // `program` and `log` outlive this.
   // `permits`: of the instances on all shards of the node; null: no such limit.
-  // `log`: nullopt: that of this process.
+  // `log`: nullptr: that of this process.
   WcgiRunner(const ShardProgram& program [[clang::lifetimebound]], WcgiLimits limits,
-             std::shared_ptr<SharedPermits> permits = nullptr,
-             std::optional<VersionLog> log = std::nullopt);
+             std::shared_ptr<SharedPermits> permits = nullptr, const VersionLog* log = nullptr);
 
   io::Task<> handle(HttpExchange& exchange) override;
 
@@ -77,14 +76,17 @@ class WcgiRunner final : public HttpHandler {
  private:
   io::Task<> answer_overload(HttpExchange& exchange, const Error& error);
 
+  // When it was given none.
+  const std::optional<VersionLog> own_log_;
+  // What a request needs.
+  const VersionLog& log_;
   const ShardProgram& program_;
-  WcgiLimits limits_;
-  VersionLog log_;
-  MemoryMeter memory_;
-  CgiScript script_;
+  WcgiMetrics metrics_;
   internal::Admission admission_;
   std::shared_ptr<SharedPermits> permits_;
-  WcgiMetrics metrics_;
+  WcgiLimits limits_;
+  MemoryMeter memory_;
+  CgiScript script_;
 };
 
 }  // namespace selvedge::app

@@ -7,11 +7,9 @@
 
 namespace selvedge::base {
 
-Histogram::Histogram(std::span<const std::uint64_t> upper_bounds)
-    : bounds_count_(upper_bounds.size()) {
+Histogram::Histogram(std::span<const std::uint64_t> upper_bounds) : bounds_(upper_bounds) {
   SELVEDGE_ASSERT(!upper_bounds.empty() && upper_bounds.size() <= kBucketsMax);
   SELVEDGE_ASSERT(std::ranges::is_sorted(upper_bounds, std::less_equal<>{}));
-  std::ranges::copy(upper_bounds, bounds_.begin());
 }
 
 void Histogram::observe(std::uint64_t value) noexcept {
@@ -24,14 +22,14 @@ void Histogram::observe(std::uint64_t value) noexcept {
 
 std::uint64_t Histogram::count() const noexcept {
   std::uint64_t total = 0;
-  for (std::size_t i = 0; i <= bounds_count_; ++i) {
+  for (std::size_t i = 0; i <= bounds_.size(); ++i) {
     total += bucket(i);
   }
   return total;
 }
 
 std::uint64_t Histogram::bucket(std::size_t index) const noexcept {
-  SELVEDGE_ASSERT(index <= bounds_count_);
+  SELVEDGE_ASSERT(index <= bounds_.size());
   return buckets_[index].load(std::memory_order_relaxed);
 }
 

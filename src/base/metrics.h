@@ -47,24 +47,24 @@ class Histogram {
  public:
   static constexpr std::size_t kBucketsMax = 24;
 
-  // `upper_bounds`: strictly ascending, 1 to kBucketsMax of them.
-  explicit Histogram(std::span<const std::uint64_t> upper_bounds);
+  // `upper_bounds`: strictly ascending, 1 to kBucketsMax of them; outlive this, as constants do.
+  explicit Histogram(std::span<const std::uint64_t> upper_bounds [[clang::lifetimebound]]);
 
   void observe(std::uint64_t value) noexcept;
   std::uint64_t count() const noexcept;
   std::uint64_t sum() const noexcept { return sum_.load(std::memory_order_relaxed); }
   std::span<const std::uint64_t> upper_bounds() const noexcept [[clang::lifetimebound]] {
-    return std::span(bounds_).first(bounds_count_);
+    return bounds_;
   }
-  // Observations in bucket `index` alone (not cumulative); index bounds_count is the overflow
+  // Observations in bucket `index` alone (not cumulative); behind the last bound is the overflow
   // bucket.
   std::uint64_t bucket(std::size_t index) const noexcept;
 
  private:
-  std::array<std::uint64_t, kBucketsMax> bounds_{};
-  std::size_t bounds_count_;
-  std::array<std::atomic<std::uint64_t>, kBucketsMax + 1> buckets_{};
+  // What is written at each observation first: most of them are in the lower buckets.
+  std::span<const std::uint64_t> bounds_;
   std::atomic<std::uint64_t> sum_{0};
+  std::array<std::atomic<std::uint64_t>, kBucketsMax + 1> buckets_{};
 };
 
 class Registry {
@@ -77,7 +77,7 @@ class Registry {
 
   // Names follow Prometheus ([a-zA-Z_:][a-zA-Z0-9_:]*) and label names ([a-zA-Z_][a-zA-Z0-9_]*); a
   // wrong one, a second registration of the same name and labels, or one name with two types, is a
-  // bug. Any thread; takes a lock.
+  // bug. `upper_bounds` outlive the registry. Any thread; takes a lock.
   Counter& counter(std::string_view name, std::string_view help, Labels labels = {});
   Gauge& gauge(std::string_view name, std::string_view help, Labels labels = {});
   Histogram& histogram(std::string_view name, std::string_view help,

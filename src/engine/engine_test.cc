@@ -101,6 +101,21 @@ TEST_F(EngineTest, MissingImports_AreNamedBeforeInstantiation) {
             "the module imports the memory \"env\".\"memory\", which is not provided");
 }
 
+TEST_F(EngineTest, Module_IsLinkedOnceForAllWhoHaveIt) {
+  functions_.define<&one>("host", "one");
+  const auto module = testing::compile(
+      *engine_, R"((module (import "host" "one" (func (param i32) (result i32)))))");
+  auto first = functions_.link(module);
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(functions_.link(module).value(), *first);
+  const std::weak_ptr<const LinkedModule> gone = *first;
+  first->reset();
+  EXPECT_TRUE(gone.expired());
+  EXPECT_EQ(&functions_.link(module).value()->module(), module.get());
+  HostFunctions others(*engine_);
+  EXPECT_FALSE(others.link(module).has_value());
+}
+
 TEST_F(EngineTest, MissingImports_AreNamedBeforeCompiling) {
   functions_.define<&one>("host", "one");
   const auto error = [this](std::string_view wat) {

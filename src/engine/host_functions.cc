@@ -86,10 +86,20 @@ Result<> HostFunctions::check_imports(const ModuleInfo& info) const {
 
 Result<std::shared_ptr<const LinkedModule>> HostFunctions::link(
     std::shared_ptr<const Module> module) const {
-  native::LinkedModule* linked = nullptr;
+  const std::lock_guard lock(mutex_);
+  const auto known = linked_.find(module.get());
+  if (known != linked_.end()) {
+    if (auto linked = known->second.lock()) {
+      return linked;
+    }
+  }
+  native::LinkedModule* native = nullptr;
   SELVEDGE_TRY_VOID(
-      take_native_error(native::selvedge_host_functions_link(native_, module->native(), &linked)));
-  return std::make_shared<const LinkedModule>(linked, std::move(module));
+      take_native_error(native::selvedge_host_functions_link(native_, module->native(), &native)));
+  auto linked = std::make_shared<const LinkedModule>(native, std::move(module));
+  std::erase_if(linked_, [](const auto& item) { return item.second.expired(); });
+  linked_.emplace(&linked->module(), linked);
+  return linked;
 }
 
 Result<std::shared_ptr<const Library>> HostFunctions::link_library(

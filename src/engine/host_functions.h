@@ -20,6 +20,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -125,7 +126,8 @@ class HostFunctions {
   Result<> check_imports(const ModuleInfo& info) const;
 
   // Joins a module with these functions. Invalid, in one sentence naming the import, when the
-  // module imports something that the set lacks or has with another signature. Any thread.
+  // module imports something that the set lacks or has with another signature. The same object for
+  // as long as somebody has it: programs of one module share what starting them reads. Any thread.
   Result<std::shared_ptr<const LinkedModule>> link(std::shared_ptr<const Module> module) const;
   // The library that `module`, which was compiled from `wasm`, is. Its other imports are looked up
   // when a process loads it. Invalid: it is no library, or as link(). Any thread.
@@ -137,6 +139,9 @@ class HostFunctions {
                      bool blocking, const void* function);
 
   native::HostFunctions* native_;
+  mutable std::mutex mutex_;
+  // By module, which lives as long as what is linked of it; some of them gone.
+  mutable std::map<const Module*, std::weak_ptr<const LinkedModule>> linked_;
   // Signatures by name within module.
   std::map<std::string, std::map<std::string, std::string, std::less<>>, std::less<>> signatures_;
 };

@@ -1,5 +1,7 @@
 #include "engine/module.h"
 
+#include <utility>
+
 #include "engine/internal/native_text.h"
 
 namespace selvedge::engine {
@@ -45,18 +47,14 @@ bool Module::has_export(std::string_view name, ExternKind kind) const noexcept {
       native_, to_native(name), static_cast<native::ExternKind>(static_cast<unsigned char>(kind)));
 }
 
-bool LinkedModule::has_contexts() const noexcept {
-  return native::selvedge_linked_module_has_contexts(native_);
-}
-bool LinkedModule::forks() const noexcept { return native::selvedge_linked_module_forks(native_); }
-
-bool LinkedModule::is_dynamic() const noexcept {
-  return native::selvedge_linked_module_is_dynamic(native_);
-}
-
-bool LinkedModule::needs_memory() const noexcept {
-  return native::selvedge_linked_module_needs_memory(native_);
-}
+LinkedModule::LinkedModule(native::LinkedModule* native,
+                           std::shared_ptr<const Module> module) noexcept
+    : native_(native),
+      module_(std::move(module)),
+      needs_memory_(native::selvedge_linked_module_needs_memory(native)),
+      forks_(native::selvedge_linked_module_forks(native)),
+      has_contexts_(native::selvedge_linked_module_has_contexts(native)),
+      is_dynamic_(native::selvedge_linked_module_is_dynamic(native)) {}
 
 LinkedModule::~LinkedModule() { native::selvedge_linked_module_free(native_); }
 

@@ -61,8 +61,7 @@ class Module {
 class LinkedModule {
  public:
   // Takes over `native`. For HostFunctions.
-  LinkedModule(native::LinkedModule* native, std::shared_ptr<const Module> module) noexcept
-      : native_(native), module_(std::move(module)) {}
+  LinkedModule(native::LinkedModule* native, std::shared_ptr<const Module> module) noexcept;
   ~LinkedModule();
   LinkedModule(const LinkedModule&) = delete;
   LinkedModule& operator=(const LinkedModule&) = delete;
@@ -72,18 +71,23 @@ class LinkedModule {
     return module_;
   }
   // It imports a shared memory and is not bound to one yet (see SharedMemory).
-  bool needs_memory() const noexcept;
+  bool needs_memory() const noexcept { return needs_memory_; }
   // It imports `proc_fork`.
-  bool forks() const noexcept;
+  bool forks() const noexcept { return forks_; }
   // Its guest threads can have further contexts (HostContext::pass_globals).
-  bool has_contexts() const noexcept;
+  bool has_contexts() const noexcept { return has_contexts_; }
   // It can load libraries and call functions by the number of their table element (library.h).
-  bool is_dynamic() const noexcept;
+  bool is_dynamic() const noexcept { return is_dynamic_; }
   const native::LinkedModule* native() const noexcept { return native_; }
 
  private:
   native::LinkedModule* native_;
   std::shared_ptr<const Module> module_;
+  // Asked for once: every start of a process wants to know.
+  bool needs_memory_;
+  bool forks_;
+  bool has_contexts_;
+  bool is_dynamic_;
 };
 
 }  // namespace selvedge::engine

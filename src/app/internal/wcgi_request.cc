@@ -50,8 +50,8 @@ io::Task<> WcgiRequest::run(const CgiScript& script) {
     }
     length = buffered_.size();
   }
-  auto environment = cgi_environment(request, exchange_.peer(), length, script,
-                                     program_.program().options().environment);
+  auto environment =
+      cgi_environment(request, exchange_.peer(), length, script, program_.environment());
   if (!environment.has_value()) {
     co_return co_await answer_plainly(exchange_, wire::StatusCode(400), "The path is not valid.");
   }
@@ -108,7 +108,7 @@ Result<> WcgiRequest::start(EnvironmentBlock environment) {
       std::make_shared<wasix::LineHandle>([this](std::string_view line) { log_line(line); });
   SELVEDGE_TRY(process_, program_.start(std::move(streams), std::move(environment)));
   instance_ = log_.next_instance();
-  meter_.emplace(log_.metrics(), *process_);
+  meter_.emplace(*log_.metrics(), *process_);
   return {};
 }
 
