@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use wasmtime::{
-    Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
+    Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
     WasmBacktraceDetails,
 };
 
@@ -34,6 +34,9 @@ const LIBRARY_STACKS: u32 = 64;
 const INSTANCE_RECORD_BYTES_MAX: usize = 8 << 20;
 const BACKTRACE_FRAMES_MAX: usize = 16;
 const PAGE_BYTES: u64 = 4096;
+/// What stays resident of a memory where the kernel does not tell which pages were written (Linux before 6.7):
+/// all of it is written anew when a guest ends.
+const UNTRACKED_RESIDENT_BYTES_MAX: u64 = 128 << 10;
 const STACK_BYTES_MAX: u64 = 256 << 20;
 
 /// What compiled code may use: x86-64-v3, in Cranelift's names.
@@ -171,6 +174,10 @@ fn select_cpu(_config: &mut Config) -> wasmtime::Result<()> {
 fn pool(options: &EngineOptions) -> PoolingAllocationConfig {
     let instances = options.instances_max;
     let exception_heaps = instances.min(EXCEPTION_HEAPS_MAX);
+    let mut memory_keep_resident = options.memory_keep_resident_bytes;
+    if !PoolingAllocationConfig::is_pagemap_scan_available() {
+        memory_keep_resident = memory_keep_resident.min(UNTRACKED_RESIDENT_BYTES_MAX);
+    }
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(instances + LIBRARY_INSTANCES_MAX)
         .total_memories(instances + exception_heaps)
@@ -184,7 +191,8 @@ fn pool(options: &EngineOptions) -> PoolingAllocationConfig {
         .max_tables_per_module(TABLES_PER_MODULE_MAX)
         .table_elements(options.table_elements_max as usize)
         .max_core_instance_size(INSTANCE_RECORD_BYTES_MAX)
-        .linear_memory_keep_resident(options.memory_keep_resident_bytes as usize)
+        .pagemap_scan(Enabled::Auto)
+        .linear_memory_keep_resident(memory_keep_resident as usize)
         .table_keep_resident(PAGE_BYTES as usize)
         .async_stack_keep_resident(options.stack_keep_resident_bytes as usize);
     pool
