@@ -46,4 +46,6 @@ pub mod time_zone;
 mod trampolines;
 
 #[cfg(test)]
+mod generated;
+#[cfg(test)]
 mod spec_suite;

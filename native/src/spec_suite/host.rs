@@ -80,7 +80,7 @@ fn timeout(nanoseconds: i64) -> Option<Duration> {
     u64::try_from(nanoseconds).ok().map(Duration::from_nanos)
 }
 
-fn define_instructions(linker: &mut Linker<()>) -> Result<()> {
+pub(crate) fn define_instructions(linker: &mut Linker<()>) -> Result<()> {
     const MODULE: &str = "selvedge";
     linker.func_wrap(
         MODULE,

@@ -6,9 +6,9 @@
 //! The suite (https://github.com/WebAssembly/testsuite) is found by WASM_SPEC_SUITE_DIR; without it
 //! the test says so and passes. SPEC_SUITE_FILTER runs only files whose path contains it.
 
-mod host;
+pub(crate) mod host;
 mod script;
-mod values;
+pub(crate) mod values;
 
 use std::path::{Path, PathBuf};
 use std::thread;

@@ -25,7 +25,7 @@ pub(super) fn argument(store: &mut Store<()>, argument: &WastArgCore<'_>) -> Opt
     })
 }
 
-pub(super) fn describe(store: &Store<()>, values: &[Val]) -> String {
+pub(crate) fn describe(store: &Store<()>, values: &[Val]) -> String {
     let texts: Vec<String> = values.iter().map(|value| describe_one(store, value)).collect();
     texts.join(" ")
 }
