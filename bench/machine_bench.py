@@ -3,8 +3,9 @@
 
 usage: machine_bench.py [--rounds N] [--wasmer PROGRAM] [--only NAME] [--write]
 
-The same C sources (bench/guests) become a WebAssembly and a native program; all take turns, on core 0 or the cores that the
-row says, and the time is what the program itself measures with its monotonic clock. A dash: that runtime could not run it.
+The same C sources (bench/guests) become a WebAssembly and a native program; all take turns, on core 0 or the cores that
+the row says, and the time is what the program itself measures with its monotonic clock. A dash: that runtime could not
+run it.
 """
 
 import argparse

@@ -34,8 +34,8 @@ impl Future for AtHome {
     }
 }
 
-/// For host functions that are no futures: waits on the guest's own stack until it is at home, where it then has a whole
-/// slice. Fails when the fiber is freed meanwhile.
+/// For host functions that are no futures: waits on the guest's own stack until it is at home, where it then has a
+/// whole slice. Fails when the fiber is freed meanwhile.
 #[cold]
 #[inline(never)]
 pub(crate) fn come_home(store: &mut StoreContextMut<'_, Host>) -> wasmtime::Result<()> {

@@ -12,11 +12,11 @@
 #include "app/guest_shard.h"
 #include "cli/host_terminal.h"
 #include "cli/messages.h"
-#include "engine/sharing_threads.h"
 #include "io/kernel_network.h"
 #include "io/signal_source.h"
 #include "io/standard_stream.h"
 #include "io/task_scope.h"
+#include "wasix/computing_shards.h"
 #include "wasix/stdio.h"
 
 namespace selvedge::cli {
@@ -109,8 +109,8 @@ io::Task<int> run(Runtime& runtime, std::shared_ptr<const app::Program> program,
                         &runtime.helpers(), &runtime.cpu_clock(),
                         {.network = &network, .resolver = resolver.get()});
   // This thread runs the program; its threads and children that compute get the other cores too.
-  const engine::SharingThreads computing(runtime.engine().work_sharing(), runtime.engine().ticker(),
-                                         runtime.clock(), &runtime.cpu_clock(), cores(options) - 1);
+  const wasix::ComputingShards computing(runtime.engine(), runtime.clock(), &runtime.cpu_clock(),
+                                         cores(options) - 1);
   SELVEDGE_CO_TRY(const auto shard_program, app::ShardProgram::create(shard, std::move(program)));
   app::EnvironmentBlock environment =
       app::environment_block(shard_program->program().options().environment);

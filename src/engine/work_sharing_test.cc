@@ -8,12 +8,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 
 #include "base/system.h"
 #include "engine/scheduler.h"
 #include "engine/shared_memory.h"
-#include "engine/sharing_threads.h"
 #include "engine/testing/guests.h"
 
 namespace selvedge::engine {
@@ -422,9 +422,50 @@ TEST_F(WorkSharingTest, KilledOnItsWayToAHostCall_NeverMakesIt) {
 
 // ---- On two threads ----
 
+// A thread that computes for others until it is destroyed.
+class Borrower {
+ public:
+  Borrower(Engine& engine, const base::Clock& clock)
+      : thread_([this, &engine, &clock] { run(engine, clock); }) {
+    joined_.wait(false);
+  }
+  ~Borrower() {
+    stopping_.store(true);
+    wake();
+    thread_.join();
+  }
+
+ private:
+  void run(Engine& engine, const base::Clock& clock) {
+    Scheduler scheduler(engine.ticker(), clock, {}, nullptr,
+                        {.sharing = &engine.work_sharing(), .wake = [this] { wake(); }});
+    joined_.store(true);
+    joined_.notify_one();
+    while (true) {
+      woken_.wait(false);
+      woken_.store(false);
+      if (stopping_.load()) {
+        return;
+      }
+      while (scheduler.has_work()) {
+        scheduler.run_slice();
+      }
+    }
+  }
+  void wake() {
+    woken_.store(true);
+    woken_.notify_one();
+  }
+
+  std::atomic<bool> joined_ = false;
+  std::atomic<bool> woken_ = false;
+  std::atomic<bool> stopping_ = false;
+  std::thread thread_;
+};
+
 TEST_F(WorkSharingTest, TwoThreads_MeetEachOther) {
   // Many rounds of two guest threads that wait for each other without a host call.
-  const SharingThreads threads(engine_->work_sharing(), engine_->ticker(), clock_, nullptr, 1);
+  const Borrower borrower(*engine_, clock_);
   Scheduler home = make_scheduler();
   const auto spinner = thread("spin");
   home.start(*spinner->fiber, owner_, workload_);
@@ -443,7 +484,7 @@ TEST_F(WorkSharingTest, TwoThreads_MeetEachOther) {
 }
 
 TEST_F(WorkSharingTest, RunningOnAnotherThread_CanBeDestroyedAndRecalled) {
-  const SharingThreads threads(engine_->work_sharing(), engine_->ticker(), clock_, nullptr, 1);
+  const Borrower borrower(*engine_, clock_);
   Scheduler home = make_scheduler();
   for (int round = 0; round < 20; ++round) {
     auto first = thread("spin");

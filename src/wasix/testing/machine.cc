@@ -49,8 +49,7 @@ Machine::Machine(std::uint32_t instances_max)
           engine_->ticker(), clock_, std::function<void()>(), nullptr,
           engine::WorkSharingMembership{.sharing = &engine_->work_sharing(),
                                         .wake = [this] { reactor_->wake(); }})),
-      computing_(std::make_unique<engine::SharingThreads>(engine_->work_sharing(),
-                                                          engine_->ticker(), clock_, nullptr, 1)),
+      computing_(std::make_unique<ComputingShards>(*engine_, clock_, nullptr, 1)),
       background_(std::make_unique<GuestBackground>(*reactor_, *scheduler_)) {
   register_preview1(*functions_);
   register_snapshot0(*functions_);

@@ -20,10 +20,10 @@
 #include "engine/host_functions.h"
 #include "engine/library.h"
 #include "engine/scheduler.h"
-#include "engine/sharing_threads.h"
 #include "io/helper_pool.h"
 #include "io/kernel_reactor.h"
 #include "wasix/abi.h"
+#include "wasix/computing_shards.h"
 #include "wasix/guest_background.h"
 #include "wasix/process.h"
 #include "wasix/thread.h"
@@ -63,7 +63,7 @@ class Machine {
   std::unique_ptr<engine::HostFunctions> functions_;
   std::unique_ptr<engine::Scheduler> scheduler_;
   // Computes for the guests that have more than one thread to run.
-  std::unique_ptr<engine::SharingThreads> computing_;
+  std::unique_ptr<ComputingShards> computing_;
   std::unique_ptr<GuestBackground> background_;
   io::ThreadHelperPool helpers_;
 };
