@@ -70,7 +70,6 @@ struct AppRouter::Visit {
 };
 
 io::Task<> AppRouter::handle(HttpExchange& exchange) {
-  routes_.prefetch(exchange.request().host());
   ++metrics_.requests;
   Visit visit(shard_.reactor(), exchange);
   co_return co_await serve(visit.exchange, visit);
@@ -99,11 +98,15 @@ io::Task<> AppRouter::keep_started(std::string app, VersionNumber version) {
 }
 
 io::Task<> AppRouter::serve(HttpExchange& exchange, Visit& visit) {
-  auto runner = co_await find_runner(exchange.request(), visit);
-  if (!runner.has_value()) {
-    co_return co_await answer_failure(exchange, std::move(runner).error(), visit);
+  RunnerPointer known = known_runner(exchange.request());
+  if (known == nullptr) {
+    auto found = co_await find_runner(exchange.request(), visit);
+    if (!found.has_value()) {
+      co_return co_await answer_failure(exchange, std::move(found).error(), visit);
+    }
+    known = *std::move(found);
   }
-  visit.begin(*std::move(runner));
+  visit.begin(std::move(known));
   if (visit.runner->forces_https() && internal::wants_https(exchange)) {
     co_return co_await internal::redirect_to_https(exchange);
   }
@@ -144,14 +147,18 @@ io::Task<> AppRouter::answer_failure(HttpExchange& exchange, Error error, Visit&
   }
 }
 
+AppRouter::RunnerPointer AppRouter::known_runner(const wire::RequestHead& request) const {
+  RunnerPointer known = stopping_ ? nullptr : routes_.find(request.host(), shard_.reactor().now());
+  if (known != nullptr) {
+    known->prefetch();
+  }
+  return known;
+}
+
 io::Task<AppRouter::RunnerPointer> AppRouter::find_runner(const wire::RequestHead& request,
                                                           Visit& visit) {
   if (stopping_) {
     co_return fail(ErrorKind::kDisconnected, "the node is shutting down");
-  }
-  if (RunnerPointer known = routes_.find(request.host(), shard_.reactor().now())) {
-    known->prefetch();
-    co_return known;
   }
   const auto epoch = routes_.epoch();
   SELVEDGE_CO_TRY(AppHost host, co_await find_host(request.host()));

@@ -71,6 +71,9 @@ class AppRouter final : public HttpHandler {
             base::Random& random [[clang::lifetimebound]], AppRouterOptions options);
 
   io::Task<> handle(HttpExchange& exchange) override;
+  void expect(const wire::RequestHead& request) noexcept override {
+    routes_.prefetch(request.host());
+  }
 
   // The same for one version, whatever the host is; what a start fails with is an error.
   io::Task<> handle_version(HttpExchange& exchange, std::string app, VersionNumber version);
@@ -126,6 +129,8 @@ class AppRouter final : public HttpHandler {
   // What becomes known of a request on its way.
   struct Visit;
   io::Task<> serve(HttpExchange& exchange, Visit& visit);
+  // What is known; nullptr: it has to be found out.
+  RunnerPointer known_runner(const wire::RequestHead& request) const;
   io::Task<RunnerPointer> find_runner(const wire::RequestHead& request, Visit& visit);
   // Until when the host leads to the app.
   base::MonotonicTime known_until(std::string_view host, const std::string& app) const;

@@ -18,6 +18,8 @@ class RecordBatch {
     append_unsealed(bytes_, entry);
     ++count_;
   }
+  // Room for so many bytes at once.
+  void reserve(std::size_t bytes) { bytes_.reserve(bytes); }
   bool empty() const noexcept { return count_ == 0; }
   std::size_t count() const noexcept { return count_; }
   // One record behind the other.

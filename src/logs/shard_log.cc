@@ -6,6 +6,12 @@
 #include "base/format.h"
 
 namespace selvedge::logs {
+namespace {
+
+// Of an app's records before they come: a hundred bytes of a request, a few dozen times.
+constexpr std::size_t kReservedBytesMax = 2048;
+
+}  // namespace
 
 std::shared_ptr<ShardLog::Channel> ShardLog::channel(const std::string& app) {
   auto& known = channels_[app];
@@ -34,6 +40,8 @@ void ShardLog::add(const std::shared_ptr<Channel>& channel, Entry entry) {
     to.waits_ = true;
     to.since_ = reactor_.now();
     to.place_ = waiting_.insert(waiting_.end(), channel);
+    // As much as last time, so that they need not move while they become more.
+    to.records_.reserve(std::min(to.usual_bytes_, kReservedBytesMax));
   }
   const std::size_t bytes = record_bytes(entry);
   if (to.records_.byte_count() + bytes > limits_.app_bytes_max ||
@@ -97,6 +105,7 @@ bool ShardLog::must_be_written(const Channel& channel) const noexcept {
 AppRecords ShardLog::take(Channel& channel) {
   AppRecords taken{.app = channel.app_, .records = std::exchange(channel.records_, {})};
   bytes_ -= taken.records.byte_count();
+  channel.usual_bytes_ = taken.records.byte_count();
   if (channel.dropped_ > 0) {
     taken.records.add({.time = clock_.wall_now(),
                        .shard = shard_,

@@ -56,11 +56,12 @@ class ShardLog {
     friend class ShardLog;
     std::string app_;
     std::uint64_t instances_ = 0;
-    RecordBatch records_;        // that wait
-    std::uint64_t dropped_ = 0;  // since something waits
-    base::MonotonicTime since_;  // when the first one came
-    bool waits_ = false;         // there is something of it
-    bool urgent_ = false;        // and is written next
+    RecordBatch records_;          // that wait
+    std::size_t usual_bytes_ = 0;  // of them when they were taken last
+    std::uint64_t dropped_ = 0;    // since something waits
+    base::MonotonicTime since_;    // when the first one came
+    bool waits_ = false;           // there is something of it
+    bool urgent_ = false;          // and is written next
     bool removed_ = false;
     std::list<std::shared_ptr<Channel>>::iterator place_;  // while it waits
   };

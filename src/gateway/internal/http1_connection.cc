@@ -96,6 +96,7 @@ io::Task<> Http1Connection::run() {
 }
 
 void Http1Connection::begin_request() noexcept {
+  context_.handler.expect(parser_.head());
   in_content_ = parser_.head().has_content();
   continue_sent_ = !parser_.head().expects_continue();
   discarded_bytes_ = 0;
