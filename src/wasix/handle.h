@@ -16,6 +16,7 @@
 #include <span>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "io/event.h"
 #include "wasix/abi.h"
 #include "wasix/errno_result.h"
@@ -76,6 +77,9 @@ class Handle {
   // Bytes written here count against the process's limit of output (terminals, pipes to the host,
   // logs).
   virtual bool counts_as_output() const noexcept { return false; }
+  // A guest fiber that has run for `cpu_time` has just written here: whether it lets the event loop
+  // turn before it goes on, because somebody outside waits for the bytes.
+  virtual bool gives_way(base::Duration /*cpu_time*/) noexcept { return false; }
 
   // The operations of files, directories, epolls and sockets live in their own classes; nullptr
   // when this is none.

@@ -132,6 +132,15 @@ ErrnoResult<std::size_t> PipeWriter::try_write(std::span<const ByteSpan> buffers
   return count;
 }
 
+bool PipeWriter::gives_way(base::Duration cpu_time) noexcept {
+  if (!counts_as_output_ || cpu_time - gave_way_at_ < kGiveWayInterval ||
+      !buffer_->readable().has_waiters()) {
+    return false;
+  }
+  gave_way_at_ = cpu_time;
+  return true;
+}
+
 io::Event* PipeWriter::writable() noexcept { return &buffer_->writable(); }
 
 Readiness PipeWriter::write_readiness() {

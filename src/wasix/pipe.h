@@ -11,10 +11,12 @@
 // kPipeBytesMax bytes and is told to go on when half of them are gone. An end closes when its last
 // owner drops it, or by close().
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 
+#include "base/clock.h"
 #include "io/reactor.h"
 #include "io/task.h"
 #include "wasix/handle.h"
@@ -23,6 +25,9 @@ namespace selvedge::wasix {
 
 inline constexpr std::size_t kPipeBytesMax = 65'536;
 inline constexpr std::size_t kPipeBytesLow = kPipeBytesMax / 2;
+// Between two times that a guest waits for the reader of its output: as often as the epoch would
+// interrupt it, and never a guest that ends sooner.
+inline constexpr std::chrono::milliseconds kGiveWayInterval{1};
 
 namespace internal {
 class PipeBuffer;
@@ -61,6 +66,7 @@ class PipeWriter final : public Handle {
   io::Event* writable() noexcept override;
   Readiness write_readiness() override;
   bool counts_as_output() const noexcept override { return counts_as_output_; }
+  bool gives_way(base::Duration cpu_time) noexcept override;
 
   // For the host: writes everything. kDisconnected: the reader is gone; kTimeout.
   io::Task<> write_all(ByteSpan bytes, io::Deadline deadline = io::Deadline::never());
@@ -70,6 +76,8 @@ class PipeWriter final : public Handle {
  private:
   std::shared_ptr<internal::PipeBuffer> buffer_;
   bool counts_as_output_;
+  // How long the fiber had run when it last did.
+  base::Duration gave_way_at_{};
 };
 
 struct PipeEnds {

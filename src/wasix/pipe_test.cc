@@ -150,5 +150,46 @@ TEST_F(PipeTest, Read_AtDeadline_TimesOut) {
   EXPECT_EQ(result.error().kind(), ErrorKind::kTimeout);
 }
 
+io::Task<> read_one(PipeReader& reader) {
+  std::array<std::byte, 1> buffer;
+  SELVEDGE_CO_TRY_VOID(co_await reader.read(buffer));
+  co_return Result<>();
+}
+
+// With a reader that waits, what gives_way says after each of these times.
+std::vector<bool> gives_way(bool counts_as_output, std::vector<base::Duration> times) {
+  const base::SystemClock clock;
+  const auto reactor = *io::KernelReactor::create(clock);
+  const PipeEnds pipe = make_pipe(*reactor, {.counts_as_output = counts_as_output});
+  EXPECT_FALSE(pipe.writer->gives_way(std::chrono::hours(1))) << "nobody waits";
+  std::vector<bool> answers;
+  io::TaskScope scope(*reactor);
+  scope.spawn(read_one(*pipe.reader));
+  const auto ask = [](io::Reactor& loop, const PipeEnds& ends, std::vector<base::Duration> asked,
+                      std::vector<bool>& out) -> io::Task<> {
+    while (!ends.reader->readable()->has_waiters()) {
+      co_await loop.yield();
+    }
+    for (const base::Duration time : asked) {
+      out.push_back(ends.writer->gives_way(time));
+    }
+    ends.writer->close();
+    co_return Result<>();
+  };
+  EXPECT_TRUE(reactor->run(ask(*reactor, pipe, std::move(times), answers)));
+  EXPECT_TRUE(reactor->run(scope.close()));
+  return answers;
+}
+
+TEST(PipeOutputTest, GivesWay_ToAWaitingReader_OncePerInterval) {
+  const base::Duration interval = kGiveWayInterval;
+  EXPECT_EQ(gives_way(true, {interval / 2, interval, interval * 3 / 2, interval * 2}),
+            (std::vector{false, true, false, true}));
+}
+
+TEST(PipeOutputTest, GivesWay_InsideAGuest_Never) {
+  EXPECT_EQ(gives_way(false, {std::chrono::hours(1)}), std::vector{false});
+}
+
 }  // namespace
 }  // namespace selvedge::wasix

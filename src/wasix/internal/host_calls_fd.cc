@@ -159,16 +159,20 @@ BlockingErrno fd_write(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::ui
     return Errno::kNotcapable;
   }
   const std::shared_ptr<Handle>& handle = descriptor.handle;
-  return attempt_or_wait(
-      thread, handle, handle->writable(),
-      [iovs, iovs_len, nwritten](Thread& caller, Handle& target) {
-        const Errno error = attempt_write(caller, target, iovs, iovs_len, nwritten);
-        if (error == Errno::kPipe) {
-          caller.process().raise_broken_pipe(caller);
-        }
-        return error;
-      },
-      send_timeout(*handle));
+  const auto attempt = [iovs, iovs_len, nwritten](Thread& caller, Handle& target) {
+    const Errno error = attempt_write(caller, target, iovs, iovs_len, nwritten);
+    if (error == Errno::kPipe) {
+      caller.process().raise_broken_pipe(caller);
+    }
+    return error;
+  };
+  BlockingErrno result =
+      attempt_or_wait(thread, handle, handle->writable(), attempt, send_timeout(*handle));
+  if (result.is_ready() && result.value() == Errno::kSuccess &&
+      handle->gives_way(thread.fiber().cpu_time())) {
+    return sched_yield(thread);
+  }
+  return result;
 }
 
 // Preview 1 moves the descriptor. The C library of WASIX calls this function for dup2(3), so for
