@@ -170,6 +170,8 @@ impl World {
             holds: false,
             held: false,
             memory_stale: false,
+            away: false,
+            homeward: false,
             globals: ptr::null_mut(),
             store: ptr::null_mut(),
             owner: ptr::from_mut(&mut *owner).cast(),

@@ -62,8 +62,10 @@ fn caller_memory(caller: &mut Caller<'_, ()>) -> CallerMemory {
     }
 }
 
-fn effective(address: i32, offset: i32) -> u64 {
-    u64::from(address as u32) + u64::from(offset as u32)
+/// A sum beyond 32 bits is out of bounds, aligned or not.
+fn effective(address: i32, offset: i32) -> Result<u64, Trap> {
+    let sum = (address as u32).checked_add(offset as u32);
+    sum.map(u64::from).ok_or(Trap::MemoryOutOfBounds)
 }
 
 fn check(address: u64, access: u64, size: u64) -> Result<(), Trap> {
@@ -86,7 +88,7 @@ pub(crate) fn define_instructions(linker: &mut Linker<()>) -> Result<()> {
         MODULE,
         "memory_atomic_wait32",
         |mut caller: Caller<'_, ()>, address: i32, expected: i32, limit: i64, offset: i32| {
-            let address = effective(address, offset);
+            let address = effective(address, offset)?;
             match caller_memory(&mut caller) {
                 CallerMemory::Shared(memory) => {
                     Ok(memory.atomic_wait32(address, expected as u32, timeout(limit))? as u32)
@@ -102,7 +104,7 @@ pub(crate) fn define_instructions(linker: &mut Linker<()>) -> Result<()> {
         MODULE,
         "memory_atomic_wait64",
         |mut caller: Caller<'_, ()>, address: i32, expected: i64, limit: i64, offset: i32| {
-            let address = effective(address, offset);
+            let address = effective(address, offset)?;
             match caller_memory(&mut caller) {
                 CallerMemory::Shared(memory) => {
                     Ok(memory.atomic_wait64(address, expected as u64, timeout(limit))? as u32)
@@ -118,7 +120,7 @@ pub(crate) fn define_instructions(linker: &mut Linker<()>) -> Result<()> {
         MODULE,
         "memory_atomic_notify",
         |mut caller: Caller<'_, ()>, address: i32, count: i32, offset: i32| -> Result<u32> {
-            let address = effective(address, offset);
+            let address = effective(address, offset)?;
             match caller_memory(&mut caller) {
                 CallerMemory::Shared(memory) => Ok(memory.atomic_notify(address, count as u32)?),
                 CallerMemory::Plain { size } => {
