@@ -91,8 +91,8 @@ class HttpHandler {
   // gateway answers 500 with the request's id if no head was sent, else it aborts the connection so
   // that the client cannot take the truncated content for a whole one.
   virtual io::Task<> handle(HttpExchange& exchange) = 0;
-  // A request with this head is about to be handled: what that needs may be fetched into the
-  // processor's caches meanwhile.
+  // A request with this head has come, and will be handled unless the gateway answers it itself:
+  // what that needs may be fetched into the processor's caches meanwhile.
   virtual void expect([[maybe_unused]] const wire::RequestHead& request) noexcept {}
 };
 

@@ -32,6 +32,7 @@ class TestHandler final : public app::HttpHandler {
 
   io::Task<> handle(app::HttpExchange& exchange) override {
     ++calls;
+    expected_at_call = expected;
     const std::string path(exchange.request().target().path());
     if (path == "/echo") {
       co_return co_await echo(exchange);
@@ -79,8 +80,14 @@ class TestHandler final : public app::HttpHandler {
     co_return co_await exchange.finish();
   }
 
+  void expect(const wire::RequestHead& request) noexcept override {
+    expected = request.target().path();
+  }
+
   int calls = 0;
   int disconnects = 0;
+  std::string expected;
+  std::string expected_at_call;
 
  private:
   static io::Task<> echo(app::HttpExchange& exchange) {
@@ -207,6 +214,12 @@ std::size_t count_of(std::string_view text, std::string_view part) {
     ++count;
   }
   return count;
+}
+
+TEST_F(HttpServerTest, Handler_IsToldOfEachRequestBeforeItHandlesIt) {
+  converse(get("/one") + get("/two"));
+  EXPECT_EQ(handler_.calls, 2);
+  EXPECT_EQ(handler_.expected_at_call, "/two");
 }
 
 TEST_F(HttpServerTest, Health_AnsweredWithoutTheHandler) {
