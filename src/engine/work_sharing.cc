@@ -90,7 +90,7 @@ WorkMember::~WorkMember() {
 }
 
 LoanPointer WorkMember::lend(SchedulerEntry& entry, native::Fiber* fiber, base::Duration at_most) {
-  const auto loan = std::make_shared<Loan>();
+  auto loan = std::make_shared<Loan>();
   loan->entry = &entry;
   loan->fiber = fiber;
   loan->home = mailbox_;
