@@ -1,5 +1,6 @@
 #include "app/guest_shard.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace selvedge::app {
@@ -21,7 +22,11 @@ GuestShard::GuestShard(io::Reactor& reactor, engine::Engine& engine, const base:
 
 std::shared_ptr<const engine::LinkedModule> GuestShard::counted_here(
     std::shared_ptr<const engine::LinkedModule> module) {
-  std::erase_if(modules_, [](const auto& entry) { return entry.second.expired(); });
+  // When there may be as many gone as there are.
+  if (modules_.size() >= sweep_modules_at_) {
+    std::erase_if(modules_, [](const auto& entry) { return entry.second.expired(); });
+    sweep_modules_at_ = std::max(kSweepModulesMin, 2 * modules_.size());
+  }
   auto& known = modules_[module.get()];
   auto counted = known.lock();
   if (counted == nullptr) {

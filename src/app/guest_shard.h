@@ -3,6 +3,7 @@
 // What a shard needs to run guests: a scheduler, bound to its event loop. One for each shard, made
 // and used on the shard's thread.
 
+#include <cstddef>
 #include <map>
 #include <memory>
 
@@ -52,6 +53,8 @@ class GuestShard {
       std::shared_ptr<const engine::LinkedModule> module);
 
  private:
+  static constexpr std::size_t kSweepModulesMin = 64;
+
   io::Reactor& reactor_;
   engine::Engine& engine_;
   engine::Scheduler scheduler_;
@@ -60,6 +63,7 @@ class GuestShard {
   HostNetwork host_network_;
   // Some of them gone.
   std::map<const engine::LinkedModule*, std::weak_ptr<const engine::LinkedModule>> modules_;
+  std::size_t sweep_modules_at_ = kSweepModulesMin;
 };
 
 }  // namespace selvedge::app

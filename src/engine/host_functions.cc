@@ -97,8 +97,12 @@ Result<std::shared_ptr<const LinkedModule>> HostFunctions::link(
   SELVEDGE_TRY_VOID(
       take_native_error(native::selvedge_host_functions_link(native_, module->native(), &native)));
   auto linked = std::make_shared<const LinkedModule>(native, std::move(module));
-  std::erase_if(linked_, [](const auto& item) { return item.second.expired(); });
-  linked_.emplace(&linked->module(), linked);
+  // When there may be as many gone as there are.
+  if (linked_.size() >= sweep_linked_at_) {
+    std::erase_if(linked_, [](const auto& item) { return item.second.expired(); });
+    sweep_linked_at_ = std::max(kSweepLinkedMin, 2 * linked_.size());
+  }
+  linked_.insert_or_assign(&linked->module(), linked);
   return linked;
 }
 

@@ -16,6 +16,7 @@
 // blocks the thread. It must not throw.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -135,6 +136,8 @@ class HostFunctions {
                                                       base::ByteSpan wasm) const;
 
  private:
+  static constexpr std::size_t kSweepLinkedMin = 64;
+
   void define_erased(std::string_view module, std::string_view name, std::string_view signature,
                      bool blocking, const void* function);
 
@@ -142,6 +145,7 @@ class HostFunctions {
   mutable std::mutex mutex_;
   // By module, which lives as long as what is linked of it; some of them gone.
   mutable std::map<const Module*, std::weak_ptr<const LinkedModule>> linked_;
+  mutable std::size_t sweep_linked_at_ = kSweepLinkedMin;
   // Signatures by name within module.
   std::map<std::string, std::map<std::string, std::string, std::less<>>, std::less<>> signatures_;
 };
