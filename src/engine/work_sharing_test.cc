@@ -9,7 +9,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/system.h"
 #include "engine/scheduler.h"
@@ -36,8 +38,7 @@ constexpr std::string_view kModule = R"((module
     (func (export "spin_then_grow") (param i32) (result i32)
       (call $spin_until (local.get 0)) (table.grow (ref.null func) (i32.const 2)))
     (func (export "spin_then_trap") (param i32) (call $spin_until (local.get 0)) unreachable)
-    (func (export "set") (param i32) (i32.atomic.store (local.get 0) (i32.const 1)))
-    (func (export "clear") (param i32) (i32.atomic.store (local.get 0) (i32.const 0)))
+    (func (export "set") (param i32 i32) (i32.atomic.store (local.get 0) (local.get 1)))
     (func (export "meet") (param i32 i32)
       (i32.atomic.store (local.get 0) (i32.const 1)) (call $spin_until (local.get 1)))))";
 
@@ -101,20 +102,39 @@ class WorkSharingTest : public ::testing::Test {
                                       const InstanceLimits& limits = {}) {
     return std::make_unique<GuestThread>(module_, entry, arguments, limits);
   }
-  Scheduler make_scheduler() {
-    return Scheduler(engine_->ticker(), clock_, {}, nullptr,
-                     {.sharing = &engine_->work_sharing(), .wake = [this] { ++wakes_; }});
+  WorkSharingMembership membership() {
+    return {.sharing = &engine_->work_sharing(), .wake = [this] { ++wakes_; }};
   }
-  // Runs slices of `home` until one fiber is lent.
-  void run_until_lent(Scheduler& home) {
-    const std::uint64_t before = engine_->work_sharing().loans();
-    while (engine_->work_sharing().loans() == before) {
-      home.run_slice();
+  // Starts the first and a second thread at home, and runs slices until one is lent: the first,
+  // which was the first to run.
+  void lend_first() {
+    const std::uint64_t before = sharing().loans();
+    home_.start(*first_->fiber, owner_, workload_);
+    home_.start(*second_->fiber, owner_, workload_);
+    while (sharing().loans() == before) {
+      home_.run_slice();
     }
   }
+  void lend_first(std::string_view entry, std::initializer_list<std::uint64_t> arguments = {},
+                  const InstanceLimits& limits = {}) {
+    first_ = thread(entry, arguments, limits);
+    second_ = thread("spin");
+    lend_first();
+  }
+  void run_all(Scheduler& scheduler) {
+    while (scheduler.has_work()) {
+      scheduler.run_slice();
+    }
+  }
+  void run_home_until_first_is_done() {
+    while (!first_->fiber->done()) {
+      home_.run_slice();
+    }
+  }
+  const WorkSharing& sharing() { return engine_->work_sharing(); }
   // Sets a flag of the memory, as another thread of the guest would.
-  void set_flag(std::uint32_t address) {
-    auto setter = thread("set", {address});
+  void set_flag(std::uint32_t address, bool value = true) {
+    const auto setter = thread("set", {address, value ? 1U : 0U});
     while (setter->fiber->poll() != FiberStatus::kDone) {
     }
   }
@@ -127,297 +147,182 @@ class WorkSharingTest : public ::testing::Test {
   std::atomic<int> wakes_ = 0;
   Owner owner_;
   const FiberOptions workload_{.group = std::make_shared<RunQueue::Group>(TenantId(1))};
+  Scheduler home_{engine_->ticker(), clock_, {}, nullptr, membership()};
+  std::optional<Scheduler> other_{std::in_place, engine_->ticker(), clock_,
+                                  nullptr,       nullptr,           membership()};
+  std::unique_ptr<GuestThread> first_;
+  std::unique_ptr<GuestThread> second_;
 };
 
 TEST_F(WorkSharingTest, TwoReady_OneIsLentAndRunsAway) {
-  Scheduler home = make_scheduler();
-  Scheduler other = make_scheduler();
-  const auto first = thread("spin");
-  const auto second = thread("spin");
-  home.start(*first->fiber, owner_, workload_);
-  home.start(*second->fiber, owner_, workload_);
-  EXPECT_FALSE(other.has_work());
-  run_until_lent(home);
+  EXPECT_FALSE(other_->has_work());
+  lend_first("spin");
   EXPECT_EQ(wakes_, 1);
-  EXPECT_TRUE(other.has_work());
-  other.run_slice();
-  EXPECT_EQ(engine_->work_sharing().slices_away(), 1U);
+  EXPECT_TRUE(other_->has_work());
+  other_->run_slice();
+  EXPECT_EQ(sharing().slices_away(), 1U);
   // It goes on there, while the other one goes on here.
-  other.run_slice();
-  home.run_slice();
-  EXPECT_EQ(engine_->work_sharing().slices_away(), 2U);
-  EXPECT_EQ(engine_->work_sharing().loans(), 1U);
+  other_->run_slice();
+  home_.run_slice();
+  EXPECT_EQ(sharing().slices_away(), 2U);
+  EXPECT_EQ(sharing().loans(), 1U);
 }
 
 TEST_F(WorkSharingTest, OneReady_StaysAtHome) {
-  Scheduler home = make_scheduler();
-  const Scheduler other = make_scheduler();
-  const auto only = thread("spin");
-  home.start(*only->fiber, owner_, workload_);
+  first_ = thread("spin");
+  home_.start(*first_->fiber, owner_, workload_);
   for (int slice = 0; slice < 5; ++slice) {
-    home.run_slice();
+    home_.run_slice();
   }
-  EXPECT_EQ(engine_->work_sharing().loans(), 0U);
+  EXPECT_EQ(sharing().loans(), 0U);
 }
 
 TEST_F(WorkSharingTest, NobodyIdle_NothingIsLent) {
-  Scheduler home = make_scheduler();
-  Scheduler busy = make_scheduler();
-  const auto first = thread("spin");
-  const auto second = thread("spin");
+  first_ = thread("spin");
+  second_ = thread("spin");
   const auto third = thread("spin");
-  busy.start(*third->fiber, owner_, {});
-  home.start(*first->fiber, owner_, workload_);
-  home.start(*second->fiber, owner_, workload_);
+  other_->start(*third->fiber, owner_, {});
+  home_.start(*first_->fiber, owner_, workload_);
+  home_.start(*second_->fiber, owner_, workload_);
   for (int slice = 0; slice < 6; ++slice) {
-    home.run_slice();
+    home_.run_slice();
   }
-  EXPECT_EQ(engine_->work_sharing().loans(), 0U);
-}
-
-TEST_F(WorkSharingTest, HostCall_RunsAtHomeOnly) {
-  Scheduler home = make_scheduler();
-  Scheduler other = make_scheduler();
-  const auto caller = thread("spin_then_note", {4});
-  const auto spinner = thread("spin");
-  home.start(*caller->fiber, owner_, workload_);
-  home.start(*spinner->fiber, owner_, workload_);
-  run_until_lent(home);
-  set_flag(4);
-  // The first that is lent is the first that has run.
-  while (other.has_work()) {
-    other.run_slice();
-  }
-  EXPECT_EQ(caller->guest.noted, 0U) << "away from home";
-  EXPECT_FALSE(caller->fiber->done());
-  while (!caller->fiber->done()) {
-    home.run_slice();
-  }
-  EXPECT_EQ(caller->guest.noted, 7U);
-  EXPECT_EQ(caller->fiber->outcome().reason, EndReason::kFinished);
-  EXPECT_EQ(caller->fiber->outcome().result, 8U);
-  EXPECT_THAT(owner_.done, ::testing::ElementsAre(caller->fiber.get()));
-}
-
-TEST_F(WorkSharingTest, HostCallThatWaits_BeginsAndWaitsAtHome) {
-  Scheduler home = make_scheduler();
-  Scheduler other = make_scheduler();
-  const auto caller = thread("spin_then_wait", {4});
-  const auto spinner = thread("spin");
-  home.start(*caller->fiber, owner_, workload_);
-  home.start(*spinner->fiber, owner_, workload_);
-  run_until_lent(home);
-  set_flag(4);
-  while (other.has_work()) {
-    other.run_slice();
-  }
-  EXPECT_EQ(caller->guest.noted_on, std::thread::id());
-  while (!caller->fiber->blocked()) {
-    home.run_slice();
-  }
-  caller->guest.control->value = 5;
-  caller->fiber->wake();
-  while (!caller->fiber->done()) {
-    home.run_slice();
-  }
-  EXPECT_EQ(caller->fiber->outcome().result, 5U);
-}
-
-TEST_F(WorkSharingTest, GrowingATable_IsDecidedAtHome) {
-  Scheduler home = make_scheduler();
-  Scheduler other = make_scheduler();
-  const auto grower = thread("spin_then_grow", {4}, {.table_elements_max = 2});
-  const auto spinner = thread("spin");
-  home.start(*grower->fiber, owner_, workload_);
-  home.start(*spinner->fiber, owner_, workload_);
-  run_until_lent(home);
-  set_flag(4);
-  while (other.has_work()) {
-    other.run_slice();
-  }
-  EXPECT_FALSE(grower->fiber->done());
-  while (!grower->fiber->done()) {
-    home.run_slice();
-  }
-  EXPECT_EQ(static_cast<std::uint32_t>(grower->fiber->outcome().result), 0xffff'ffffU);
-}
-
-TEST_F(WorkSharingTest, TrapAway_IsReportedAtHome) {
-  Scheduler home = make_scheduler();
-  Scheduler other = make_scheduler();
-  const auto trapper = thread("spin_then_trap", {4});
-  const auto spinner = thread("spin");
-  home.start(*trapper->fiber, owner_, workload_);
-  home.start(*spinner->fiber, owner_, workload_);
-  run_until_lent(home);
-  set_flag(4);
-  while (other.has_work()) {
-    other.run_slice();
-  }
-  EXPECT_TRUE(owner_.done.empty());
-  while (owner_.done.empty()) {
-    home.run_slice();
-  }
-  EXPECT_EQ(trapper->fiber->outcome().reason, EndReason::kTrapped);
-  EXPECT_THAT(trapper->fiber->outcome().message, ::testing::HasSubstr("unreachable"));
-}
-
-TEST_F(WorkSharingTest, BorrowerGetsGuestsOfItsOwn_GivesBack) {
-  Scheduler home = make_scheduler();
-  Scheduler other = make_scheduler();
-  const auto first = thread("spin");
-  const auto second = thread("spin");
-  const auto own = thread("spin");
-  home.start(*first->fiber, owner_, workload_);
-  home.start(*second->fiber, owner_, workload_);
-  run_until_lent(home);
-  other.run_slice();
-  other.start(*own->fiber, owner_, {});
-  other.run_slice();
-  other.run_slice();
-  EXPECT_EQ(engine_->work_sharing().slices_away(), 1U);
-  const base::Duration before = first->fiber->cpu_time();
-  home.run_slice();
-  EXPECT_GT(first->fiber->cpu_time(), before) << "what it used away counts";
-}
-
-TEST_F(WorkSharingTest, LongLoan_EndsByItself) {
-  Scheduler home = make_scheduler();
-  Scheduler other = make_scheduler();
-  const auto first = thread("spin");
-  const auto second = thread("spin");
-  home.start(*first->fiber, owner_, workload_);
-  home.start(*second->fiber, owner_, workload_);
-  run_until_lent(home);
-  while (other.has_work()) {
-    other.run_slice();
-  }
-  home.run_slice();
-  EXPECT_GE(first->fiber->cpu_time() + second->fiber->cpu_time(), kLoanMax);
-}
-
-TEST_F(WorkSharingTest, CpuLimit_HoldsAway) {
-  Scheduler home = make_scheduler();
-  Scheduler other = make_scheduler();
-  const InstanceLimits limits{.cpu_time_max = std::chrono::milliseconds(5)};
-  const auto first = thread("spin", {}, limits);
-  const auto second = thread("spin");
-  home.start(*first->fiber, owner_, workload_);
-  home.start(*second->fiber, owner_, workload_);
-  while (!first->fiber->done()) {
-    home.run_slice();
-    if (other.has_work()) {
-      other.run_slice();
-    }
-  }
-  EXPECT_EQ(first->fiber->outcome().reason, EndReason::kCpuTimeLimit);
-}
-
-TEST_F(WorkSharingTest, KilledWhileAway_EndsAtHome) {
-  Scheduler home = make_scheduler();
-  Scheduler other = make_scheduler();
-  const auto first = thread("spin");
-  const auto second = thread("spin");
-  home.start(*first->fiber, owner_, workload_);
-  home.start(*second->fiber, owner_, workload_);
-  run_until_lent(home);
-  other.run_slice();
-  first->fiber->kill(EndReason::kKilled);
-  second->fiber->kill(EndReason::kKilled);
-  while (owner_.done.size() < 2) {
-    home.run_slice();
-    if (other.has_work()) {
-      other.run_slice();
-    }
-  }
-  EXPECT_EQ(first->fiber->outcome().reason, EndReason::kKilled);
-  EXPECT_FALSE(other.has_work());
-}
-
-TEST_F(WorkSharingTest, DestroyedWhileAway_IsNotRunAgain) {
-  Scheduler home = make_scheduler();
-  Scheduler other = make_scheduler();
-  auto first = thread("spin");
-  auto second = thread("spin");
-  home.start(*first->fiber, owner_, workload_);
-  home.start(*second->fiber, owner_, workload_);
-  run_until_lent(home);
-  other.run_slice();
-  first.reset();
-  second.reset();
-  const std::uint64_t slices = engine_->work_sharing().slices_away();
-  while (other.has_work()) {
-    other.run_slice();
-  }
-  EXPECT_EQ(engine_->work_sharing().slices_away(), slices);
-}
-
-TEST_F(WorkSharingTest, BorrowerEnds_FiberGoesOnAtHome) {
-  Scheduler home = make_scheduler();
-  const auto first = thread("spin_until", {4});
-  const auto second = thread("spin_until", {4});
-  {
-    Scheduler other = make_scheduler();
-    home.start(*first->fiber, owner_, workload_);
-    home.start(*second->fiber, owner_, workload_);
-    run_until_lent(home);
-    other.run_slice();
-  }
-  set_flag(4);
-  while (owner_.done.size() < 2) {
-    home.run_slice();
-  }
-}
-
-TEST_F(WorkSharingTest, Recalled_IsAtHomeAtOnce) {
-  Scheduler home = make_scheduler();
-  Scheduler other = make_scheduler();
-  const auto first = thread("spin");
-  const auto second = thread("spin");
-  home.start(*first->fiber, owner_, workload_);
-  home.start(*second->fiber, owner_, workload_);
-  run_until_lent(home);
-  second->fiber->recall_siblings();
-  other.run_slice();
-  EXPECT_EQ(engine_->work_sharing().slices_away(), 0U);
+  EXPECT_EQ(sharing().loans(), 0U);
 }
 
 TEST_F(WorkSharingTest, NoGroup_IsNotLent) {
-  Scheduler home = make_scheduler();
-  const Scheduler other = make_scheduler();
-  const auto first = thread("spin");
-  const auto second = thread("spin");
-  home.start(*first->fiber, owner_, {});
-  home.start(*second->fiber, owner_, {});
+  first_ = thread("spin");
+  second_ = thread("spin");
+  home_.start(*first_->fiber, owner_, {});
+  home_.start(*second_->fiber, owner_, {});
   for (int slice = 0; slice < 5; ++slice) {
-    home.run_slice();
+    home_.run_slice();
   }
-  EXPECT_EQ(engine_->work_sharing().loans(), 0U);
+  EXPECT_EQ(sharing().loans(), 0U);
+}
+
+TEST_F(WorkSharingTest, HostCall_RunsAtHomeOnly) {
+  lend_first("spin_then_note", {4});
+  set_flag(4);
+  run_all(*other_);
+  EXPECT_EQ(first_->guest.noted, 0U) << "away from home";
+  EXPECT_FALSE(first_->fiber->done());
+  run_home_until_first_is_done();
+  EXPECT_EQ(first_->guest.noted, 7U);
+  EXPECT_EQ(first_->fiber->outcome().reason, EndReason::kFinished);
+  EXPECT_EQ(first_->fiber->outcome().result, 8U);
+  EXPECT_THAT(owner_.done, ::testing::ElementsAre(first_->fiber.get()));
+}
+
+TEST_F(WorkSharingTest, HostCallThatWaits_BeginsAndWaitsAtHome) {
+  lend_first("spin_then_wait", {4});
+  set_flag(4);
+  run_all(*other_);
+  EXPECT_EQ(first_->guest.noted_on, std::thread::id());
+  while (!first_->fiber->blocked()) {
+    home_.run_slice();
+  }
+  first_->guest.control->value = 5;
+  first_->fiber->wake();
+  run_home_until_first_is_done();
+  EXPECT_EQ(first_->fiber->outcome().result, 5U);
+}
+
+TEST_F(WorkSharingTest, GrowingATable_IsDecidedAtHome) {
+  lend_first("spin_then_grow", {4}, {.table_elements_max = 2});
+  set_flag(4);
+  run_all(*other_);
+  EXPECT_FALSE(first_->fiber->done());
+  run_home_until_first_is_done();
+  EXPECT_EQ(static_cast<std::uint32_t>(first_->fiber->outcome().result), 0xffff'ffffU);
+}
+
+TEST_F(WorkSharingTest, TrapAway_IsReportedAtHome) {
+  lend_first("spin_then_trap", {4});
+  set_flag(4);
+  run_all(*other_);
+  EXPECT_TRUE(owner_.done.empty());
+  run_home_until_first_is_done();
+  EXPECT_EQ(first_->fiber->outcome().reason, EndReason::kTrapped);
+  EXPECT_THAT(first_->fiber->outcome().message, ::testing::HasSubstr("unreachable"));
 }
 
 TEST_F(WorkSharingTest, KilledOnItsWayToAHostCall_NeverMakesIt) {
   for (const std::string_view entry : {"spin_then_note", "spin_then_wait", "spin_then_grow"}) {
-    Scheduler home = make_scheduler();
-    Scheduler other = make_scheduler();
-    const auto caller = thread(entry, {4});
-    const auto spinner = thread("spin");
-    home.start(*caller->fiber, owner_, workload_);
-    home.start(*spinner->fiber, owner_, workload_);
-    run_until_lent(home);
+    set_flag(4, false);
+    lend_first(entry, {4});
     set_flag(4);
-    while (other.has_work()) {
-      other.run_slice();
-    }
-    caller->fiber->kill(EndReason::kKilled);
-    while (!caller->fiber->done()) {
-      home.run_slice();
-    }
-    EXPECT_EQ(caller->fiber->outcome().reason, EndReason::kKilled);
-    EXPECT_EQ(caller->guest.noted_on, std::thread::id());
-    auto clear = thread("clear", {4});
-    while (clear->fiber->poll() != FiberStatus::kDone) {
-    }
+    run_all(*other_);
+    first_->fiber->kill(EndReason::kKilled);
+    run_home_until_first_is_done();
+    EXPECT_EQ(first_->fiber->outcome().reason, EndReason::kKilled);
+    EXPECT_EQ(first_->guest.noted_on, std::thread::id());
+    // The second one may have been lent meanwhile.
+    second_.reset();
+    run_all(*other_);
   }
+}
+
+TEST_F(WorkSharingTest, BorrowerGetsGuestsOfItsOwn_GivesBack) {
+  const auto own = thread("spin");
+  lend_first("spin");
+  other_->run_slice();
+  other_->start(*own->fiber, owner_, {});
+  other_->run_slice();
+  other_->run_slice();
+  EXPECT_EQ(sharing().slices_away(), 1U);
+  const base::Duration before = first_->fiber->cpu_time();
+  home_.run_slice();
+  EXPECT_GT(first_->fiber->cpu_time(), before) << "what it used away counts";
+}
+
+TEST_F(WorkSharingTest, LongLoan_EndsByItself) {
+  lend_first("spin");
+  run_all(*other_);
+  home_.run_slice();
+  EXPECT_GE(first_->fiber->cpu_time(), kLoanMax);
+}
+
+TEST_F(WorkSharingTest, CpuLimit_HoldsAway) {
+  lend_first("spin", {}, {.cpu_time_max = std::chrono::milliseconds(5)});
+  while (!first_->fiber->done()) {
+    run_all(*other_);
+    home_.run_slice();
+  }
+  EXPECT_EQ(first_->fiber->outcome().reason, EndReason::kCpuTimeLimit);
+}
+
+TEST_F(WorkSharingTest, KilledWhileAway_EndsAtHome) {
+  lend_first("spin");
+  other_->run_slice();
+  first_->fiber->kill(EndReason::kKilled);
+  run_all(*other_);
+  EXPECT_EQ(sharing().slices_away(), 2U) << "the slice at whose end it was asked for";
+  run_home_until_first_is_done();
+  EXPECT_EQ(first_->fiber->outcome().reason, EndReason::kKilled);
+}
+
+TEST_F(WorkSharingTest, DestroyedWhileAway_IsNotRunAgain) {
+  lend_first("spin");
+  other_->run_slice();
+  first_.reset();
+  run_all(*other_);
+  EXPECT_EQ(sharing().slices_away(), 1U);
+}
+
+TEST_F(WorkSharingTest, BorrowerEnds_FiberGoesOnAtHome) {
+  lend_first("spin_until", {4});
+  other_->run_slice();
+  other_.reset();
+  set_flag(4);
+  run_home_until_first_is_done();
+}
+
+TEST_F(WorkSharingTest, SiblingsAreRecalled_AtOnce) {
+  lend_first("spin");
+  second_->fiber->recall_siblings();
+  other_->run_slice();
+  EXPECT_EQ(sharing().slices_away(), 0U);
 }
 
 // ---- On two threads ----
@@ -465,40 +370,36 @@ class Borrower {
 
 TEST_F(WorkSharingTest, TwoThreads_MeetEachOther) {
   // Many rounds of two guest threads that wait for each other without a host call.
+  other_.reset();
   const Borrower borrower(*engine_, clock_);
-  Scheduler home = make_scheduler();
   const auto spinner = thread("spin");
-  home.start(*spinner->fiber, owner_, workload_);
+  home_.start(*spinner->fiber, owner_, workload_);
   for (std::uint32_t round = 0; round < 20; ++round) {
     owner_.done.clear();
     const std::uint32_t place = 16 + 8 * round;
     const auto first = thread("meet", {place, place + 4});
     const auto second = thread("meet", {place + 4, place});
-    home.start(*first->fiber, owner_, workload_);
-    home.start(*second->fiber, owner_, workload_);
+    home_.start(*first->fiber, owner_, workload_);
+    home_.start(*second->fiber, owner_, workload_);
     while (owner_.done.size() < 2) {
-      home.run_slice();
+      home_.run_slice();
     }
   }
-  EXPECT_GT(engine_->work_sharing().loans(), 0U);
+  EXPECT_GT(sharing().loans(), 0U);
 }
 
 TEST_F(WorkSharingTest, RunningOnAnotherThread_CanBeDestroyedAndRecalled) {
+  other_.reset();
   const Borrower borrower(*engine_, clock_);
-  Scheduler home = make_scheduler();
   for (int round = 0; round < 20; ++round) {
-    auto first = thread("spin");
-    auto second = thread("spin");
-    home.start(*first->fiber, owner_, workload_);
-    home.start(*second->fiber, owner_, workload_);
-    const std::uint64_t slices = engine_->work_sharing().slices_away();
-    while (engine_->work_sharing().slices_away() == slices) {
-      home.run_slice();
+    const std::uint64_t slices = sharing().slices_away();
+    lend_first("spin");
+    while (sharing().slices_away() == slices) {
+      home_.run_slice();
     }
-    second->fiber->recall_siblings();
-    EXPECT_EQ(second->fiber->done(), false);
+    second_->fiber->recall_siblings();
+    EXPECT_FALSE(second_->fiber->done());
   }
-  EXPECT_EQ(home.fiber_count(), 0U);
 }
 
 }  // namespace
