@@ -162,6 +162,9 @@ void WorkMember::end_slice(LoanPointer loan, native::FiberStatus status, base::D
 }
 
 void WorkMember::give_all_back() noexcept {
+  if (borrowed_.empty()) {
+    return;
+  }
   for (LoanPointer& loan : std::exchange(borrowed_, {})) {
     bool is_here = false;
     {
