@@ -18,14 +18,14 @@ use crate::rewrite::{FUNCTION_SIZE_MAX, Failure, reader, tells_positions};
 use crate::sections::{self, Section, id};
 
 /// Instructions of a function that takes the place of any call, in bytes.
-const SMALL_BYTES_MAX: usize = 100;
+const SMALL_BYTES_MAX: usize = 40;
 /// The same for calls in a loop.
-const LOOPED_BYTES_MAX: usize = 400;
+const LOOPED_BYTES_MAX: usize = 200;
 /// Parameters and locals of such a function.
 const LOCALS_MAX: usize = 16;
 /// What a function may grow by, besides its own size.
 const FUNCTION_GROWTH_BYTES: usize = 512;
-/// What all functions may grow by, besides their size.
+/// What all functions may grow by, besides half of their size.
 const MODULE_GROWTH_BYTES: usize = 16 << 10;
 /// Locals that every engine accepts in a function (the limits of the JS API).
 const FUNCTION_LOCALS_MAX: u64 = 50_000;
@@ -259,7 +259,7 @@ impl<'a> Functions<'a> {
                     }
                 }
                 id::CODE => {
-                    functions.growth += section.content.len();
+                    functions.growth += section.content.len() / 2;
                     for (body, &ty) in
                         CodeSectionReader::new(reader)?.into_iter().zip(&of_functions)
                     {

@@ -183,11 +183,11 @@ fn growth_is_bounded() {
     let calls = "(call $f)".repeat(10_000);
     let wasm = module(&format!("(module (func $f {body}) (func {calls}) (func {calls}))"));
     let output = inlined(&wasm).expect("a change");
-    assert!(output.len() < 2 * wasm.len() + MODULE_GROWTH_BYTES + 1024, "{}", output.len());
+    assert!(output.len() < wasm.len() * 3 / 2 + MODULE_GROWTH_BYTES + 1024, "{}", output.len());
     let many = "(func (call $f))".repeat(10_000);
     let wasm = module(&format!("(module (func $f {body}) {many})"));
     let output = inlined(&wasm).expect("a change");
-    assert!(output.len() < 2 * wasm.len() + MODULE_GROWTH_BYTES + 1024, "{}", output.len());
+    assert!(output.len() < wasm.len() * 3 / 2 + MODULE_GROWTH_BYTES + 1024, "{}", output.len());
 }
 
 #[test]
