@@ -1,9 +1,8 @@
 //! Guests that run away from their host.
 //!
 //! The host functions of a guest belong to one thread, its home. Another thread may run the guest meanwhile as long as
-//! it only computes. What it may not do there suspends the fiber until it is polled at home: host calls, and growth of
-//! tables and memories, which the host decides. Memories that threads share are the exception: they grow by
-//! themselves, up to their maximum.
+//! it only computes. What it may not do there suspends the fiber until it is polled at home: host calls (growth of the
+//! shared memory is one, by rewriting), and other growth, which the host decides.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -61,7 +61,7 @@ void Scheduler::remove(Fiber& fiber) noexcept {
   internal::SchedulerEntry& entry = *fiber.scheduler_entry_;
   if (entry.loan != nullptr) {
     internal::WorkMember::recall(*entry.loan);
-    end_loan(entry);
+    fiber.charge(end_loan(entry)->used);
   }
   queue_.detach(entry);
   if (entry.deadline) {

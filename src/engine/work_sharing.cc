@@ -162,19 +162,11 @@ void WorkMember::end_slice(LoanPointer loan, native::FiberStatus status, base::D
 }
 
 void WorkMember::give_all_back() noexcept {
-  if (borrowed_.empty()) {
-    return;
+  // Home ignores what it has taken back already.
+  for (LoanPointer& loan : borrowed_) {
+    give_back(std::move(loan));
   }
-  for (LoanPointer& loan : std::exchange(borrowed_, {})) {
-    bool is_here = false;
-    {
-      const std::lock_guard lock(loan->mutex);
-      is_here = loan->state == Loan::State::kOffered;
-    }
-    if (is_here) {
-      give_back(std::move(loan));
-    }
-  }
+  borrowed_.clear();
 }
 
 }  // namespace internal

@@ -1,5 +1,6 @@
 #include "wasix/computing_shards.h"
 
+#include <system_error>
 #include <utility>
 
 #include "engine/scheduler.h"
@@ -23,7 +24,12 @@ void ComputingShards::start() noexcept {
   }
   if (auto group = io::ShardGroup::create(clock_, {.shards = std::exchange(count_, 0)})) {
     group_ = *std::move(group);
-    group_->start([this](io::Shard& shard) { return compute(shard); });
+    // A system that refuses a thread says so by throwing; those that have started compute.
+    try {
+      group_->start([this](io::Shard& shard) { return compute(shard); });
+    } catch (const std::system_error&) {
+      return;
+    }
   }
 }
 

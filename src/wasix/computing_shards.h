@@ -15,8 +15,8 @@ namespace selvedge::wasix {
 
 class ComputingShards {
  public:
-  // `count` of them start when a scheduler first finds nobody to lend to; if the system refuses,
-  // none do. One for each engine. Everything outlives this.
+  // `count` of them start when a scheduler first finds nobody to lend to, or as many as the system
+  // allows. One for each engine. Everything outlives this.
   ComputingShards(engine::Engine& engine [[clang::lifetimebound]],
                   const base::Clock& clock [[clang::lifetimebound]],
                   const engine::CpuClock* cpu_clock, std::size_t count);

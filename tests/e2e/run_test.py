@@ -52,8 +52,8 @@ class CommandTest(unittest.TestCase):
         with open(__file__, "rb") as source:
             result = run(TERMINAL, "copy", stdin=source)
         self.assertEqual(result.stdout, pathlib.Path(__file__).read_bytes())
-        command = f'"{harness.BINARY}" run "{TERMINAL}" copy <&-'
-        closed = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60)
+        command = f'set -o pipefail; "{harness.BINARY}" run "{TERMINAL}" copy <&- | head -c 100'
+        closed = subprocess.run(["bash", "-c", command], capture_output=True, timeout=60)
         self.assertEqual((closed.returncode, closed.stdout), (0, b""))
 
     def test_a_terminal_looks_like_one(self):
