@@ -41,7 +41,7 @@ def kernel_alone(folder):
 
 def proxied(folder, wasmer):
     example = report.ROOT / "examples/http-server"
-    build(example / "server.c", folder / "server", "-I", report.ROOT / "bench/guests/linux")
+    build(example / "server.c", folder / "server", "-D_GNU_SOURCE", "-I", report.ROOT / "bench/guests/linux")
     native = peers.Server("native server", [folder / "server"], env={"PORT": "{port}"})
     servers = [peers.nginx_before(folder, native),
                peers.Server("selvedge, the same as a guest",

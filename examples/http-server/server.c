@@ -3,12 +3,12 @@
 //
 // Selvedge passes the requests of its gateway on to the port that it listens on, over a network in
 // memory; PORT says which one to take.
-#define _GNU_SOURCE  // strcasestr
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "wasix.h"
@@ -70,6 +70,18 @@ static void accept_all(int epoll, int listener) {
   }
 }
 
+// Whether a line of the head that ends at `end` begins like `field`, its colon included.
+static int has_field(const char* head, const char* end, const char* field) {
+  const size_t size = strlen(field);
+  for (const char* line = strchr(head, '\n'); line < end; line = strchr(line, '\n')) {
+    line += 1;
+    if (strncasecmp(line, field, size) == 0) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
 // The next complete head in the buffer becomes a response; false: there is none. Requests with
 // content get their answer and the connection closes, since this server does not read content.
 static int answer_next(Connection* connection) {
@@ -81,8 +93,8 @@ static int answer_next(Connection* connection) {
   char method[16] = "", target[256] = "";
   sscanf(connection->request, "%15s %255s", method, target);
   const int is_head = strcmp(method, "HEAD") == 0;
-  const int has_content = strcasestr(connection->request, "\ncontent-length:") != NULL ||
-                          strcasestr(connection->request, "\ntransfer-encoding:") != NULL;
+  const int has_content = has_field(connection->request, end, "content-length:") ||
+                          has_field(connection->request, end, "transfer-encoding:");
   connection->close_after = has_content;
   char body[320];
   const int body_size =
