@@ -27,6 +27,16 @@ class ServerTest(unittest.TestCase):
                 self.assertEqual(response.read().decode(), f"GET /page{number}, request {number}\n")
             connection.close()
 
+    def test_content_that_a_program_leaves_unread_is_not_the_next_request(self):
+        with harness.Server(SERVER) as server:
+            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+            for number in range(1, 20, 2):
+                connection.request("POST", "/form", body=b"GET /smuggled HTTP/1.1\r\n\r\n")
+                self.assertEqual(connection.getresponse().read().decode(), f"POST /form, request {number}\n")
+                connection.request("GET", "/page")
+                self.assertEqual(connection.getresponse().read().decode(), f"GET /page, request {number + 1}\n")
+            connection.close()
+
     def test_many_clients_at_once_share_one_process(self):
         with harness.Server(SERVER) as server:
             with concurrent.futures.ThreadPoolExecutor(max_workers=32) as pool:
