@@ -29,8 +29,7 @@ Scheduler::Scheduler(EpochTicker& ticker, const base::Clock& clock, std::functio
       state_(std::make_unique<State>()) {
   native::selvedge_engine_prepare_thread();
   if (membership.sharing != nullptr) {
-    member_ =
-        std::make_unique<internal::WorkMember>(*membership.sharing, std::move(membership.wake));
+    member_ = std::make_unique<internal::WorkMember>(std::move(membership), clock_.now());
     member_->set_idle(true);
   }
 }
@@ -163,7 +162,7 @@ bool Scheduler::lend(internal::SchedulerEntry& entry) {
     return false;
   }
   const base::Duration at_most = std::min(kLoanMax, entry.fiber.cpu_time_left());
-  entry.loan = member_->lend(entry, entry.fiber.native_, at_most);
+  entry.loan = member_->lend(entry, entry.fiber.native_, at_most, clock_.now());
   if (entry.loan == nullptr) {
     return false;
   }
@@ -184,9 +183,10 @@ void Scheduler::run_borrowed() {
       const EpochTicker::Running running(slot_);
       status = native::selvedge_fiber_poll_away(loan->fiber);
     }
+    const base::Duration lasted = clock_.now() - begin;
     const base::Duration used =
-        cpu_clock_ != nullptr ? cpu_clock_->thread_time() - cpu_begin : clock_.now() - begin;
-    member_->end_slice(std::move(loan), status, used);
+        cpu_clock_ != nullptr ? cpu_clock_->thread_time() - cpu_begin : lasted;
+    member_->end_slice(std::move(loan), status, used, lasted);
   }
   member_->set_idle(!member_->has_borrowed());
 }

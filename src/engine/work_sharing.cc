@@ -53,6 +53,18 @@ LoanMailbox::Mail LoanMailbox::take_mail() {
   return std::exchange(mail_, {});
 }
 
+bool LoanMailbox::has_been_idle(base::MonotonicTime now) {
+  const base::Duration measured = now - measured_at_;
+  if (time_asleep_ != nullptr && measured >= kIdleMeasurementMin) {
+    const base::Duration idle =
+        time_asleep_() + base::Duration(computed_for_others_.load(std::memory_order_relaxed));
+    has_been_idle_ = (idle - measured_idle_) * 100 >= measured * kIdlePercentMin;
+    measured_at_ = now;
+    measured_idle_ = idle;
+  }
+  return has_been_idle_;
+}
+
 LoanMailbox::Mail LoanMailbox::close() {
   const std::lock_guard lock(mutex_);
   open_ = false;
@@ -75,8 +87,9 @@ void give_back(LoanPointer loan) {
 
 }  // namespace
 
-WorkMember::WorkMember(WorkSharing& sharing, std::function<void()> wake)
-    : sharing_(sharing), mailbox_(std::make_shared<LoanMailbox>(std::move(wake))) {
+WorkMember::WorkMember(WorkSharingMembership membership, base::MonotonicTime now)
+    : sharing_(*membership.sharing),
+      mailbox_(std::make_shared<LoanMailbox>(std::move(membership), now)) {
   sharing_.join(mailbox_);
 }
 
@@ -89,7 +102,8 @@ WorkMember::~WorkMember() {
   give_all_back();
 }
 
-LoanPointer WorkMember::lend(SchedulerEntry& entry, native::Fiber* fiber, base::Duration at_most) {
+LoanPointer WorkMember::lend(SchedulerEntry& entry, native::Fiber* fiber, base::Duration at_most,
+                             base::MonotonicTime now) {
   auto loan = std::make_shared<Loan>();
   loan->entry = &entry;
   loan->fiber = fiber;
@@ -98,7 +112,7 @@ LoanPointer WorkMember::lend(SchedulerEntry& entry, native::Fiber* fiber, base::
   const std::lock_guard lock(sharing_.mutex_);
   for (const auto& member : sharing_.members_) {
     if (member != mailbox_ && member->idle().load(std::memory_order_relaxed) &&
-        member->idle().exchange(false) && member->offer(loan)) {
+        member->has_been_idle(now) && member->idle().exchange(false) && member->offer(loan)) {
       sharing_.loans_.fetch_add(1, std::memory_order_relaxed);
       return loan;
     }
@@ -146,7 +160,9 @@ LoanPointer WorkMember::begin_slice() {
   return nullptr;
 }
 
-void WorkMember::end_slice(LoanPointer loan, native::FiberStatus status, base::Duration used) {
+void WorkMember::end_slice(LoanPointer loan, native::FiberStatus status, base::Duration used,
+                           base::Duration lasted) {
+  mailbox_->add_computed_for_others(lasted);
   sharing_.slices_away_.fetch_add(1, std::memory_order_relaxed);
   loan->status = status;
   loan->used += used;

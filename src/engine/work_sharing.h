@@ -31,6 +31,11 @@ class WorkMember;
 // How long a borrower keeps a fiber without asking. Limits on CPU time may be passed by so much for
 // each fiber that is lent.
 inline constexpr base::Duration kLoanMax = std::chrono::milliseconds(16);
+// Who borrows has had nothing else to do for this share of the time: the answers of a thread that
+// serves connections would wait for each slice of a guest that is not its own.
+inline constexpr std::int64_t kIdlePercentMin = 90;
+// That share is measured over at least this long.
+inline constexpr base::Duration kIdleMeasurementMin = std::chrono::milliseconds(5);
 
 // What the schedulers of one engine have in common. Any thread. Outlives them.
 class WorkSharing {
@@ -73,6 +78,9 @@ struct WorkSharingMembership {
   // Makes the scheduler's thread ask has_work() soon. Called on any thread, with a lock held: it
   // must not call back. Until the scheduler is gone.
   std::function<void()> wake = {};
+  // How long the thread has slept so far; called like wake(). A thread that does little else but
+  // sleep, and compute for others, borrows. Empty: nobody asks what else it does.
+  std::function<base::Duration()> time_asleep = {};
 };
 
 }  // namespace selvedge::engine

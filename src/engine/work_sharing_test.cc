@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/system.h"
+#include "engine/internal/work_member.h"
 #include "engine/scheduler.h"
 #include "engine/shared_memory.h"
 #include "engine/testing/guests.h"
@@ -323,6 +324,86 @@ TEST_F(WorkSharingTest, SiblingsAreRecalled_AtOnce) {
   second_->fiber->recall_siblings();
   other_->run_slice();
   EXPECT_EQ(sharing().slices_away(), 0U);
+}
+
+// ---- Who borrows ----
+
+class ManualClock final : public base::Clock {
+ public:
+  base::MonotonicTime now() const noexcept override { return base::MonotonicTime(time); }
+  base::WallTime wall_now() const noexcept override { return {}; }
+  base::Duration time = std::chrono::seconds(1);
+};
+
+class BusyBorrowerTest : public WorkSharingTest {
+ protected:
+  BusyBorrowerTest() {
+    other_.reset();
+    WorkSharingMembership membership = this->membership();
+    membership.time_asleep = [this] { return asleep_; };
+    other_.emplace(engine_->ticker(), manual_clock_, nullptr, nullptr, std::move(membership));
+    home_of_two_.emplace(engine_->ticker(), manual_clock_, nullptr, nullptr, this->membership());
+    // The fixture's own is not idle.
+    third_ = thread("spin");
+    home_.start(*third_->fiber, owner_, {});
+    first_ = thread("spin");
+    second_ = thread("spin");
+    home_of_two_->start(*first_->fiber, owner_, workload_);
+    home_of_two_->start(*second_->fiber, owner_, workload_);
+  }
+  ~BusyBorrowerTest() override {
+    first_.reset();
+    second_.reset();
+    third_.reset();
+  }
+  // The clock goes on by the time between two measurements, of which the borrower sleeps `percent`.
+  void pass_time(int percent) {
+    manual_clock_.time += kIdleMeasurementMin;
+    asleep_ += kIdleMeasurementMin * percent / 100;
+  }
+  // Whether one was lent in the next slices, in which the clock stands still.
+  bool lends() {
+    const std::uint64_t before = sharing().loans();
+    for (int slice = 0; slice < 4; ++slice) {
+      home_of_two_->run_slice();
+    }
+    return sharing().loans() > before;
+  }
+
+  ManualClock manual_clock_;
+  base::Duration asleep_{};
+  std::optional<Scheduler> home_of_two_;
+  std::unique_ptr<GuestThread> third_;
+};
+
+TEST_F(BusyBorrowerTest, WithConnectionsToServe_IsNotLentTo) {
+  pass_time(kIdlePercentMin - 1);
+  EXPECT_FALSE(lends());
+  // A moment of sleep is no measurement.
+  asleep_ += kIdleMeasurementMin;
+  EXPECT_FALSE(lends());
+}
+
+TEST_F(BusyBorrowerTest, IdleAgain_IsLentTo) {
+  pass_time(0);
+  EXPECT_FALSE(lends());
+  pass_time(kIdlePercentMin);
+  EXPECT_TRUE(lends());
+}
+
+TEST(LoanMailboxTest, ComputingForOthers_CountsAsIdle) {
+  base::MonotonicTime now{};
+  internal::LoanMailbox mailbox({.time_asleep = [] { return base::Duration{}; }}, now);
+  EXPECT_TRUE(mailbox.has_been_idle(now)) << "until it is measured";
+  mailbox.add_computed_for_others(kIdleMeasurementMin);
+  EXPECT_TRUE(mailbox.has_been_idle(now += kIdleMeasurementMin));
+  EXPECT_FALSE(mailbox.has_been_idle(now += kIdleMeasurementMin));
+}
+
+TEST(LoanMailboxTest, NobodyTellsOfSleep_IsAlwaysIdle) {
+  base::MonotonicTime now{};
+  internal::LoanMailbox mailbox({}, now);
+  EXPECT_TRUE(mailbox.has_been_idle(now += std::chrono::hours(1)));
 }
 
 // ---- On two threads ----

@@ -110,22 +110,36 @@ int KernelReactor::timeout_ms() noexcept {
   return static_cast<int>(std::clamp<std::int64_t>(wait, 0, std::numeric_limits<int>::max()));
 }
 
-void KernelReactor::take_kernel_events() noexcept {
-  int timeout = timeout_ms();
-  if (timeout != 0) {
-    sleeping_.store(true, std::memory_order_seq_cst);
-    if (!mailbox_.empty() || wake_requested_.load(std::memory_order_seq_cst)) {
-      timeout = 0;
-    }
+int KernelReactor::begin_wait() noexcept {
+  const int timeout = timeout_ms();
+  if (timeout == 0) {
+    return 0;
   }
-  std::array<epoll_event, kEventsMax> events [[clang::uninitialized]];
-  const int count = ::epoll_wait(epoll_.get(), events.data(), kEventsMax, timeout);
+  sleeping_.store(true, std::memory_order_seq_cst);
+  if (!mailbox_.empty() || wake_requested_.load(std::memory_order_seq_cst)) {
+    return 0;
+  }
+  update_time();
+  sleep_time_.begin(now());
+  return timeout;
+}
+
+void KernelReactor::end_wait() noexcept {
+  update_time();
+  sleep_time_.end(now());
   sleeping_.store(false, std::memory_order_relaxed);
   if (wake_requested_.load(std::memory_order_relaxed)) {
     // Read and cleared in one step: what the waker did before is visible to has_work() after.
     wake_requested_.exchange(false, std::memory_order_seq_cst);
   }
+}
+
+void KernelReactor::take_kernel_events() noexcept {
+  std::array<epoll_event, kEventsMax> events [[clang::uninitialized]];
+  const int timeout = begin_wait();
+  const int count = ::epoll_wait(epoll_.get(), events.data(), kEventsMax, timeout);
   SELVEDGE_ASSERT(count >= 0 || errno == EINTR);
+  end_wait();
   // No code but on_kernel_events runs here: every source of the batch is still there.
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
@@ -166,7 +180,6 @@ bool KernelReactor::run_until(const bool& done) {
   thread_.store(std::this_thread::get_id());
   while (!done) {
     take_kernel_events();
-    update_time();
     fire_timers();
     run_posted();
     run_ready();

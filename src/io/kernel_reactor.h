@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "io/internal/mailbox.h"
+#include "io/internal/sleep_time.h"
 #include "io/reactor.h"
 
 namespace selvedge::io {
@@ -35,6 +36,7 @@ class KernelReactor final : public Reactor {
   void post(std::move_only_function<void()> function) override;
   bool try_post(std::move_only_function<void()> function) override;
   void wake() noexcept override;
+  base::Duration time_asleep() const noexcept override { return sleep_time_.total(exact_now()); }
 
   // What a descriptor tells. Called from the loop while kernel events are taken: it only marks
   // events, which queues those who wait.
@@ -72,6 +74,10 @@ class KernelReactor final : public Reactor {
  private:
   Result<> watch(int fd, std::uint32_t events, Source& source);
   int timeout_ms() noexcept;
+  // Before and after the kernel is asked; the first answers for how many milliseconds, as
+  // epoll_wait(2) takes them. With the second begins the turn's time.
+  int begin_wait() noexcept;
+  void end_wait() noexcept;
   void take_kernel_events() noexcept;
   void run_posted();
   void run_background(const bool& done);
@@ -84,6 +90,7 @@ class KernelReactor final : public Reactor {
   // True while the loop blocks, or is about to: whoever makes it false must write wake_event_.
   std::atomic<bool> sleeping_{false};
   std::atomic<bool> wake_requested_{false};
+  internal::SleepTime sleep_time_;
   std::atomic<std::thread::id> thread_;
 };
 

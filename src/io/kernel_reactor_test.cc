@@ -146,6 +146,41 @@ TEST_F(KernelReactorTest, Background_MadeByAnotherThread_WakeStartsItEveryTime) 
   reactor().set_background(nullptr);
 }
 
+// A clock that stands still until the test moves it.
+class ManualClock final : public base::Clock {
+ public:
+  base::MonotonicTime now() const noexcept override { return base::MonotonicTime(time.load()); }
+  base::WallTime wall_now() const noexcept override { return {}; }
+  std::atomic<base::Duration> time{1s};
+};
+
+TEST(KernelReactorTimeTest, TimeAsleep_CountsSleepsOnly) {
+  ManualClock clock;
+  const auto reactor = KernelReactor::create(clock).value();
+  Event woken(*reactor);
+  std::thread thread;
+  const auto body = [&](this auto /*self*/) -> Task<> {
+    clock.time = 3s;  // a turn that takes two seconds
+    thread = std::thread([&] {
+      // Only a loop that sleeps shows the clock's time.
+      while (reactor->time_asleep() < 5s) {
+        clock.time = clock.time.load() + 1s;
+        std::this_thread::yield();
+      }
+      reactor->post([&] { woken.set(); });
+    });
+    co_await woken.wait();
+    const base::Duration slept = reactor->time_asleep();
+    EXPECT_GE(slept, 5s);
+    EXPECT_LE(slept, clock.time.load() - 3s);
+    clock.time = clock.time.load() + 10s;
+    EXPECT_EQ(reactor->time_asleep(), slept);
+    co_return {};
+  };
+  EXPECT_TRUE(reactor->run(body()));
+  thread.join();
+}
+
 TEST_F(KernelReactorTest, Sleep_TenThousandAtOnce_AllWakeInOrder) {
   constexpr int kSleepers = 10'000;
   int awake = 0;

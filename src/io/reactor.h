@@ -89,6 +89,8 @@ class Reactor {
   // Makes the loop turn at least once more before it blocks. Costs a system call only when the
   // reactor sleeps, and only for the first of several callers.
   virtual void wake() noexcept = 0;
+  // How long the loop has slept so far, for lack of anything to do.
+  virtual base::Duration time_asleep() const noexcept = 0;
 
   // ---- The reactor's thread ----
 
@@ -143,6 +145,8 @@ class Reactor {
 
   // The parts of a turn, for implementations.
   void update_time() noexcept { now_ = underlying_clock_.now(); }
+  // What the clock shows, now() or later. Any thread.
+  base::MonotonicTime exact_now() const noexcept { return underlying_clock_.now(); }
   void fire_timers() noexcept { timers_.advance(now_); }
   std::optional<base::MonotonicTime> next_timer() noexcept { return timers_.next_advance(); }
   // Before a posted function, a slice or queued work: it has all its inline operations.

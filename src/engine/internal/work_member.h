@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -51,7 +52,10 @@ using LoanPointer = std::shared_ptr<Loan>;
 // it.
 class alignas(64) LoanMailbox {
  public:
-  explicit LoanMailbox(std::function<void()> wake) : wake_(std::move(wake)) {}
+  LoanMailbox(WorkSharingMembership membership, base::MonotonicTime now)
+      : wake_(std::move(membership.wake)),
+        time_asleep_(std::move(membership.time_asleep)),
+        measured_at_(now) {}
 
   // False: its scheduler is gone.
   bool offer(LoanPointer loan);
@@ -66,6 +70,12 @@ class alignas(64) LoanMailbox {
   Mail take_mail();
   // Whoever makes it false may offer one loan.
   std::atomic<bool>& idle() noexcept { return idle_; }
+  // Whether its thread has been idle for long enough of late (kIdlePercentMin). With the lock of
+  // the sharing, of which it is a member.
+  bool has_been_idle(base::MonotonicTime now);
+  void add_computed_for_others(base::Duration time) noexcept {
+    computed_for_others_.fetch_add(time.count(), std::memory_order_relaxed);
+  }
   // From now on nothing arrives.
   Mail close();
 
@@ -78,13 +88,21 @@ class alignas(64) LoanMailbox {
   bool open_ = true;
   std::function<void()> wake_;
   Mail mail_;
+
+  // ---- With the lock of the sharing ----
+  std::function<base::Duration()> time_asleep_;
+  base::MonotonicTime measured_at_;
+  base::Duration measured_idle_{};
+  bool has_been_idle_ = true;
+
+  std::atomic<std::int64_t> computed_for_others_{0};  // nanoseconds
 };
 
 // One scheduler's part in the sharing, on both sides. Its thread only.
 class WorkMember {
  public:
-  // `sharing` outlives it.
-  WorkMember(WorkSharing& sharing, std::function<void()> wake);
+  // The membership has a sharing, which outlives it.
+  WorkMember(WorkSharingMembership membership, base::MonotonicTime now);
   // Gives back what it has borrowed. Nothing that it has lent is away any more.
   ~WorkMember();
   WorkMember(const WorkMember&) = delete;
@@ -95,7 +113,8 @@ class WorkMember {
 
   // ---- As a lender ----
   // Lends the entry's fiber to a member that is idle, for `at_most`: its loan; nullptr: none is.
-  LoanPointer lend(SchedulerEntry& entry, native::Fiber* fiber, base::Duration at_most);
+  LoanPointer lend(SchedulerEntry& entry, native::Fiber* fiber, base::Duration at_most,
+                   base::MonotonicTime now);
   // Waits until the loan is back: no longer than its slice lasts.
   static void recall(Loan& loan) noexcept;
   // What has come back, and not been recalled, since it was last asked; accepts what was offered.
@@ -106,8 +125,10 @@ class WorkMember {
   // Takes a borrowed fiber for a slice, which ends with end_slice(). nullptr: there is none (any
   // more).
   LoanPointer begin_slice();
-  // `status` is what polling it away has returned, after `used`.
-  void end_slice(LoanPointer loan, native::FiberStatus status, base::Duration used);
+  // `status` is what polling it away has returned; the guest is charged `used` of the slice's
+  // `lasted`.
+  void end_slice(LoanPointer loan, native::FiberStatus status, base::Duration used,
+                 base::Duration lasted);
   void give_all_back() noexcept;
   // Whether it would borrow.
   void set_idle(bool idle) noexcept {

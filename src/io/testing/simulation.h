@@ -59,6 +59,8 @@ class SimulatedReactor final : public Reactor {
   void post(std::move_only_function<void()> function) override;
   bool try_post(std::move_only_function<void()> function) override;
   void wake() noexcept override {}
+  // Nothing that runs in a simulation takes time.
+  base::Duration time_asleep() const noexcept override { return exact_now() - began_; }
 
  protected:
   bool run_until(const bool& done) override;
@@ -70,6 +72,7 @@ class SimulatedReactor final : public Reactor {
   std::optional<base::MonotonicTime> next_timer_time() noexcept { return next_timer(); }
 
   Simulation& simulation_;
+  base::MonotonicTime began_ = now();
   std::vector<std::move_only_function<void()>> posted_;
 };
 

@@ -47,8 +47,10 @@ Machine::Machine(std::uint32_t instances_max)
       functions_(std::make_unique<engine::HostFunctions>(*engine_)),
       scheduler_(std::make_unique<engine::Scheduler>(
           engine_->ticker(), clock_, std::function<void()>(), nullptr,
-          engine::WorkSharingMembership{.sharing = &engine_->work_sharing(),
-                                        .wake = [this] { reactor_->wake(); }})),
+          engine::WorkSharingMembership{
+              .sharing = &engine_->work_sharing(),
+              .wake = [this] { reactor_->wake(); },
+              .time_asleep = [this] { return reactor_->time_asleep(); }})),
       computing_(std::make_unique<ComputingShards>(*engine_, clock_, nullptr, 1)),
       background_(std::make_unique<GuestBackground>(*reactor_, *scheduler_)) {
   register_preview1(*functions_);
