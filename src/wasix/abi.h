@@ -279,6 +279,8 @@ enum class Sdflags : std::uint8_t { kNone = 0, kRd = 1, kWr = 2, kAll = 3 };
 template <>
 inline constexpr bool kIsFlagSet<Sdflags> = true;
 
+// As wasix-libc numbers them, which is as Linux does. Preview 1 has no kStkflt, and all that follow
+// are one lower there (preview1_signal()).
 enum class Signal : std::uint8_t {
   kNone = 0,
   kHup = 1,
@@ -296,22 +298,30 @@ enum class Signal : std::uint8_t {
   kPipe = 13,
   kAlrm = 14,
   kTerm = 15,
-  kChld = 16,
-  kCont = 17,
-  kStop = 18,
-  kTstp = 19,
-  kTtin = 20,
-  kTtou = 21,
-  kUrg = 22,
-  kXcpu = 23,
-  kXfsz = 24,
-  kVtalrm = 25,
-  kProf = 26,
-  kWinch = 27,
-  kPoll = 28,
-  kPwr = 29,
-  kSys = 30,
+  kStkflt = 16,
+  kChld = 17,
+  kCont = 18,
+  kStop = 19,
+  kTstp = 20,
+  kTtin = 21,
+  kTtou = 22,
+  kUrg = 23,
+  kXcpu = 24,
+  kXfsz = 25,
+  kVtalrm = 26,
+  kProf = 27,
+  kWinch = 28,
+  kPoll = 29,
+  kPwr = 30,
+  kSys = 31,
 };
+
+inline constexpr auto kSignalMax = static_cast<std::uint32_t>(Signal::kSys);
+
+// The number that preview 1's `number` has here.
+constexpr std::uint32_t preview1_signal(std::uint32_t number) noexcept {
+  return number < static_cast<std::uint32_t>(Signal::kStkflt) ? number : number + 1;
+}
 
 namespace abi {
 

@@ -37,7 +37,9 @@ enum class EpollType : std::uint32_t {
 template <>
 inline constexpr bool kIsFlagSet<EpollType> = true;
 
-enum class EpollCtl : std::uint32_t { kAdd = 0, kMod = 1, kDel = 2 };
+// The numbers of the ABI; and those of wasix-libc's epoll_ctl(), which passes its own: 1 to add, 2
+// to delete, 3 to modify.
+enum class EpollCtl : std::uint32_t { kAdd = 0, kModOrLibcAdd = 1, kDel = 2, kLibcMod = 3 };
 
 namespace abi {
 

@@ -3,7 +3,8 @@
 namespace selvedge::wasix {
 
 Errno Handle::set_flags(Fdflags flags) {
-  if (has_any(flags, ~Fdflags::kNonblock)) {
+  // The others have no effect where there is no offset and nothing to synchronize.
+  if (has_any(flags, ~Fdflags::kAll)) {
     return Errno::kInval;
   }
   flags_ = flags;

@@ -28,6 +28,7 @@ constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::uint64_t kAdd = 0;
 constexpr std::uint64_t kMod = 1;
 constexpr std::uint64_t kDel = 2;
+constexpr std::uint64_t kLibcMod = 3;
 
 class EpollCallsTest : public ::testing::Test {
  protected:
@@ -171,8 +172,21 @@ TEST_F(EpollCallsTest, ClosedDescriptor_IsNotReported_ItsNumberCanBeWatchedAnew)
   EXPECT_EQ(count(), 0U);
   EXPECT_EQ(control(kMod, watched, EpollType::kIn), Errno::kBadf);
   ASSERT_EQ(make_event(), watched);
-  EXPECT_EQ(control(kMod, watched, EpollType::kIn), Errno::kNoent);
+  EXPECT_EQ(control(kLibcMod, watched, EpollType::kIn), Errno::kNoent);
   EXPECT_EQ(control(kAdd, watched, EpollType::kIn), Errno::kSuccess);
+}
+
+TEST_F(EpollCallsTest, Control_TakesTheNumbersOfTheLibraryToo) {
+  constexpr std::uint32_t kLibcAdd = 1;
+  input("x");
+  EXPECT_EQ(control(kLibcAdd, 0, EpollType::kIn), Errno::kSuccess);
+  EXPECT_EQ(wait(0), Errno::kSuccess);
+  EXPECT_EQ(count(), 1U);
+  EXPECT_EQ(control(kLibcMod, 0, EpollType::kOut), Errno::kSuccess);
+  EXPECT_EQ(wait(0), Errno::kSuccess);
+  EXPECT_EQ(count(), 0U);
+  EXPECT_EQ(control(kDel, 0, EpollType::kNone), Errno::kSuccess);
+  EXPECT_EQ(control(kLibcMod, 0, EpollType::kIn), Errno::kNoent);
 }
 
 TEST_F(EpollCallsTest, ClosedWhileItWaits_TheOthersStillWake) {
@@ -232,11 +246,11 @@ TEST_F(EpollCallsTest, ThousandsOfDescriptors_TheOneThatIsReadyIsReported) {
 }
 
 TEST_F(EpollCallsTest, Control_WithBadArguments_ChangesNothing) {
-  EXPECT_EQ(control(3, 0, EpollType::kIn), Errno::kInval);
+  EXPECT_EQ(control(4, 0, EpollType::kIn), Errno::kInval);
   EXPECT_EQ(control(kAdd, 0, static_cast<EpollType>(256)), Errno::kInval);
   EXPECT_EQ(control(kAdd, 999, EpollType::kIn), Errno::kBadf);
   EXPECT_EQ(control(kAdd, epoll_, EpollType::kIn), Errno::kInval);
-  EXPECT_EQ(control(kMod, 0, EpollType::kIn), Errno::kNoent);
+  EXPECT_EQ(control(kLibcMod, 0, EpollType::kIn), Errno::kNoent);
   EXPECT_EQ(control(kDel, 0, EpollType::kNone), Errno::kNoent);
   EXPECT_EQ(call("epoll_ctl", {epoll_, kAdd, 0, kNowhere}), Errno::kFault);
   EXPECT_EQ(call("epoll_ctl", {999, kAdd, 0, kEvent}), Errno::kBadf);

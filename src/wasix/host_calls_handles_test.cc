@@ -268,6 +268,28 @@ TEST_F(HandleCallsTest, Getcwd_WithoutRoomForTheNul_IsRangeWithTheSizeItTakes) {
   EXPECT_EQ(call("getcwd", {kNowhere, kOut}), Errno::kFault);
 }
 
+// getcwd(NULL, 100) of wasix-libc, which then allocates and asks again.
+TEST_F(HandleCallsTest, Getcwd_IntoNull_IsRange) {
+  guest_->put_value(kOut, std::uint32_t{100});
+  EXPECT_EQ(call("getcwd", {0, kOut}), Errno::kRange);
+  EXPECT_EQ(result(), 2U);
+}
+
+// wasix-libc leaves the slash in front of what is below its root.
+TEST_F(HandleCallsTest, Paths_MayBeginWithSlashes) {
+  const auto open = [this](std::string_view path, std::uint64_t oflags = 0) {
+    guest_->put(kPath, path);
+    return call("path_open2", {kRoot, 0, kPath, path.size(), oflags, 2, 0, 0, 0, kOut});
+  };
+  EXPECT_EQ(open("/file"), Errno::kSuccess);
+  EXPECT_EQ(read_bytes(result(), 4), Errno::kSuccess);
+  EXPECT_EQ(guest_->text(kData, 4), "text");
+  EXPECT_EQ(open("//inner/deep", 2), Errno::kSuccess);
+  EXPECT_EQ(open("/", 2), Errno::kSuccess);
+  EXPECT_EQ(open("/../file"), Errno::kPerm) << "the descriptor is the top";
+  EXPECT_EQ(open(""), Errno::kNoent);
+}
+
 TEST_F(HandleCallsTest, ClockTimeSet_IsPerm_ForOtherClocksInval) {
   EXPECT_EQ(call("clock_time_set", {0, 1}), Errno::kPerm);
   EXPECT_EQ(call("clock_time_set", {1, 1}), Errno::kInval);

@@ -197,6 +197,9 @@ class Process final {
   Errno signal(Signal signal) noexcept;
   // The same for one thread; kSrch.
   Errno signal_thread(ThreadId id, Signal signal) noexcept;
+  // Whether a signal waits for the thread that is not ignored unless a program says otherwise, as
+  // SIGCHLD is.
+  bool wakes_sleepers(const Thread& thread) const noexcept;
   bool handles_signals() const noexcept { return signal_delivery_ != SignalDelivery::kDefault; }
   // Signals, a bit for each, that whoever started the program has told it to ignore. Before
   // start().

@@ -229,7 +229,7 @@ TEST_F(ForkEnvTest, Handlers_RunInTheChild_AndTakeItsEndInTheParent) {
       (call $exit2 (i32.const 0))
       ;; 10 and SIGCHLD.
       (call $exit (i32.load (i32.const 136)))))"),
-              212 + 110 + 116);
+              212 + 110 + 117);
 }
 
 TEST_F(ForkEnvTest, SignalThatKillsTheChild_TakesEffectWhenItEndsOrExecutes) {

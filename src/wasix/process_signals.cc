@@ -11,9 +11,12 @@ namespace selvedge::wasix {
 
 namespace {
 
-std::uint32_t bit_of(Signal signal) noexcept {
+constexpr std::uint32_t bit_of(Signal signal) noexcept {
   return std::uint32_t{1} << static_cast<std::uint32_t>(signal);
 }
+
+constexpr std::uint32_t kIgnoredByDefault =
+    bit_of(Signal::kChld) | bit_of(Signal::kCont) | bit_of(Signal::kUrg) | bit_of(Signal::kWinch);
 
 // What no program can handle.
 bool is_forced(Signal signal) noexcept {
@@ -54,6 +57,10 @@ void Process::interrupt_any() noexcept {
   } else {
     threads_.interrupt_any();
   }
+}
+
+bool Process::wakes_sleepers(const Thread& thread) const noexcept {
+  return ((pending_signals_ | thread.pending_signals()) & ~kIgnoredByDefault) != 0;
 }
 
 Errno Process::signal_thread(ThreadId id, Signal signal) noexcept {

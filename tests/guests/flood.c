@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <wasix.h>
 
-enum { kSignalWindow = 27 };  // ignored by default
+enum { kSignalWindow = 28 };  // ignored by default
 
 static void stop_on(int error) {
   if (error != 0) {

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <wasix.h>
 
-enum { kInterrupt = 2, kPipe = 13, kAlarm = 14, kTerminate = 15, kChild = 16 };
+enum { kInterrupt = 2, kPipe = 13, kAlarm = 14, kTerminate = 15, kChild = 17 };
 
 void callback_signal(const char* name, size_t length) WASIX_IMPORT(callback_signal);
 int32_t proc_raise_interval(uint8_t signal, uint64_t interval, uint8_t repeats)

@@ -152,7 +152,7 @@ Errno proc_snapshot(Thread& /*thread*/) { return Errno::kNotsup; }
 
 // To a process of the same workload. kSrch: there is none. Signal 0 only looks.
 Errno proc_signal(Thread& thread, ProcessId pid, std::uint32_t signal) {
-  if (signal > static_cast<std::uint32_t>(Signal::kSys)) {
+  if (signal > kSignalMax) {
     return Errno::kInval;
   }
   Process* const target = thread.process().workload().find(pid);

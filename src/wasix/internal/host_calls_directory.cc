@@ -24,7 +24,8 @@ Errno getcwd(Thread& thread, Ptr<std::uint8_t> path, Ptr<std::uint32_t> path_len
   }
   const std::string& directory = thread.process().working_directory();
   const auto length = static_cast<std::uint32_t>(directory.size());
-  if (*room <= length) {
+  // wasix-libc allocates when the call with its caller's null does not fit, whatever the size.
+  if (*room <= length || path.address == 0) {
     return memory.write(path_len, length + 1) ? Errno::kRange : Errno::kFault;
   }
   const auto target = memory.bytes(path.address, std::uint64_t{length} + 1);

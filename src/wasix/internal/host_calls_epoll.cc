@@ -118,7 +118,7 @@ Errno epoll_create(Thread& thread, Ptr<GuestFd> new_fd) {
 // The event is not read for kDel.
 Errno epoll_ctl(Thread& thread, GuestFd epfd, std::uint32_t op, GuestFd fd,
                 Ptr<abi::EpollEvent> event) {
-  if (op > static_cast<std::uint32_t>(EpollCtl::kDel)) {
+  if (op > static_cast<std::uint32_t>(EpollCtl::kLibcMod)) {
     return Errno::kInval;
   }
   const auto operation = static_cast<EpollCtl>(op);
@@ -142,7 +142,11 @@ Errno epoll_ctl(Thread& thread, GuestFd epfd, std::uint32_t op, GuestFd fd,
   switch (operation) {
     case EpollCtl::kAdd:
       return epoll.add(fd, *target, interest);
-    case EpollCtl::kMod:
+    case EpollCtl::kModOrLibcAdd: {
+      const Errno modified = epoll.modify(fd, *target, interest);
+      return modified == Errno::kNoent ? epoll.add(fd, *target, interest) : modified;
+    }
+    case EpollCtl::kLibcMod:
       return epoll.modify(fd, *target, interest);
     case EpollCtl::kDel:
       break;

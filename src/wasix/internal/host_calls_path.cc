@@ -26,7 +26,7 @@ ErrnoResult<FileStat> stat_path(Thread& thread, GuestFd fd, std::uint32_t flags,
   SELVEDGE_TRY_ERRNO(Directory* const directory,
                      find_directory(thread, fd, Rights::kPathFilestatGet));
   SELVEDGE_TRY_ERRNO(const Lookupflags lookup, read_flags<Lookupflags>(flags));
-  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, path, path_len));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path_below(thread, path, path_len));
   return directory->stat(name, follow_of(lookup));
 }
 
@@ -82,7 +82,7 @@ Errno path_create_directory(Thread& thread, GuestFd fd, Ptr<std::uint8_t> path,
                             std::uint32_t path_len) {
   SELVEDGE_TRY_ERRNO(Directory* const directory,
                      find_directory(thread, fd, Rights::kPathCreateDirectory));
-  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, path, path_len));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path_below(thread, path, path_len));
   return errno_of(directory->make_directory(name));
 }
 
@@ -107,7 +107,7 @@ Errno path_filestat_set_times(Thread& thread, GuestFd fd, std::uint32_t flags,
   SELVEDGE_TRY_ERRNO(const Lookupflags lookup, read_flags<Lookupflags>(flags));
   SELVEDGE_TRY_ERRNO(const Fstflags which, read_flags<Fstflags>(fst_flags));
   SELVEDGE_TRY_ERRNO(const TimesChange change, TimesChange::from(atim, mtim, which));
-  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, path, path_len));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path_below(thread, path, path_len));
   return errno_of(directory->set_times(name, follow_of(lookup), change));
 }
 
@@ -122,8 +122,8 @@ Errno path_link(Thread& thread, GuestFd old_fd, std::uint32_t old_flags, Ptr<std
   if (lookup != Lookupflags::kNone) {
     return Errno::kInval;
   }
-  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, old_path, old_path_len));
-  SELVEDGE_TRY_ERRNO(const std::string new_name, read_path(thread, new_path, new_path_len));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path_below(thread, old_path, old_path_len));
+  SELVEDGE_TRY_ERRNO(const std::string new_name, read_path_below(thread, new_path, new_path_len));
   return errno_of(from->link(name, *to, new_name));
 }
 
@@ -144,7 +144,7 @@ Errno open_path(Thread& thread, GuestFd fd, std::uint32_t dirflags, Ptr<std::uin
   if (!has_all((*handles.find(fd))->rights_inheriting, base | inheriting)) {
     return Errno::kNotcapable;
   }
-  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, path, path_len));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path_below(thread, path, path_len));
   // Before anything is created or truncated.
   const engine::GuestMemory memory = thread.memory();
   if (!memory.bytes(opened_fd.address, sizeof(GuestFd))) {
@@ -185,7 +185,7 @@ Errno path_open2(Thread& thread, GuestFd fd, std::uint32_t dirflags, Ptr<std::ui
 Errno path_readlink(Thread& thread, GuestFd fd, Ptr<std::uint8_t> path, std::uint32_t path_len,
                     Ptr<std::uint8_t> buf, std::uint32_t buf_len, Ptr<std::uint32_t> bufused) {
   SELVEDGE_TRY_ERRNO(Directory* const directory, find_directory(thread, fd, Rights::kPathReadlink));
-  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, path, path_len));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path_below(thread, path, path_len));
   const engine::GuestMemory memory = thread.memory();
   const auto target = memory.bytes(buf.address, buf_len);
   if (!target) {
@@ -203,7 +203,7 @@ Errno path_remove_directory(Thread& thread, GuestFd fd, Ptr<std::uint8_t> path,
                             std::uint32_t path_len) {
   SELVEDGE_TRY_ERRNO(Directory* const directory,
                      find_directory(thread, fd, Rights::kPathRemoveDirectory));
-  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, path, path_len));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path_below(thread, path, path_len));
   return errno_of(directory->remove_directory(name));
 }
 
@@ -213,8 +213,8 @@ Errno path_rename(Thread& thread, GuestFd fd, Ptr<std::uint8_t> old_path,
   SELVEDGE_TRY_ERRNO(Directory* const from, find_directory(thread, fd, Rights::kPathRenameSource));
   SELVEDGE_TRY_ERRNO(Directory* const to,
                      find_directory(thread, new_fd, Rights::kPathRenameTarget));
-  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, old_path, old_path_len));
-  SELVEDGE_TRY_ERRNO(const std::string new_name, read_path(thread, new_path, new_path_len));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path_below(thread, old_path, old_path_len));
+  SELVEDGE_TRY_ERRNO(const std::string new_name, read_path_below(thread, new_path, new_path_len));
   return errno_of(from->rename(name, *to, new_name));
 }
 
@@ -222,14 +222,14 @@ Errno path_symlink(Thread& thread, Ptr<std::uint8_t> old_path, std::uint32_t old
                    GuestFd fd, Ptr<std::uint8_t> new_path, std::uint32_t new_path_len) {
   SELVEDGE_TRY_ERRNO(Directory* const directory, find_directory(thread, fd, Rights::kPathSymlink));
   SELVEDGE_TRY_ERRNO(const std::string target, read_path(thread, old_path, old_path_len));
-  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, new_path, new_path_len));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path_below(thread, new_path, new_path_len));
   return errno_of(directory->symlink(target, name));
 }
 
 Errno path_unlink_file(Thread& thread, GuestFd fd, Ptr<std::uint8_t> path, std::uint32_t path_len) {
   SELVEDGE_TRY_ERRNO(Directory* const directory,
                      find_directory(thread, fd, Rights::kPathUnlinkFile));
-  SELVEDGE_TRY_ERRNO(const std::string name, read_path(thread, path, path_len));
+  SELVEDGE_TRY_ERRNO(const std::string name, read_path_below(thread, path, path_len));
   return errno_of(directory->unlink(name));
 }
 

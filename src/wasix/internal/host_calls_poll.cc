@@ -179,7 +179,9 @@ class PollCall final : public engine::PendingCall<Errno> {
     listen();
   }
 
-  std::optional<Errno> interrupted() override { return Errno::kIntr; }
+  std::optional<Errno> interrupted() override {
+    return wakes_.empty() ? interrupted_sleep(thread_) : Errno::kIntr;
+  }
   std::optional<Errno> poll() override {
     std::optional<Errno> result = write_events(thread_, waits_, out_, nevents_);
     if (!result) {

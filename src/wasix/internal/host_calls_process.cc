@@ -178,12 +178,16 @@ SignalAction default_action(Signal signal) noexcept {
 
 // Handlers run when this call returns; without them the signal's default action is taken. Stopping
 // is not supported.
-Errno proc_raise(Thread& thread, std::uint32_t signal) {
-  if (signal > static_cast<std::uint32_t>(Signal::kSys)) {
+Errno proc_raise(Thread& thread, std::uint32_t number) {
+  if (number > kSignalMax) {
+    return Errno::kInval;
+  }
+  Process& process = thread.process();
+  const std::uint32_t signal = process.imports_wasix() ? number : preview1_signal(number);
+  if (signal > kSignalMax) {
     return Errno::kInval;
   }
   const auto raised = static_cast<Signal>(signal);
-  Process& process = thread.process();
   if (process.handles_signals()) {
     return process.signal_thread(thread.id(), raised);
   }

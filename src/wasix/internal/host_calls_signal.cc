@@ -76,7 +76,7 @@ Errno proc_signals_get(Thread& thread, Ptr<abi::SignalDisposition> dispositions)
                               Disposition{.signal = static_cast<std::uint8_t>(Signal::kChld),
                                           .disposition = Disposition::kDefault},
                               index++);
-  for (std::uint8_t signal = 1; signal <= static_cast<std::uint8_t>(Signal::kSys); ++signal) {
+  for (std::uint8_t signal = 1; signal <= kSignalMax; ++signal) {
     if ((ignored >> signal & 1U) != 0) {
       written &=
           memory.write(dispositions,
@@ -88,7 +88,7 @@ Errno proc_signals_get(Thread& thread, Ptr<abi::SignalDisposition> dispositions)
 
 // One that a timer can raise. kNotsup: stopping.
 ErrnoResult<Signal> read_timer_signal(std::uint32_t signal) {
-  if (signal == 0 || signal > static_cast<std::uint32_t>(Signal::kSys)) {
+  if (signal == 0 || signal > kSignalMax) {
     return refuse(Errno::kInval);
   }
   const auto raised = static_cast<Signal>(signal);

@@ -38,9 +38,9 @@ ErrnoResult<SockType> check_kind(std::uint32_t family, std::uint32_t type, std::
   if (kind != SockType::kStream && kind != SockType::kDgram) {
     return refuse(Errno::kProtonosupport);
   }
-  const bool is_unix = family == static_cast<std::uint32_t>(AddressFamily::kUnix);
   const std::uint32_t usual = kind == SockType::kStream ? kProtocolTcp : kProtocolUdp;
-  if (protocol != 0 && (is_unix || protocol != usual)) {
+  // wasix-libc names the usual protocol for every family when its caller names none.
+  if (protocol != 0 && protocol != usual) {
     return refuse(Errno::kProtonosupport);
   }
   return kind;

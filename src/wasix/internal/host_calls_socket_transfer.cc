@@ -150,14 +150,19 @@ struct SendCall {
   }
 };
 
-// preview 1 defines no flags for sending.
+// Preview 1 defines no flags for sending; wasix-libc passes this one for MSG_DONTWAIT.
+constexpr std::uint32_t kSendDontWait = 1;
+
 BlockingErrno send(Thread& thread, GuestFd fd, std::uint32_t flags, SendCall call) {
   const auto found = find_socket(thread, fd, Rights::kFdWrite);
   if (!found) {
     return found.error();
   }
-  if (flags != 0) {
+  if ((flags & ~kSendDontWait) != 0) {
     return Errno::kInval;
+  }
+  if ((flags & kSendDontWait) != 0) {
+    return call(thread, *found->handle);
   }
   return attempt_or_wait(thread, found->handle, found->handle->writable(), std::move(call),
                          send_timeout(*found->handle));

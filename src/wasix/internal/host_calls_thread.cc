@@ -227,15 +227,16 @@ Errno thread_spawn_v2(Thread& thread, std::uint32_t start_argument, Ptr<ThreadId
 
 class SleepCall final : public engine::PendingCall<Errno> {
  public:
-  SleepCall(Thread& thread, std::uint64_t nanoseconds) : timer_(thread) {
+  SleepCall(Thread& thread, std::uint64_t nanoseconds) : thread_(thread), timer_(thread) {
     arm(thread, timer_, nanoseconds);
   }
-  std::optional<Errno> interrupted() override { return Errno::kIntr; }
+  std::optional<Errno> interrupted() override { return interrupted_sleep(thread_); }
   std::optional<Errno> poll() override {
     return !timer_.armed() ? std::optional(Errno::kSuccess) : std::nullopt;
   }
 
  private:
+  Thread& thread_;
   WakeTimer timer_;
 };
 
@@ -295,12 +296,17 @@ Errno thread_parallelism(Thread& thread, Ptr<std::uint32_t> number) {
 // The code is lost: wasix-libc keeps its threads' results in memory.
 void thread_exit(Thread& thread, std::uint32_t /*code*/) { thread.exit_thread(); }
 
+// What wasix-libc takes for the id of the thread that it starts in: raise(), abort() and
+// pthread_kill() name it so.
+constexpr ThreadId kLibcMainThread = 0x3fffffff;
+
 // kSrch: there is no such thread.
 Errno thread_signal(Thread& thread, ThreadId id, std::uint32_t signal) {
-  if (signal > static_cast<std::uint32_t>(Signal::kSys)) {
+  if (signal > kSignalMax) {
     return Errno::kInval;
   }
-  return thread.process().signal_thread(id, static_cast<Signal>(signal));
+  return thread.process().signal_thread(id == kLibcMainThread ? kMainThread : id,
+                                        static_cast<Signal>(signal));
 }
 
 }  // namespace

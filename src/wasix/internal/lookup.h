@@ -55,6 +55,21 @@ inline ErrnoResult<std::string> read_path(Thread& thread, engine::GuestPtr<std::
   return *memory.read_string(path.address, path_len);
 }
 
+// The same for a path below a descriptor. wasix-libc names what is below its root by absolute
+// paths, as Wasmer takes them: its programs may begin with slashes, which mean nothing. For preview
+// 1 such a path is an error, which the file system answers.
+inline ErrnoResult<std::string> read_path_below(Thread& thread, engine::GuestPtr<std::uint8_t> path,
+                                                std::uint32_t path_len) {
+  SELVEDGE_TRY_ERRNO(std::string name, read_path(thread, path, path_len));
+  if (name.starts_with('/') && thread.process().imports_wasix()) {
+    name.erase(0, name.find_first_not_of('/'));
+    if (name.empty()) {
+      name = ".";
+    }
+  }
+  return name;
+}
+
 // A set of flags that came as a wider integer; kInval: unknown bits.
 template <FlagSet Flags>
 ErrnoResult<Flags> read_flags(std::uint32_t bits) noexcept {

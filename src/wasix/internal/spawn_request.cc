@@ -170,7 +170,7 @@ ErrnoResult<std::uint32_t> read_ignored_signals(Thread& thread,
     if (record->disposition > abi::SignalDisposition::kIgnore) {
       return refuse(Errno::kInval);
     }
-    if (record->signal == 0 || record->signal > static_cast<std::uint8_t>(Signal::kSys)) {
+    if (record->signal == 0 || record->signal > kSignalMax) {
       continue;
     }
     const std::uint32_t bit = std::uint32_t{1} << record->signal;
