@@ -51,13 +51,30 @@ wasix::Signal guest_signal(int signal) noexcept {
   }
 }
 
-// A guest that handles signals gets them all. Else the first one ends it, and the second one does
-// not wait for anything.
+bool takes_signals(const wasix::Process& process) {
+  return process.handles_signals() && std::ranges::none_of(kEndingSignals, [&](int signal) {
+           return process.has_pending(guest_signal(signal));
+         });
+}
+
+// As a terminal's keys and its end do, to all in its foreground; who sends SIGTERM means one
+// process.
+void pass_on(int signal, wasix::Process& process) {
+  if (signal == SIGTERM) {
+    process.signal(wasix::Signal::kTerm);
+  } else {
+    process.workload().signal_all(guest_signal(signal));
+  }
+}
+
+// A guest that handles signals gets them all, as long as it takes them: one that computes without
+// a call, in which it would, cannot. Else the first one ends it, and the second one does not wait
+// for anything.
 io::Task<> watch_signals(io::SignalSource& signals, wasix::Process& process, HostTerminal* terminal,
                          int& received) {
   SELVEDGE_CO_TRY(received, co_await signals.next());
-  while (process.handles_signals()) {
-    process.signal(guest_signal(std::exchange(received, 0)));
+  while (takes_signals(process)) {
+    pass_on(std::exchange(received, 0), process);
     SELVEDGE_CO_TRY(received, co_await signals.next());
   }
   process.kill(guest_signal(received));

@@ -197,6 +197,8 @@ class Process final {
   Errno signal(Signal signal) noexcept;
   // The same for one thread; kSrch.
   Errno signal_thread(ThreadId id, Signal signal) noexcept;
+  // Whether it handles signals and has yet to take this one.
+  bool has_pending(Signal signal) const noexcept;
   // Whether a signal waits for the thread that is not ignored unless a program says otherwise, as
   // SIGCHLD is.
   bool wakes_sleepers(const Thread& thread) const noexcept;

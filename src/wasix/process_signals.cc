@@ -59,6 +59,10 @@ void Process::interrupt_any() noexcept {
   }
 }
 
+bool Process::has_pending(Signal signal) const noexcept {
+  return (pending_signals_ & bit_of(signal)) != 0;
+}
+
 bool Process::wakes_sleepers(const Thread& thread) const noexcept {
   return ((pending_signals_ | thread.pending_signals()) & ~kIgnoredByDefault) != 0;
 }

@@ -313,6 +313,15 @@ TEST_F(SignalsTest, IgnoredUnlessHandled_WakesNoSleeper_ButWaitsForEvents) {
   EXPECT_EQ(wait(*reading).code, 17U);
 }
 
+TEST_F(SignalsTest, KillOfItself_DoesNotReturn) {
+  const ExitStatus status = run(R"((func (export "_start")
+    (call $handle)
+    (drop (call $raise (i32.const 9)))
+    (call $exit (i32.const 3))))");
+  EXPECT_EQ(status.kind, Kind::kSignaled) << status.message;
+  EXPECT_EQ(status.signal, Signal::kKill);
+}
+
 TEST_F(SignalsTest, ThreadSignal_TakesTheLibrarysNameOfTheMainThread) {
   const ExitStatus status = run(R"((func (export "_start")
     (call $handle)

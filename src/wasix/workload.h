@@ -124,6 +124,8 @@ class Workload {
   // A limit is passed: the first process, and with it all others, ends with this status, soon.
   void end(const ExitStatus& status);
 
+  // To all that run, as a terminal does to those in its foreground.
+  void signal_all(Signal signal) noexcept;
   // nullptr: there is none of that number, or it has been joined.
   Process* find(ProcessId id) const noexcept;
   std::optional<ProcessId> parent_of(ProcessId id) const noexcept;

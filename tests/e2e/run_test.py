@@ -156,6 +156,29 @@ class SignalTest(unittest.TestCase):
                 self.assertEqual(process.wait(timeout=30), code)
 
 
+    def test_a_second_one_ends_who_does_not_take_the_first(self):
+        # Handlers run after a call of the program, and this one makes none.
+        with tempfile.TemporaryDirectory() as name:
+            program = pathlib.Path(name, "busy.wat")
+            program.write_text("""(module
+              (import "wasix_32v1" "callback_signal" (func $callback (param i32 i32)))
+              (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+              (memory (export "memory") 1)
+              (data (i32.const 0) "__wasm_signal")
+              (func (export "__wasm_signal") (param i32))
+              (func (export "_start")
+                (call $callback (i32.const 0) (i32.const 13))
+                (loop $busy (br $busy))))""")
+            process = subprocess.Popen([harness.BINARY, "run", program], stdout=subprocess.DEVNULL)
+            self.addCleanup(process.kill)
+            time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+            with self.assertRaises(subprocess.TimeoutExpired):
+                process.wait(timeout=0.5)
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(timeout=30), 130)
+
+
 class BadInputTest(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))

@@ -188,7 +188,7 @@ Errno proc_raise(Thread& thread, std::uint32_t number) {
     return Errno::kInval;
   }
   const auto raised = static_cast<Signal>(signal);
-  if (process.handles_signals()) {
+  if (process.handles_signals() && raised != Signal::kKill) {
     return process.signal_thread(thread.id(), raised);
   }
   switch (default_action(raised)) {
