@@ -17,7 +17,7 @@ namespace selvedge::wasix::internal {
 namespace {
 
 constexpr std::uint32_t kJoinNonblock = 1;
-// Stopping is not supported, so that nothing is ever stopped.
+// Stopping is not supported, so that nothing is ever stopped, nor continued.
 constexpr std::uint32_t kJoinWakeStopped = 2;
 
 Errno proc_id(Thread& thread, Ptr<ProcessId> pid) {
@@ -33,6 +33,8 @@ Errno proc_parent(Thread& thread, ProcessId pid, Ptr<ProcessId> parent) {
   return thread.memory().write(parent, *found) ? Errno::kSuccess : Errno::kFault;
 }
 
+// With a signal the exit code is 0: wasix-libc's waitpid puts both into one status, of which
+// WIFSIGNALED wants no code.
 abi::JoinStatus join_status_of(const ExitStatus& status) {
   using Kind = ExitStatus::Kind;
   abi::JoinStatus joined{};
@@ -47,7 +49,7 @@ abi::JoinStatus join_status_of(const ExitStatus& status) {
     case Kind::kSignaled:
       joined.signal = static_cast<std::uint8_t>(status.signal);
       break;
-    case Kind::kTrapped:
+    case Kind::kTrapped:  // what abort() is, and what a shell knows as 134
       joined.signal = static_cast<std::uint8_t>(Signal::kAbrt);
       break;
     case Kind::kLimit:
@@ -55,7 +57,6 @@ abi::JoinStatus join_status_of(const ExitStatus& status) {
       break;
   }
   joined.tag = abi::JoinStatus::kSignal;
-  joined.exit_code = static_cast<std::uint16_t>(status.shell_code());
   return joined;
 }
 
@@ -107,8 +108,10 @@ class JoinProcessCall final : public engine::PendingCall<Errno> {
   WakeWork wake_;
 };
 
-// Waits for the child that `pid` names, or for any, and leaves its number there. kChild: there is
-// no such child.
+// Waits for the child that `pid` names, or for any, and leaves its number there. The number 0 means
+// any, too: waitpid(0) waits for the caller's process group, which all processes are in. Without
+// waiting, the number 0 and the status kNothing say that there are children and none has ended;
+// wasix-libc takes a pid without number for kChild. kChild: there is no such child.
 BlockingErrno proc_join(Thread& thread, Ptr<abi::OptionPid> pid, std::uint32_t flags,
                         Ptr<abi::JoinStatus> status) {
   const engine::GuestMemory memory = thread.memory();
@@ -120,15 +123,12 @@ BlockingErrno proc_join(Thread& thread, Ptr<abi::OptionPid> pid, std::uint32_t f
     return Errno::kInval;
   }
   const ProcessId child = wanted->tag == 1 ? wanted->pid : 0;
-  if (wanted->tag == 1 && child == 0) {
-    return Errno::kChild;
-  }
   if (const std::optional<Errno> result = try_join(thread, pid, child, status)) {
     return *result;
   }
   if ((flags & kJoinNonblock) != 0) {
-    const bool written =
-        memory.write(status, abi::JoinStatus{}) && memory.write(pid, abi::OptionPid{});
+    const bool written = memory.write(status, abi::JoinStatus{}) &&
+                         memory.write(pid, abi::OptionPid{.tag = 1, .padding = {}, .pid = 0});
     return written ? Errno::kSuccess : Errno::kFault;
   }
   return std::make_unique<JoinProcessCall>(thread, pid, child, status);
