@@ -14,6 +14,10 @@ constexpr std::string_view kImports = R"(
   (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
   (import "wasi_snapshot_preview1" "proc_raise" (func $raise (param i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_open"
+    (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_rename"
+    (func $path_rename (param i32 i32 i32 i32 i32 i32) (result i32)))
   (import "wasix_32v1" "proc_exit2" (func $exit2 (param i32)))
   (import "wasix_32v1" "proc_fork_env" (func $fork_env (param i32) (result i32)))
   (import "wasix_32v1" "callback_signal" (func $callback (param i32 i32)))
