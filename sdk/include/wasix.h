@@ -196,6 +196,7 @@ _Static_assert(sizeof(wasix_join_status) == 6, "layout of join_status");
  * is no such child. */
 int32_t wasix_proc_join(wasix_option_pid* pid, uint32_t flags, wasix_join_status* status)
     WASIX_IMPORT(proc_join);
+/* pid 0: to all processes of the program; -1: to all others. */
 int32_t wasix_proc_signal(int32_t pid, uint8_t signal) WASIX_IMPORT(proc_signal);
 /* ESRCH: there is no such process. A parent of 0: it was not started by another one. */
 int32_t wasix_proc_parent(int32_t pid, int32_t* parent) WASIX_IMPORT(proc_parent);

@@ -48,7 +48,10 @@ class WaitTest : public ::testing::Test {
   // Runs `body` in a program that can start "child".
   ExitStatus run(std::string_view child, std::string_view body) {
     loader_.commands["child"] = process_program("", child);
-    auto linked = machine_.link_wat(process_program("child", fmt::format("{}{}", kWaitpid, body)));
+    return run_program("child", body);
+  }
+  ExitStatus run_program(std::string_view child, std::string_view body) {
+    auto linked = machine_.link_wat(process_program(child, fmt::format("{}{}", kWaitpid, body)));
     if (!linked) {
       return {.kind = ExitStatus::Kind::kFailed, .message = linked.error().message()};
     }
@@ -114,6 +117,86 @@ TEST_F(WaitTest, ChildThatASignalEnds_HasItsNumberAlone) {
 TEST_F(WaitTest, ChildThatTraps_WasAborted) {
   EXPECT_EQ(status_of(R"((func (export "_start") unreachable))"),
             static_cast<unsigned>(Signal::kAbrt));
+}
+
+// kill() of the library passes on the numbers that name several processes.
+TEST_F(WaitTest, KillOfSeveral_ReachesTheOthers_And0TheCallerToo) {
+  constexpr std::string_view kBody = R"(
+    (func (export "_start") (local $first i32)
+      (if (i32.ne (call $signal (i32.const -1) (i32.const 0)) (i32.const 71)) (then unreachable))
+      (if (call $signal (i32.const 0) (i32.const 0)) (then unreachable))
+      (if (call $start (i32.const 0)) (then unreachable))
+      (local.set $first (i32.load (i32.const 64)))
+      (if (call $start (i32.const 0)) (then unreachable))
+      (if (call $signal (i32.const {0}) (i32.const {1})) (then unreachable))
+      (if (i32.ne (call $waitpid (local.get $first) (i32.const 0)) (local.get $first))
+        (then unreachable))
+      (if (i32.ne (i32.load (i32.const 96)) (i32.const {1})) (then unreachable))
+      (if (i32.ne (call $waitpid (i32.const 0) (i32.const 0)) (i32.load (i32.const 64)))
+        (then unreachable))
+      (if (i32.ne (i32.load (i32.const 96)) (i32.const {1})) (then unreachable))))";
+  const auto term = static_cast<unsigned>(Signal::kTerm);
+  ExitStatus status = run(kSpin, fmt::format(kBody, -1, term));
+  EXPECT_TRUE(status.success()) << status.message;
+  status = run(kSpin, fmt::format(kBody, 0, term));
+  EXPECT_EQ(status.kind, ExitStatus::Kind::kSignaled) << status.message;
+  EXPECT_EQ(status.signal, Signal::kTerm);
+}
+
+TEST_F(WaitTest, KillOfAGroup_ReachesItsLeader) {
+  const ExitStatus status = run(kSpin, fmt::format(R"(
+    (func (export "_start")
+      (if (i32.ne (call $signal (i32.const -9) (i32.const 0)) (i32.const 71)) (then unreachable))
+      (if (call $start (i32.const 0)) (then unreachable))
+      (if (call $signal (i32.sub (i32.const 0) (i32.load (i32.const 64))) (i32.const {0}))
+        (then unreachable))
+      (if (i32.ne (call $waitpid (i32.const -1) (i32.const 0)) (i32.load (i32.const 64)))
+        (then unreachable))
+      (if (i32.ne (i32.load (i32.const 96)) (i32.const {0})) (then unreachable))))",
+                                                   static_cast<unsigned>(Signal::kKill)));
+  EXPECT_TRUE(status.success()) << status.message;
+}
+
+// Who does not handle SIGCHLD does not expect EINTR of it, and only the program knows whether it
+// does. The handler runs when the wait is over.
+TEST_F(WaitTest, EndOfAnotherChild_DoesNotInterrupt) {
+  // Ends when nobody can write to its standard input any more.
+  loader_.commands["a"] = process_program("", R"(
+    (data (i32.const 200) "\00\02\00\00\10\00\00\00")
+    (func (export "_start")
+      (drop (call $read (i32.const 0) (i32.const 200) (i32.const 1) (i32.const 8)))))");
+  // Ends when its parent waits for the other one.
+  loader_.commands["b"] = process_program("", R"((func (export "_start") (local $count i32)
+    (loop $more
+      (drop (call $yield))
+      (local.set $count (i32.add (local.get $count) (i32.const 1)))
+      (br_if $more (i32.ne (local.get $count) (i32.const 100))))))");
+  const ExitStatus status =
+      run_program("a", fmt::format(R"(
+    (data (i32.const 300) "__wasm_signal")
+    (global $signals (mut i32) (i32.const 0))
+    (func (export "__wasm_signal") (param $signal i32)
+      (if (i32.eq (local.get $signal) (i32.const {}))
+        (then (global.set $signals (i32.add (global.get $signals) (i32.const 1))))))
+    (func (export "_start") (local $first i32)
+      (call $callback (i32.const 300) (i32.const 13))
+      (if (call $pipe (i32.const 4) (i32.const 8)) (then unreachable))
+      ;; The pipe's reader becomes its input, and it has no writer.
+      (i32.store8 (i32.const 1024) (i32.const 1))
+      (i32.store (i32.const 1032) (i32.load (i32.const 4)))
+      (i32.store (i32.const 1084) (i32.load (i32.const 8)))
+      (if (call $start (i32.const 2)) (then unreachable))
+      (local.set $first (i32.load (i32.const 64)))
+      (i32.store8 (i32.const 512) (i32.const 98))
+      (if (call $start (i32.const 0)) (then unreachable))
+      (if (call $close (i32.load (i32.const 8))) (then unreachable))
+      (if (i32.ne (call $waitpid (local.get $first) (i32.const 0)) (local.get $first))
+        (then unreachable))
+      (if (i32.ne (call $waitpid (i32.const -1) (i32.const {})) (i32.load (i32.const 64)))
+        (then unreachable))
+      (if (i32.eqz (global.get $signals)) (then unreachable))))",
+                                   static_cast<unsigned>(Signal::kChld), kNohang));
+  EXPECT_TRUE(status.success()) << status.message;
 }
 
 }  // namespace

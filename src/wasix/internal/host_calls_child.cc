@@ -89,7 +89,10 @@ class JoinProcessCall final : public engine::PendingCall<Errno> {
     listen();
   }
 
-  std::optional<Errno> interrupted() override { return Errno::kIntr; }
+  // Not by SIGCHLD alone: that another child has ended is no reason to stop waiting for this one.
+  std::optional<Errno> interrupted() override {
+    return thread_.process().wakes_sleepers(thread_) ? std::optional(Errno::kIntr) : std::nullopt;
+  }
   std::optional<Errno> poll() override {
     std::optional<Errno> result = try_join(thread_, pid_, wanted_, status_);
     if (!result) {
@@ -150,12 +153,35 @@ namespace {
 // Wasmer can write down a process to continue it later. Nothing here can.
 Errno proc_snapshot(Thread& /*thread*/) { return Errno::kNotsup; }
 
-// To a process of the same workload. kSrch: there is none. Signal 0 only looks.
-Errno proc_signal(Thread& thread, ProcessId pid, std::uint32_t signal) {
+// kSrch: there is no other process.
+Errno signal_others(Thread& thread, Signal signal) {
+  const Workload& workload = thread.process().workload();
+  Errno result = Errno::kSrch;
+  for (const ProcessId id : workload.process_ids()) {
+    Process* const process = workload.find(id);
+    if (process != nullptr && process != &thread.process()) {
+      result = process->signal(signal);
+    }
+  }
+  return result;
+}
+
+// To a process of the same workload. kSrch: there is none. Signal 0 only looks. Other numbers as in
+// kill(2), with one process group: 0 is all processes, -1 all others, and a process that leads a
+// group of its own, as its C library says, is alone in it.
+Errno proc_signal(Thread& thread, std::int32_t pid, std::uint32_t signal) {
   if (signal > kSignalMax) {
     return Errno::kInval;
   }
-  Process* const target = thread.process().workload().find(pid);
+  if (pid == -1) {
+    return signal_others(thread, static_cast<Signal>(signal));
+  }
+  if (pid == 0) {
+    static_cast<void>(signal_others(thread, static_cast<Signal>(signal)));
+    return proc_raise(thread, signal);
+  }
+  const auto id = static_cast<std::uint32_t>(pid);
+  Process* const target = thread.process().workload().find(pid < 0 ? 0U - id : id);
   if (target == nullptr) {
     return Errno::kSrch;
   }
