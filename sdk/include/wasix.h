@@ -131,6 +131,7 @@ int32_t wasix_proc_id(int32_t* pid) WASIX_IMPORT(proc_id);
 #define WASIX_SPAWN_DUP2 1
 #define WASIX_SPAWN_OPEN 2
 #define WASIX_SPAWN_CHDIR 3
+#define WASIX_SPAWN_FCHDIR 4 /* ENOENT: the directory has moved since it was opened */
 
 /* Something to do with the descriptors of a child before it begins. */
 typedef struct {
@@ -151,8 +152,9 @@ typedef struct {
 } wasix_spawn_operation;
 _Static_assert(sizeof(wasix_spawn_operation) == 56, "layout of proc_spawn_fd_op");
 
-/* env NULL: that of the caller. search_path 1: a name without a slash is looked for in `path`, or
- * in PATH. dispositions: two bytes each, a signal and 1 (the child ignores it) or 0. */
+/* No environment, or an empty one: that of the caller. search_path 1: a name without a slash is
+ * looked for in `path`, or in PATH. A relative path begins in the child's working directory.
+ * dispositions: two bytes each, a signal and 1 (the child ignores it) or 0. */
 int32_t wasix_proc_spawn(const char* name, size_t name_length, const char* arguments,
                          size_t arguments_length, const char* environment,
                          size_t environment_length, const wasix_spawn_operation* operations,
@@ -175,7 +177,7 @@ int32_t wasix_proc_fork_env(int32_t* pid) WASIX_IMPORT(proc_fork_env);
 void wasix_proc_exit2(uint32_t code) WASIX_IMPORT(proc_exit2);
 
 typedef struct {
-  uint8_t tag; /* 0: any child; 1: the one of this number */
+  uint8_t tag; /* 0: any child; 1: the one of this number, where 0 is any child, too */
   uint8_t padding[3];
   int32_t pid;
 } wasix_option_pid;
@@ -183,16 +185,18 @@ typedef struct {
 typedef struct {
   uint8_t tag; /* 0: none has ended (WASIX_JOIN_NONBLOCK); 1: it exited; 2: a signal ended it */
   uint8_t padding;
-  uint16_t exit_code;
-  uint8_t signal;
+  uint16_t exit_code; /* with tag 1 */
+  uint8_t signal;     /* with tag 2; SIGABRT for a trap, SIGKILL for a limit */
   uint8_t padding2;
 } wasix_join_status;
 _Static_assert(sizeof(wasix_join_status) == 6, "layout of join_status");
 
 #define WASIX_JOIN_NONBLOCK 1
-/* Waits for a child, and leaves its number in `pid`. */
+/* Waits for a child, and leaves its number in `pid`, which is 0 when none has ended. ECHILD: there
+ * is no such child. */
 int32_t wasix_proc_join(wasix_option_pid* pid, uint32_t flags, wasix_join_status* status)
     WASIX_IMPORT(proc_join);
+/* pid 0: to all processes of the program; -1: to all others. */
 int32_t wasix_proc_signal(int32_t pid, uint8_t signal) WASIX_IMPORT(proc_signal);
 /* ESRCH: there is no such process. A parent of 0: it was not started by another one. */
 int32_t wasix_proc_parent(int32_t pid, int32_t* parent) WASIX_IMPORT(proc_parent);

@@ -27,8 +27,12 @@ Readiness FileHandle::read_readiness() {
   return readiness;
 }
 
-DirectoryHandle::DirectoryHandle(std::shared_ptr<Directory> directory) noexcept
-    : directory_(std::move(directory)) {}
+DirectoryHandle::DirectoryHandle(std::shared_ptr<Directory> directory, std::string path) noexcept
+    : directory_(std::move(directory)), path_(std::move(path)) {
+  if (path_.size() > kPathBytesMax) {
+    path_ = {};
+  }
+}
 
 ErrnoResult<std::size_t> DirectoryHandle::try_read(std::span<const MutableByteSpan>) {
   return refuse(Errno::kIsdir);

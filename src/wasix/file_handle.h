@@ -4,6 +4,7 @@
 // (file_system.h).
 
 #include <memory>
+#include <string>
 
 #include "wasix/file_system.h"
 #include "wasix/handle.h"
@@ -49,7 +50,8 @@ class DirectoryHandle final : public Handle {
       Rights::kFdFilestatSetTimes | Rights::kPathSymlink | Rights::kPathRemoveDirectory |
       Rights::kPathUnlinkFile;
 
-  explicit DirectoryHandle(std::shared_ptr<Directory> directory) noexcept;
+  // `path`: what guest_path() gives.
+  explicit DirectoryHandle(std::shared_ptr<Directory> directory, std::string path = {}) noexcept;
 
   Filetype filetype() const noexcept override { return Filetype::kDirectory; }
   Rights rights_base() const noexcept override { return kRights; }
@@ -62,9 +64,13 @@ class DirectoryHandle final : public Handle {
   const std::shared_ptr<Directory>& directory() const noexcept [[clang::lifetimebound]] {
     return directory_;
   }
+  // The absolute path that it was opened by, as absolute_path() makes it. What is there now may be
+  // something else. Empty: it is not known, or longer than kPathBytesMax.
+  const std::string& guest_path() const noexcept [[clang::lifetimebound]] { return path_; }
 
  private:
   std::shared_ptr<Directory> directory_;
+  std::string path_;
 };
 
 }  // namespace selvedge::wasix

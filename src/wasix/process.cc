@@ -263,7 +263,8 @@ Result<> Process::open_descriptors() {
   }
   for (Preopen& preopen : options_.preopens) {
     SELVEDGE_TRY_VOID(
-        open({.handle = std::make_shared<DirectoryHandle>(std::move(preopen.directory)),
+        open({.handle = std::make_shared<DirectoryHandle>(std::move(preopen.directory),
+                                                          absolute_path("/", preopen.guest_path)),
               .rights_base = preopen.rights_base,
               .rights_inheriting = preopen.rights_inheriting,
               .preopen_name = std::move(preopen.guest_path)}));

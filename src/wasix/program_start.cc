@@ -50,8 +50,8 @@ std::vector<std::string> interpreter_of(base::ByteSpan file) {
 }
 
 // Paths to try, in order.
-std::vector<std::string> candidates(const Process& process, const ProgramRequest& request) {
-  const std::string& working_directory = process.working_directory();
+std::vector<std::string> candidates(const ProgramRequest& request) {
+  const std::string& working_directory = request.working_directory;
   if (!request.search_path || request.name.find('/') != std::string::npos) {
     return {absolute_path(working_directory, request.name)};
   }
@@ -90,7 +90,7 @@ struct Candidate {
 // candidate exists.
 io::Task<ErrnoResult<Candidate>> first_that_exists(Process& process, ProgramRequest request) {
   Errno error = Errno::kNoent;
-  for (std::string& path : candidates(process, request)) {
+  for (std::string& path : candidates(request)) {
     ErrnoResult<std::shared_ptr<File>> file = internal::open_whole_file(process, path);
     if (file) {
       co_return Candidate{

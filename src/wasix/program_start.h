@@ -28,13 +28,15 @@ inline constexpr std::string_view kDefaultSearchPath = "/usr/local/bin:/bin:/usr
 inline constexpr std::size_t kPathFoldersMax = 64;
 
 struct ProgramRequest {
-  // With a slash: a path, from the working directory. Else a name, which is looked for.
+  // With a slash: a path. Else a name, which is looked for.
   std::string name;
   std::vector<std::string> arguments;
   // Colon-separated folders; nullopt: the name is a path in any case.
   std::optional<std::string> search_path;
   // "KEY=value"
   std::vector<std::string> environment;
+  // Absolute: where relative paths begin.
+  std::string working_directory;
 };
 
 struct FoundProgram {

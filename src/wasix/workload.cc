@@ -1,6 +1,8 @@
 #include "wasix/workload.h"
 
 #include <algorithm>
+#include <iterator>
+#include <ranges>
 #include <utility>
 
 #include "base/assert.h"
@@ -138,6 +140,12 @@ Process* Workload::find(ProcessId id) const noexcept {
 std::optional<ProcessId> Workload::parent_of(ProcessId id) const noexcept {
   const auto found = entries_.find(id);
   return found != entries_.end() ? std::optional(found->second.parent) : std::nullopt;
+}
+
+std::vector<ProcessId> Workload::process_ids() const {
+  std::vector<ProcessId> ids;
+  std::ranges::copy(std::views::keys(entries_), std::back_inserter(ids));
+  return ids;
 }
 
 bool Workload::has_children(ProcessId parent) const noexcept {

@@ -138,6 +138,7 @@ class Workload {
   // Notified when a process has ended or become another program.
   io::Event& process_ended() noexcept [[clang::lifetimebound]] { return process_ended_; }
   std::size_t process_count() const noexcept { return entries_.size(); }
+  std::vector<ProcessId> process_ids() const;
 
  private:
   struct Entry {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "wasix/file_handle.h"
 #include "wasix/guest_path.h"
 #include "wasix/internal/lookup.h"
 #include "wasix/internal/open_descriptor.h"
@@ -26,11 +27,37 @@ ErrnoResult<> open_for(ChildState& child, const SpawnStep& step) {
                                       .inheriting = Rights{record.rights_inheriting} & Rights::kAll,
                                       .lookup = lookup,
                                       .oflags = oflags,
-                                      .fdflags = fdflags}));
+                                      .fdflags = fdflags,
+                                      .guest_base = child.working_directory,
+                                      .guest_name = step.path}));
   if (const Errno error = child.handles.place(record.fd, std::move(descriptor));
       error != Errno::kSuccess) {
     return refuse(error);
   }
+  return {};
+}
+
+// fchdir(2). kNoent: the directory is not, or no more, at the path that it was opened by.
+ErrnoResult<> change_to_descriptor(ChildState& child, GuestFd fd) {
+  SELVEDGE_TRY_ERRNO(const Descriptor* const descriptor, child.handles.find(fd));
+  DirectoryHandle* const directory = descriptor->handle->as_directory();
+  if (directory == nullptr) {
+    return refuse(Errno::kNotdir);
+  }
+  const std::string& path = directory->guest_path();
+  if (path.empty()) {
+    return refuse(Errno::kNametoolong);
+  }
+  SELVEDGE_TRY_ERRNO_VOID(check_directory(child.handles, path));
+  SELVEDGE_TRY_ERRNO(const PreopenPlace place, locate(child.handles, path));
+  SELVEDGE_TRY_ERRNO(const FileStat there, place.rest.empty()
+                                               ? place.directory->stat()
+                                               : place.directory->stat(place.rest, Follow::kYes));
+  SELVEDGE_TRY_ERRNO(const FileStat opened, directory->filestat());
+  if (there.dev != opened.dev || there.ino != opened.ino) {
+    return refuse(Errno::kNoent);
+  }
+  child.working_directory = path;
   return {};
 }
 
@@ -71,12 +98,13 @@ ErrnoResult<> apply(ChildState& child, const SpawnStep& step) {
     case abi::SpawnOperation::kChdir:
       return change_directory(child, step.path);
     case abi::SpawnOperation::kFchdir:
-      error = Errno::kNotsup;  // a directory's path is not kept with its descriptor
-      break;
+      return change_to_descriptor(child, record.fd);
     default:
       error = Errno::kInval;
   }
-  if (error != Errno::kSuccess) {
+  // Closing what is not open is no failure of posix_spawn.
+  const bool was_closed = record.command == abi::SpawnOperation::kClose && error == Errno::kBadf;
+  if (error != Errno::kSuccess && !was_closed) {
     return refuse(error);
   }
   return {};

@@ -27,8 +27,9 @@ struct ChildState {
   std::string working_directory;
 };
 
-// One step, in the order of the list. The errors of close(2), dup2(2), open(2) and chdir(2);
-// kNotsup: fchdir, as a directory's path is not kept with its descriptor.
+// One step, in the order of the list. The errors of dup2(2), open(2), chdir(2) and fchdir(2);
+// closing what is not open is none. kNoent: fchdir to a directory that has moved away from the path
+// that it was opened by; kNametoolong: that path is too long to be kept.
 ErrnoResult<> apply(ChildState& child, const SpawnStep& step);
 // kNoent, kNotdir, kNametoolong, kInval, kNotcapable.
 ErrnoResult<> change_directory(ChildState& child, std::string_view path);

@@ -17,7 +17,7 @@ namespace selvedge::wasix::internal {
 namespace {
 
 constexpr std::uint32_t kJoinNonblock = 1;
-// Stopping is not supported, so that nothing is ever stopped.
+// Stopping is not supported, so that nothing is ever stopped, nor continued.
 constexpr std::uint32_t kJoinWakeStopped = 2;
 
 Errno proc_id(Thread& thread, Ptr<ProcessId> pid) {
@@ -33,6 +33,8 @@ Errno proc_parent(Thread& thread, ProcessId pid, Ptr<ProcessId> parent) {
   return thread.memory().write(parent, *found) ? Errno::kSuccess : Errno::kFault;
 }
 
+// With a signal the exit code is 0: wasix-libc's waitpid puts both into one status, of which
+// WIFSIGNALED wants no code.
 abi::JoinStatus join_status_of(const ExitStatus& status) {
   using Kind = ExitStatus::Kind;
   abi::JoinStatus joined{};
@@ -47,7 +49,7 @@ abi::JoinStatus join_status_of(const ExitStatus& status) {
     case Kind::kSignaled:
       joined.signal = static_cast<std::uint8_t>(status.signal);
       break;
-    case Kind::kTrapped:
+    case Kind::kTrapped:  // what abort() is, and what a shell knows as 134
       joined.signal = static_cast<std::uint8_t>(Signal::kAbrt);
       break;
     case Kind::kLimit:
@@ -55,7 +57,6 @@ abi::JoinStatus join_status_of(const ExitStatus& status) {
       break;
   }
   joined.tag = abi::JoinStatus::kSignal;
-  joined.exit_code = static_cast<std::uint16_t>(status.shell_code());
   return joined;
 }
 
@@ -88,7 +89,10 @@ class JoinProcessCall final : public engine::PendingCall<Errno> {
     listen();
   }
 
-  std::optional<Errno> interrupted() override { return Errno::kIntr; }
+  // Not by SIGCHLD alone: that another child has ended is no reason to stop waiting for this one.
+  std::optional<Errno> interrupted() override {
+    return thread_.process().wakes_sleepers(thread_) ? std::optional(Errno::kIntr) : std::nullopt;
+  }
   std::optional<Errno> poll() override {
     std::optional<Errno> result = try_join(thread_, pid_, wanted_, status_);
     if (!result) {
@@ -107,8 +111,10 @@ class JoinProcessCall final : public engine::PendingCall<Errno> {
   WakeWork wake_;
 };
 
-// Waits for the child that `pid` names, or for any, and leaves its number there. kChild: there is
-// no such child.
+// Waits for the child that `pid` names, or for any, and leaves its number there. The number 0 means
+// any, too: waitpid(0) waits for the caller's process group, which all processes are in. Without
+// waiting, the number 0 and the status kNothing say that there are children and none has ended;
+// wasix-libc takes a pid without number for kChild. kChild: there is no such child.
 BlockingErrno proc_join(Thread& thread, Ptr<abi::OptionPid> pid, std::uint32_t flags,
                         Ptr<abi::JoinStatus> status) {
   const engine::GuestMemory memory = thread.memory();
@@ -120,15 +126,12 @@ BlockingErrno proc_join(Thread& thread, Ptr<abi::OptionPid> pid, std::uint32_t f
     return Errno::kInval;
   }
   const ProcessId child = wanted->tag == 1 ? wanted->pid : 0;
-  if (wanted->tag == 1 && child == 0) {
-    return Errno::kChild;
-  }
   if (const std::optional<Errno> result = try_join(thread, pid, child, status)) {
     return *result;
   }
   if ((flags & kJoinNonblock) != 0) {
-    const bool written =
-        memory.write(status, abi::JoinStatus{}) && memory.write(pid, abi::OptionPid{});
+    const bool written = memory.write(status, abi::JoinStatus{}) &&
+                         memory.write(pid, abi::OptionPid{.tag = 1, .padding = {}, .pid = 0});
     return written ? Errno::kSuccess : Errno::kFault;
   }
   return std::make_unique<JoinProcessCall>(thread, pid, child, status);
@@ -150,12 +153,35 @@ namespace {
 // Wasmer can write down a process to continue it later. Nothing here can.
 Errno proc_snapshot(Thread& /*thread*/) { return Errno::kNotsup; }
 
-// To a process of the same workload. kSrch: there is none. Signal 0 only looks.
-Errno proc_signal(Thread& thread, ProcessId pid, std::uint32_t signal) {
+// kSrch: there is no other process.
+Errno signal_others(Thread& thread, Signal signal) {
+  const Workload& workload = thread.process().workload();
+  Errno result = Errno::kSrch;
+  for (const ProcessId id : workload.process_ids()) {
+    Process* const process = workload.find(id);
+    if (process != nullptr && process != &thread.process()) {
+      result = process->signal(signal);
+    }
+  }
+  return result;
+}
+
+// To a process of the same workload. kSrch: there is none. Signal 0 only looks. Other numbers as in
+// kill(2), with one process group: 0 is all processes, -1 all others, and a process that leads a
+// group of its own, as its C library says, is alone in it.
+Errno proc_signal(Thread& thread, std::int32_t pid, std::uint32_t signal) {
   if (signal > kSignalMax) {
     return Errno::kInval;
   }
-  Process* const target = thread.process().workload().find(pid);
+  if (pid == -1) {
+    return signal_others(thread, static_cast<Signal>(signal));
+  }
+  if (pid == 0) {
+    static_cast<void>(signal_others(thread, static_cast<Signal>(signal)));
+    return proc_raise(thread, signal);
+  }
+  const auto id = static_cast<std::uint32_t>(pid);
+  Process* const target = thread.process().workload().find(pid < 0 ? 0U - id : id);
   if (target == nullptr) {
     return Errno::kSrch;
   }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "wasix/guest_path.h"
 #include "wasix/internal/handle_calls.h"
 #include "wasix/internal/host_calls.h"
 #include "wasix/internal/lookup.h"
@@ -55,16 +56,19 @@ Rights rights_to_open(Oflags oflags) noexcept {
   return wanted;
 }
 
-Descriptor descriptor_of(Opened opened, Rights base, Rights inheriting) {
+Descriptor descriptor_of(Opened opened, const OpenRequest& request) {
   Descriptor descriptor;
   if (auto* const file = std::get_if<std::shared_ptr<File>>(&opened)) {
     descriptor.handle = std::make_shared<FileHandle>(std::move(*file));
   } else {
-    descriptor.handle =
-        std::make_shared<DirectoryHandle>(std::move(std::get<std::shared_ptr<Directory>>(opened)));
+    std::string path = request.guest_base.empty()
+                           ? std::string()
+                           : absolute_path(request.guest_base, request.guest_name);
+    descriptor.handle = std::make_shared<DirectoryHandle>(
+        std::move(std::get<std::shared_ptr<Directory>>(opened)), std::move(path));
   }
-  descriptor.rights_base = base & descriptor.handle->rights_base();
-  descriptor.rights_inheriting = inheriting & descriptor.handle->rights_inheriting();
+  descriptor.rights_base = request.base & descriptor.handle->rights_base();
+  descriptor.rights_inheriting = request.inheriting & descriptor.handle->rights_inheriting();
   return descriptor;
 }
 
@@ -75,7 +79,7 @@ ErrnoResult<Descriptor> open_descriptor(Directory& directory, std::string_view p
   SELVEDGE_TRY_ERRNO(Opened opened,
                      directory.open(path, open_options(request.base, follow_of(request.lookup),
                                                        request.oflags, request.fdflags)));
-  return descriptor_of(std::move(opened), request.base, request.inheriting);
+  return descriptor_of(std::move(opened), request);
 }
 
 Errno path_create_directory(Thread& thread, GuestFd fd, Ptr<std::uint8_t> path,
@@ -153,12 +157,15 @@ Errno open_path(Thread& thread, GuestFd fd, std::uint32_t dirflags, Ptr<std::uin
   if (handles.full()) {
     return Errno::kMfile;
   }
+  const std::string& base_path = (*handles.find(fd))->handle->as_directory()->guest_path();
   SELVEDGE_TRY_ERRNO(Descriptor descriptor, open_descriptor(*directory, name,
                                                             {.base = base,
                                                              .inheriting = inheriting,
                                                              .lookup = lookup,
                                                              .oflags = open_flags,
-                                                             .fdflags = flags}));
+                                                             .fdflags = flags,
+                                                             .guest_base = base_path,
+                                                             .guest_name = name}));
   descriptor.close_on_exec = has_any(extension, Fdflagsext::kCloexec);
   SELVEDGE_TRY_ERRNO(const GuestFd new_fd, handles.insert(std::move(descriptor)));
   return memory.write(opened_fd, new_fd) ? Errno::kSuccess : Errno::kFault;

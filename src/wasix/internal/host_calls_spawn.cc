@@ -35,11 +35,6 @@ struct SpawnRequest {
 // A child that does not run yet, and the parent's ends of its pipes.
 io::Task<ErrnoResult<Process*>> make_child(Process& process, SpawnRequest request,
                                            ParentEnds& parent) {
-  SELVEDGE_CO_TRY(ErrnoResult<FoundProgram> found,
-                  co_await find_program(process, std::move(request.program)));
-  if (!found) {
-    co_return refuse(found.error());
-  }
   ChildState child{.handles = process.handles(), .working_directory = process.working_directory()};
   for (const SpawnStep& step : request.steps) {
     if (const ErrnoResult<> applied = apply(child, step); !applied) {
@@ -50,6 +45,13 @@ io::Task<ErrnoResult<Process*>> make_child(Process& process, SpawnRequest reques
     if (const auto changed = change_directory(child, *request.working_directory); !changed) {
       co_return refuse(changed.error());
     }
+  }
+  // As the child would look for it.
+  request.program.working_directory = child.working_directory;
+  SELVEDGE_CO_TRY(ErrnoResult<FoundProgram> found,
+                  co_await find_program(process, std::move(request.program)));
+  if (!found) {
+    co_return refuse(found.error());
   }
   if (const ErrnoResult<> connected =
           connect_streams(process.shard().reactor, request.streams, child, parent);
@@ -234,9 +236,11 @@ BlockingErrno proc_spawn2(Thread& thread, Ptr<std::uint8_t> name, std::uint32_t 
                           std::uint32_t operation_count, Ptr<abi::SignalDisposition> dispositions,
                           std::uint32_t disposition_count, std::uint32_t search_path,
                           Ptr<std::uint8_t> path, std::uint32_t path_len, Ptr<ProcessId> pid) {
+  // system() of wasix-libc passes an empty text, and means its own environment.
+  const std::uint32_t environment = envs_len == 0 ? 0 : envs.address;
   return spawn(thread, {name, name_len, search_path, path, path_len},
                {.address = args.address, .size = args_len},
-               {.address = envs.address, .size = envs_len},
+               {.address = environment, .size = envs_len},
                {operations, operation_count, dispositions, disposition_count}, pid);
 }
 

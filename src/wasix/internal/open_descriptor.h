@@ -13,6 +13,10 @@ struct OpenRequest {
   Lookupflags lookup = Lookupflags::kNone;
   Oflags oflags = Oflags::kNone;
   Fdflags fdflags = Fdflags::kNone;
+  // The path, from the absolute one `guest_base`, that a directory keeps as its guest_path(). An
+  // empty base: it is not known.
+  std::string_view guest_base = {};
+  std::string_view guest_name = {};
 };
 
 // What path_open does once it knows the directory; the rights are cut to what the opened thing can

@@ -106,7 +106,9 @@ ErrnoResult<ProgramRequest> read_program(Thread& thread, const ProgramName& name
   ProgramRequest request;
   SELVEDGE_TRY_ERRNO(request.name, read_path(thread, name.name, name.name_len));
   SELVEDGE_TRY_ERRNO(request.arguments, read_strings(thread, arguments));
-  SELVEDGE_TRY_ERRNO(const std::string path, read_text(thread, name.path.address, name.path_len));
+  // wasix-libc measures a null path, too, by what is at the address 0.
+  SELVEDGE_TRY_ERRNO(const std::string path,
+                     read_text(thread, name.path.address, name.path.is_null() ? 0 : name.path_len));
   if (request.name.empty()) {
     return refuse(Errno::kNoent);
   }
@@ -117,6 +119,7 @@ ErrnoResult<ProgramRequest> read_program(Thread& thread, const ProgramName& name
     request.arguments.push_back(request.name);
   }
   const Process& process = thread.process();
+  request.working_directory = process.working_directory();
   if (environment.address == 0) {
     request.environment = process.environment();
   } else {

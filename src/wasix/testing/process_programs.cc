@@ -13,7 +13,12 @@ constexpr std::string_view kImports = R"(
   (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
   (import "wasi_snapshot_preview1" "proc_raise" (func $raise (param i32) (result i32)))
+  (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
   (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_open"
+    (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_rename"
+    (func $path_rename (param i32 i32 i32 i32 i32 i32) (result i32)))
   (import "wasix_32v1" "proc_exit2" (func $exit2 (param i32)))
   (import "wasix_32v1" "proc_fork_env" (func $fork_env (param i32) (result i32)))
   (import "wasix_32v1" "callback_signal" (func $callback (param i32 i32)))
