@@ -27,6 +27,9 @@ ErrnoResult<> open_for(ChildState& child, const SpawnStep& step) {
                                       .lookup = lookup,
                                       .oflags = oflags,
                                       .fdflags = fdflags}));
+  if (child.handles.is_preopened(record.fd)) {
+    return refuse(Errno::kNotsup);
+  }
   if (const Errno error = child.handles.place(record.fd, std::move(descriptor));
       error != Errno::kSuccess) {
     return refuse(error);
@@ -54,16 +57,15 @@ ErrnoResult<> apply(ChildState& child, const SpawnStep& step) {
   Errno error = Errno::kSuccess;
   switch (record.command) {
     case abi::SpawnOperation::kClose:
-      error = child.handles.close(record.fd);
+      error = child.handles.close_unless_preopened(record.fd);
       break;
     case abi::SpawnOperation::kDup2: {
-      SELVEDGE_TRY_ERRNO(const Descriptor* const source, child.handles.find(record.source_fd));
-      Descriptor copy = *source;
-      copy.close_on_exec = false;
-      if (record.fd != record.source_fd) {
-        copy.preopen_name.reset();
+      SELVEDGE_TRY_ERRNO(Descriptor* const source, child.handles.find(record.source_fd));
+      if (record.fd == record.source_fd) {
+        source->close_on_exec = false;
+      } else {
+        error = child.handles.duplicate_onto(record.source_fd, record.fd);
       }
-      error = child.handles.place(record.fd, std::move(copy));
       break;
     }
     case abi::SpawnOperation::kOpen:

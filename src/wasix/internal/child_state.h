@@ -28,7 +28,8 @@ struct ChildState {
 };
 
 // One step, in the order of the list. The errors of close(2), dup2(2), open(2) and chdir(2);
-// kNotsup: fchdir, as a directory's path is not kept with its descriptor.
+// kNotsup: fchdir, as a directory's path is not kept with its descriptor, and what would put
+// something in the place of a preopened directory. Closing one of those does nothing.
 ErrnoResult<> apply(ChildState& child, const SpawnStep& step);
 // kNoent, kNotdir, kNametoolong, kInval, kNotcapable.
 ErrnoResult<> change_directory(ChildState& child, std::string_view path);
