@@ -13,7 +13,7 @@ namespace selvedge::wasix::internal {
 
 namespace {
 
-ErrnoResult<> open_for(ChildState& child, const SpawnStep& step) {
+ErrnoResult<> open_for(ChildState& child, const SpawnStep& step, base::Random& random) {
   const abi::SpawnOperation& record = step.record;
   SELVEDGE_TRY_ERRNO(const Lookupflags lookup, read_flags<Lookupflags>(record.dirflags));
   SELVEDGE_TRY_ERRNO(const Oflags oflags, read_flags<Oflags>(record.oflags));
@@ -26,7 +26,8 @@ ErrnoResult<> open_for(ChildState& child, const SpawnStep& step) {
                                       .inheriting = Rights{record.rights_inheriting} & Rights::kAll,
                                       .lookup = lookup,
                                       .oflags = oflags,
-                                      .fdflags = fdflags}));
+                                      .fdflags = fdflags},
+                                     {.handles = child.handles, .random = random}));
   if (child.handles.is_preopened(record.fd)) {
     return refuse(Errno::kNotsup);
   }
@@ -52,7 +53,7 @@ ErrnoResult<> change_directory(ChildState& child, std::string_view path) {
   return {};
 }
 
-ErrnoResult<> apply(ChildState& child, const SpawnStep& step) {
+ErrnoResult<> apply(ChildState& child, const SpawnStep& step, base::Random& random) {
   const abi::SpawnOperation& record = step.record;
   Errno error = Errno::kSuccess;
   switch (record.command) {
@@ -69,7 +70,7 @@ ErrnoResult<> apply(ChildState& child, const SpawnStep& step) {
       break;
     }
     case abi::SpawnOperation::kOpen:
-      return open_for(child, step);
+      return open_for(child, step, random);
     case abi::SpawnOperation::kChdir:
       return change_directory(child, step.path);
     case abi::SpawnOperation::kFchdir:

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/random.h"
 #include "io/reactor.h"
 #include "wasix/abi_process.h"
 #include "wasix/errno_result.h"
@@ -30,7 +31,8 @@ struct ChildState {
 // One step, in the order of the list. The errors of close(2), dup2(2), open(2) and chdir(2);
 // kNotsup: fchdir, as a directory's path is not kept with its descriptor, and what would put
 // something in the place of a preopened directory. Closing one of those does nothing.
-ErrnoResult<> apply(ChildState& child, const SpawnStep& step);
+// `random`: what devices give; outlives what is opened.
+ErrnoResult<> apply(ChildState& child, const SpawnStep& step, base::Random& random);
 // kNoent, kNotdir, kNametoolong, kInval, kNotcapable.
 ErrnoResult<> change_directory(ChildState& child, std::string_view path);
 

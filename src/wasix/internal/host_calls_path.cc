@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "wasix/device_handle.h"
 #include "wasix/internal/handle_calls.h"
 #include "wasix/internal/host_calls.h"
 #include "wasix/internal/lookup.h"
@@ -55,9 +56,37 @@ Rights rights_to_open(Oflags oflags) noexcept {
   return wanted;
 }
 
-Descriptor descriptor_of(Opened opened, Rights base, Rights inheriting) {
+// Standard streams are shared with their descriptor, as dup(2) does, with no more rights than that
+// has; other devices get a handle of their own.
+ErrnoResult<Descriptor> device_descriptor(Device device, const DeviceSource& devices, Rights base,
+                                          Rights inheriting) {
+  if (const auto fd = standard_stream_of(device)) {
+    const auto descriptors = devices.handles.descriptors();
+    if (*fd >= descriptors.size() || descriptors[*fd].handle == nullptr) {
+      return refuse(Errno::kNoent);
+    }
+    const Descriptor& stream = descriptors[*fd];
+    return Descriptor{.handle = stream.handle,
+                      .rights_base = base & stream.rights_base,
+                      .rights_inheriting = inheriting & stream.rights_inheriting};
+  }
+  std::shared_ptr<Handle> handle = device == Device::kTerminal
+                                       ? terminal_of(devices.handles)
+                                       : make_device_handle(device, devices.random);
+  if (handle == nullptr) {
+    return refuse(Errno::kNxio);
+  }
+  const Rights rights = base & handle->rights_base();
+  return Descriptor{.handle = std::move(handle), .rights_base = rights};
+}
+
+ErrnoResult<Descriptor> descriptor_of(Opened opened, Rights base, Rights inheriting,
+                                      const DeviceSource& devices) {
   Descriptor descriptor;
   if (auto* const file = std::get_if<std::shared_ptr<File>>(&opened)) {
+    if (const Device device = (*file)->device(); device != Device::kNone) {
+      return device_descriptor(device, devices, base, inheriting);
+    }
     descriptor.handle = std::make_shared<FileHandle>(std::move(*file));
   } else {
     descriptor.handle =
@@ -71,11 +100,11 @@ Descriptor descriptor_of(Opened opened, Rights base, Rights inheriting) {
 }  // namespace
 
 ErrnoResult<Descriptor> open_descriptor(Directory& directory, std::string_view path,
-                                        const OpenRequest& request) {
+                                        const OpenRequest& request, const DeviceSource& devices) {
   SELVEDGE_TRY_ERRNO(Opened opened,
                      directory.open(path, open_options(request.base, follow_of(request.lookup),
                                                        request.oflags, request.fdflags)));
-  return descriptor_of(std::move(opened), request.base, request.inheriting);
+  return descriptor_of(std::move(opened), request.base, request.inheriting, devices);
 }
 
 Errno path_create_directory(Thread& thread, GuestFd fd, Ptr<std::uint8_t> path,
@@ -153,12 +182,15 @@ Errno open_path(Thread& thread, GuestFd fd, std::uint32_t dirflags, Ptr<std::uin
   if (handles.full()) {
     return Errno::kMfile;
   }
-  SELVEDGE_TRY_ERRNO(Descriptor descriptor, open_descriptor(*directory, name,
-                                                            {.base = base,
-                                                             .inheriting = inheriting,
-                                                             .lookup = lookup,
-                                                             .oflags = open_flags,
-                                                             .fdflags = flags}));
+  SELVEDGE_TRY_ERRNO(
+      Descriptor descriptor,
+      open_descriptor(*directory, name,
+                      {.base = base,
+                       .inheriting = inheriting,
+                       .lookup = lookup,
+                       .oflags = open_flags,
+                       .fdflags = flags},
+                      {.handles = handles, .random = thread.process().shard().random}));
   descriptor.close_on_exec = has_any(extension, Fdflagsext::kCloexec);
   SELVEDGE_TRY_ERRNO(const GuestFd new_fd, handles.insert(std::move(descriptor)));
   return memory.write(opened_fd, new_fd) ? Errno::kSuccess : Errno::kFault;
