@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "wasix/fs_devices.h"
+
 namespace selvedge::app {
 
 GuestShard::GuestShard(io::Reactor& reactor, engine::Engine& engine, const base::Clock& clock,
@@ -20,7 +22,8 @@ GuestShard::GuestShard(io::Reactor& reactor, engine::Engine& engine, const base:
                      .clock = clock,
                      .random = random,
                      .helpers = helpers},
-      host_network_(host_network) {}
+      host_network_(host_network),
+      device_files_(wasix::make_device_file_system(clock)) {}
 
 std::shared_ptr<const engine::LinkedModule> GuestShard::counted_here(
     std::shared_ptr<const engine::LinkedModule> module) {

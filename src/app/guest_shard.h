@@ -16,6 +16,7 @@
 #include "io/network.h"
 #include "io/reactor.h"
 #include "wasix/dns_resolver.h"
+#include "wasix/file_system.h"
 #include "wasix/guest_background.h"
 #include "wasix/process.h"
 
@@ -47,6 +48,10 @@ class GuestShard {
   const wasix::ProcessShard& process_shard() const noexcept [[clang::lifetimebound]] {
     return process_shard_;
   }
+  // /dev of all its guests (wasix/fs_devices.h).
+  wasix::FileSystem& device_files() const noexcept [[clang::lifetimebound]] {
+    return *device_files_;
+  }
   // The same module, with owners counted on this shard: programs of one module share it, and each
   // process counts, which would keep shards waiting for each other.
   std::shared_ptr<const engine::LinkedModule> counted_here(
@@ -61,6 +66,7 @@ class GuestShard {
   wasix::GuestBackground background_;
   wasix::ProcessShard process_shard_;
   HostNetwork host_network_;
+  std::shared_ptr<wasix::FileSystem> device_files_;
   // Some of them gone.
   std::map<const engine::LinkedModule*, std::weak_ptr<const engine::LinkedModule>> modules_;
   std::size_t sweep_modules_at_ = kSweepModulesMin;

@@ -6,8 +6,10 @@
 #include "app/internal/prefetch.h"
 #include "base/bytes.h"
 #include "base/format.h"
+#include "wasix/fs_commands.h"
 #include "wasix/fs_host.h"
 #include "wasix/fs_memory.h"
+#include "wasix/fs_merged.h"
 
 namespace selvedge::app {
 namespace {
@@ -50,6 +52,18 @@ Result<std::shared_ptr<const engine::LinkedModule>> link_module(
                 "the module exports no memory named \"memory\", which WASI programs need");
   }
   return functions.link(std::move(module));
+}
+
+std::shared_ptr<wasix::FileSystem> make_command_files(const GuestCommands& commands,
+                                                      const base::Clock& clock) {
+  std::vector<wasix::CommandFile> files;
+  for (const auto& [name, command] : commands) {
+    files.push_back({.name = name,
+                     .host_path = command.module_path,
+                     .owner = command.module.owner,
+                     .bytes = command.module.bytes});
+  }
+  return wasix::make_command_file_system(clock, files);
 }
 
 bool loads_libraries(const engine::Module& module) {
@@ -139,10 +153,11 @@ ShardProgram::ShardProgram(GuestShard& shard, std::shared_ptr<const Program> pro
       limits_(program->options().limits),
       tenant_(program->options().tenant),
       uses_files_(program->uses_files()),
+      uses_programs_(program->uses_programs()),
       uses_sockets_(program->uses_sockets()),
       program_(std::move(program)) {
   io::HelperPool* const helpers = shard_.process_shard().helpers;
-  if (program_->uses_programs() && helpers != nullptr) {
+  if (uses_programs_ && helpers != nullptr) {
     loader_ = std::make_unique<GuestProgramLoader>(shard_.reactor(), shard_.engine(),
                                                    program_->functions(), *helpers,
                                                    program_->options().commands);
@@ -166,6 +181,22 @@ void ShardProgram::prefetch() const noexcept {
   internal::prefetch(environment_.data(), environment_.size() * sizeof(environment_[0]));
 }
 
+// What the machine adds to files that lie at `place`. The package's commands win over its own
+// files, as their arguments and variables are the manifest's; folders of the host win over both,
+// and list only what is in them.
+std::shared_ptr<wasix::FileSystem> ShardProgram::with_added_files(
+    std::shared_ptr<wasix::FileSystem> files, std::string_view place, bool of_package) const {
+  if (!uses_files_) {
+    return files;
+  }
+  files = wasix::merge_file_systems(std::move(files), place, shard_.device_files(),
+                                    {.lists_added = of_package});
+  return command_files_ == nullptr
+             ? files
+             : wasix::merge_file_systems(std::move(files), place, *command_files_,
+                                         {.added_wins = of_package, .lists_added = of_package});
+}
+
 Result<> ShardProgram::open_mounts() {
   std::vector<wasix::Mount> layered;
   for (const ProgramMount& mount : program_->options().mounts) {
@@ -180,11 +211,20 @@ Result<> ShardProgram::open_mounts() {
     (mount.layered ? layered : direct_)
         .push_back({.path = mount.guest, .file_system = std::move(files)});
   }
-  if (std::ranges::find(direct_, "/", &wasix::Mount::path) != direct_.end()) {
+  const base::Clock& clock = shard_.process_shard().clock;
+  if (uses_files_ && uses_programs_ && !program_->options().commands.empty()) {
+    command_files_ = make_command_files(program_->options().commands, clock);
+  }
+  const bool has_root = std::ranges::find(direct_, "/", &wasix::Mount::path) != direct_.end();
+  if (has_root) {
     std::ranges::move(layered, std::back_inserter(direct_));
+  }
+  for (wasix::Mount& mount : direct_) {
+    mount.file_system = with_added_files(std::move(mount.file_system), mount.path, false);
+  }
+  if (has_root) {
     return {};
   }
-  const base::Clock& clock = shard_.process_shard().clock;
   if (std::ranges::find(layered, "/", &wasix::Mount::path) == layered.end()) {
     auto scratch = wasix::MemoryFileSystem::create({.clock = clock, .lower = nullptr});
     if (!scratch.has_value() || !(*scratch)->open_root()->make_directory("tmp").has_value()) {
@@ -193,7 +233,9 @@ Result<> ShardProgram::open_mounts() {
     (*scratch)->freeze();
     layered.push_back({.path = "/", .file_system = *std::move(scratch)});
   }
-  SELVEDGE_TRY(base_, wasix::MountTable::create({.clock = clock, .mounts = std::move(layered)}));
+  SELVEDGE_TRY(auto base,
+               wasix::MountTable::create({.clock = clock, .mounts = std::move(layered)}));
+  base_ = with_added_files(std::move(base), "/", true);
   return {};
 }
 

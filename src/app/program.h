@@ -134,9 +134,10 @@ struct RunAttachments {
   engine::MemoryAccount* memory = nullptr;
 };
 
-// What a guest sees as "/": an empty /tmp and the package's folders under an in-memory layer of its
-// own, so that it may write anywhere and change nothing; in it the folders of --dir, which are the
-// host's. A program that imports no path function gets no file system.
+// What a guest sees as "/": an empty /tmp, /dev, the package's commands in /bin and its folders
+// under an in-memory layer of its own, so that it may write anywhere and change nothing; in it the
+// folders of --dir, which are the host's. A program that imports no path function gets no file
+// system.
 //
 // One shard's thread.
 class ShardProgram {
@@ -165,6 +166,9 @@ class ShardProgram {
  private:
   ShardProgram(GuestShard& shard, std::shared_ptr<const Program> program);
   Result<> open_mounts();
+  std::shared_ptr<wasix::FileSystem> with_added_files(std::shared_ptr<wasix::FileSystem> files,
+                                                      std::string_view place,
+                                                      bool of_package) const;
   Result<std::shared_ptr<wasix::Directory>> open_root() const;
 
   GuestShard& shard_;
@@ -175,10 +179,13 @@ class ShardProgram {
   wasix::ProcessLimits limits_;
   engine::TenantId tenant_;
   bool uses_files_;
+  bool uses_programs_;
   bool uses_sockets_;
   // Null when the program starts no others.
   std::unique_ptr<GuestProgramLoader> loader_;
   std::shared_ptr<const Program> program_;
+  // Its commands in /bin; null when it starts no others.
+  std::shared_ptr<wasix::FileSystem> command_files_;
   // What lies below the layer of each process; null when a folder of the host is mounted on "/".
   std::shared_ptr<wasix::FileSystem> base_;
   // Not below it.

@@ -67,6 +67,19 @@ struct TimesChange {
   static ErrnoResult<TimesChange> from(Timestamp atim, Timestamp mtim, Fstflags flags) noexcept;
 };
 
+// What opening a character device gives; the host calls make handles of them (device_handle.h).
+enum class Device : unsigned char {
+  kNone,
+  kNull,
+  kZero,
+  kFull,
+  kRandom,
+  kStandardInput,
+  kStandardOutput,
+  kStandardError,
+  kTerminal,
+};
+
 enum class Wait : bool { kNever, kAllowed };
 enum class Follow : bool { kNo, kYes };
 
@@ -97,6 +110,11 @@ class File {
   Fdflags flags() const noexcept { return flags_; }
   // Any flag may be changed; kNonblock is remembered and has no effect on a regular file.
   ErrnoResult<> set_flags(Fdflags flags);
+
+  // kNone: a regular file. Nothing else of a device's File is of use.
+  virtual Device device() const noexcept { return Device::kNone; }
+  // The package's command of which this is the module, unchanged; empty: of none.
+  virtual std::string_view command() const noexcept { return {}; }
 
   virtual ErrnoResult<FileStat> stat() = 0;
   virtual ErrnoResult<> set_times(const TimesChange& times) = 0;
@@ -190,7 +208,7 @@ class Directory final {
   // path_open. A file needs no access to be opened (then only its metadata is of use). A directory
   // is opened when the path names one: kIsdir with `write`, kCreat or kTrunc. kLoop for a symbolic
   // link that is not to be followed (kNotdir with kDirectory); kInval for kCreat with kDirectory;
-  // kAcces for sockets, devices and fifos.
+  // kAcces for sockets, fifos, and devices of the host.
   ErrnoResult<Opened> open(std::string_view path, const OpenOptions& options);
 
   ErrnoResult<FileStat> stat();
@@ -228,7 +246,9 @@ class Directory final {
 };
 
 // Something that can be mounted: HostDirectory (fs_host.h), MemoryFileSystem, also as an overlay
-// (fs_memory.h), archives (fs_archive.h), and MountTable (fs_mounts.h), which joins the others.
+// (fs_memory.h), archives (fs_archive.h), what the machine has in /dev and /bin
+// (fs_devices.h, fs_commands.h), and MountTable (fs_mounts.h) and merge_file_systems (fs_merged.h),
+// which join the others.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;

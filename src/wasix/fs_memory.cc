@@ -27,6 +27,15 @@ class MemoryFile final : public File {
         inode_(std::move(inode)),
         lower_(std::move(lower)) {}
 
+  std::string_view command() const noexcept override {
+    if (lower_ == nullptr || lower_->command().empty()) {
+      return {};
+    }
+    const ErrnoResult<FileStat> lower = lower_->stat();
+    return lower && inode_->content().shows_only_lower(lower->size) ? lower_->command()
+                                                                    : std::string_view();
+  }
+
   ErrnoResult<FileStat> stat() override { return inode_->stat(); }
   ErrnoResult<> set_times(const TimesChange& times) override {
     if (inode_->volume().frozen) {
@@ -338,6 +347,9 @@ class MemoryNode final : public DirectoryNode {
 ErrnoResult<std::shared_ptr<File>> MemoryNode::open_file(std::string_view name,
                                                          const NodeOpenOptions& options) {
   auto found = directory_->find(name);
+  if (!found && found.error() == Errno::kAcces && directory_->is_lower_device(name)) {
+    return directory_->lower()->open_file(name, options);
+  }
   if (!found && (found.error() != Errno::kNoent || !options.create)) {
     return refuse(found.error());
   }

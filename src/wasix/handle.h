@@ -71,6 +71,9 @@ class Handle {
   // an edge-triggered epoll.
   virtual io::Event* readable() noexcept { return nullptr; }
   virtual io::Event* writable() noexcept { return nullptr; }
+  // Seeking succeeds and changes nothing, and reads and writes at an offset are plain ones, as of
+  // /dev/null.
+  virtual bool ignores_offsets() const noexcept { return false; }
   virtual Readiness read_readiness() { return {.ready = true}; }
   virtual Readiness write_readiness() { return {.ready = true}; }
 

@@ -86,6 +86,10 @@ Errno HandleTable::close(GuestFd fd) {
   return Errno::kSuccess;
 }
 
+Errno HandleTable::close_unless_preopened(GuestFd fd) {
+  return is_preopened(fd) ? Errno::kSuccess : close(fd);
+}
+
 Errno HandleTable::renumber(GuestFd from, GuestFd to) {
   SELVEDGE_TRY_ERRNO(Descriptor* const source, find(from));
   SELVEDGE_TRY_ERRNO(Descriptor* const target, find(to));
@@ -106,7 +110,7 @@ Errno HandleTable::duplicate_onto(GuestFd from, GuestFd to) {
   if (from == to) {
     return Errno::kSuccess;
   }
-  if (to < slots_.size() && slots_[to].preopen_name) {
+  if (is_preopened(to)) {
     return Errno::kNotsup;
   }
   Descriptor copy = *source;
@@ -117,7 +121,7 @@ Errno HandleTable::duplicate_onto(GuestFd from, GuestFd to) {
 
 void HandleTable::close_marked_for_exec() {
   for (GuestFd fd = 0; fd < slots_.size(); ++fd) {
-    if (slots_[fd].close_on_exec) {
+    if (slots_[fd].close_on_exec && !is_preopened(fd)) {
       static_cast<void>(close(fd));
     }
   }

@@ -49,13 +49,20 @@ class HandleTable {
   // kBadf: not open; kNotcapable: open, but without all of `wanted`.
   ErrnoResult<Descriptor*> find(GuestFd fd, Rights wanted) noexcept [[clang::lifetimebound]];
   Errno close(GuestFd fd);
+  // Open, and a preopened directory.
+  bool is_preopened(GuestFd fd) const noexcept {
+    return fd < slots_.size() && slots_[fd].preopen_name.has_value();
+  }
+  // As close(), but a preopened directory stays, with kSuccess: programs close all numbers in a
+  // loop, and their C library would have no files afterwards.
+  Errno close_unless_preopened(GuestFd fd);
   // Moves `from` onto `to`, closing what `to` was. Both must be open: kBadf.
   Errno renumber(GuestFd from, GuestFd to);
   // dup2(2): a second descriptor for the same handle, at `to`, closing what that was. kBadf: `from`
   // is not open, or `to` beyond the table; kNotsup: `to` is a preopened directory, which a C
   // library needs to open files.
   Errno duplicate_onto(GuestFd from, GuestFd to);
-  // What a new program does not inherit.
+  // What a new program does not inherit. Preopened directories stay.
   void close_marked_for_exec();
   // Closes everything.
   void clear() noexcept;

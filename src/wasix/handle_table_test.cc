@@ -144,6 +144,32 @@ TEST(HandleTable_DuplicateOnto, FreeNumberOrAnother_KeepsTheSource) {
   EXPECT_FALSE((*table.find(4))->preopen_name);
 }
 
+TEST(HandleTable_CloseUnlessPreopened, LeavesPreopenedDirectoriesOnly) {
+  HandleTable table;
+  ASSERT_TRUE(table.insert(null_descriptor()));
+  Descriptor preopen = null_descriptor();
+  preopen.preopen_name = "/";
+  ASSERT_TRUE(table.insert(std::move(preopen)));
+  EXPECT_FALSE(table.is_preopened(0));
+  EXPECT_TRUE(table.is_preopened(1));
+  EXPECT_FALSE(table.is_preopened(2));
+  for (GuestFd fd = 0; fd < 2; ++fd) {
+    EXPECT_EQ(table.close_unless_preopened(fd), Errno::kSuccess);
+  }
+  EXPECT_EQ(table.close_unless_preopened(0), Errno::kBadf);
+  EXPECT_TRUE(table.find(1));
+}
+
+TEST(HandleTable_CloseMarkedForExec, KeepsPreopenedDirectories) {
+  HandleTable table;
+  Descriptor preopen = null_descriptor();
+  preopen.preopen_name = "/";
+  preopen.close_on_exec = true;
+  ASSERT_TRUE(table.insert(std::move(preopen)));
+  table.close_marked_for_exec();
+  EXPECT_TRUE(table.is_preopened(0));
+}
+
 TEST(HandleTable_CloseMarkedForExec, KeepsTheOthers) {
   HandleTable table;
   for (int index = 0; index < 4; ++index) {

@@ -104,6 +104,14 @@ TEST_F(HandleCallsTest, Dup_SharesTheFileAndItsOffset_NotTheFlag) {
   EXPECT_EQ(guest_->text(kData, 2), "xt");
 }
 
+TEST_F(HandleCallsTest, Close_OfAPreopenedDirectory_SucceedsAndLeavesIt) {
+  EXPECT_EQ(call("fd_close", {kRoot}), Errno::kSuccess);
+  guest_->put(kPath, "file");
+  EXPECT_EQ(call("path_open2", {kRoot, 0, kPath, 4, 0, 2, 0, 0, 0, kOut}), Errno::kSuccess);
+  EXPECT_EQ(call("fd_close", {result()}), Errno::kSuccess);
+  EXPECT_EQ(call("fd_close", {result()}), Errno::kBadf);
+}
+
 TEST_F(HandleCallsTest, Dup2_TakesTheLowestFreeNumberFromAMinimum) {
   EXPECT_EQ(call("fd_dup2", {0, 7, 0, kOut}), Errno::kSuccess);
   EXPECT_EQ(result(), 7U);
@@ -252,7 +260,7 @@ TEST_F(HandleCallsTest, Chdir_ToWhatIsNoDirectory_ChangesNothing) {
   EXPECT_EQ(call("chdir", {kNowhere, 8}), Errno::kFault);
   EXPECT_EQ(call("chdir", {kPath, kPathBytesMax + 1}), Errno::kNametoolong);
   EXPECT_EQ(working_directory(), "/");
-  EXPECT_EQ(call("fd_close", {kRoot}), Errno::kSuccess);
+  EXPECT_EQ(guest_->process().handles().close(kRoot), Errno::kSuccess);
   EXPECT_EQ(chdir("/data/work"), Errno::kNoent);
 }
 

@@ -243,6 +243,32 @@ TEST_F(ChildrenTest, Chdir_IsChecked) {
   EXPECT_EQ(code("32768", 5000), Errno::kNametoolong);
 }
 
+TEST_F(ChildrenTest, PreopenedDirectory_OutlivesWhatClosesItsNumber) {
+  ASSERT_TRUE(files_->open_root()->make_directory("dir"));
+  // Exits with the error of a path beneath descriptor 3.
+  loader_.commands["look"] = process_program("", R"((data (i32.const 8) "/dir")
+    (func (export "_start") (call $exit (call $chdir (i32.const 8) (i32.const 4)))))");
+  // Operation `command` on descriptor 3, with 0 or the path "dir"; then the child's end.
+  const auto code = [this](int command) {
+    return run(process_program("look", fmt::format(R"((data (i32.const 600) "dir")
+      (func (export "_start") (local $error i32)
+        (drop (call $close (i32.const 3)))
+        (i32.store8 (i32.const 1024) (i32.const {}))
+        (i32.store (i32.const 1028) (i32.const 3))
+        (i32.store (i32.const 1036) (i32.const 600))
+        (i32.store (i32.const 1040) (i32.const 3))
+        (if (local.tee $error (call $start (i32.const 1)))
+          (then (call $exit (local.get $error))))
+        (if (call $wait) (then unreachable))
+        (call $exit (i32.load16_u (i32.const 82)))))",
+                                                   command)))
+        .code;
+  };
+  EXPECT_EQ(code(0), 0U);
+  EXPECT_EQ(code(1), static_cast<unsigned>(Errno::kNotsup));
+  EXPECT_EQ(code(2), static_cast<unsigned>(Errno::kNotsup));
+}
+
 TEST_F(ChildrenTest, EndOfTheFirstProcess_EndsAllOthers) {
   loader_.commands["spin"] = process_program("", R"((func (export "_start") (loop (br 0))))");
   ProcessOptions made = options();

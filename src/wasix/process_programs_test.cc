@@ -9,9 +9,13 @@
 
 #include "base/format.h"
 #include "engine/engine.h"
+#include "wasix/fs_commands.h"
+#include "wasix/fs_devices.h"
 #include "wasix/fs_memory.h"
+#include "wasix/fs_merged.h"
 #include "wasix/process.h"
 #include "wasix/stdio.h"
+#include "wasix/testing/file_systems.h"
 #include "wasix/testing/machine.h"
 #include "wasix/workload.h"
 
@@ -42,6 +46,7 @@ class ProgramsTest : public ::testing::Test {
  protected:
   ProgramsTest() {
     files_ = *MemoryFileSystem::create({.clock = machine_.clock(), .lower = nullptr});
+    root_ = files_;
     static_cast<void>(files_->open_root()->make_directory("dir"));
     static_cast<void>(files_->open_root()->open("file", {.oflags = Oflags::kCreat, .write = true}));
     loader_.commands["tell"] = process_program("", kTell);
@@ -50,7 +55,7 @@ class ProgramsTest : public ::testing::Test {
   // `body` of a program that knows "tell"; NULs of the output as '|'.
   ExitStatus run(std::string_view body) {
     ProcessOptions options{.arguments = {"first"}, .environment = {"A=caller", "C=caller"}};
-    options.preopens.push_back({.guest_path = "/", .directory = files_->open_root()});
+    options.preopens.push_back({.guest_path = "/", .directory = root_->open_root()});
     options.workload =
         std::make_shared<Workload>(machine_.reactor(), WorkloadOptions{.loader = &loader_});
     options.standard_output = std::make_shared<LineHandle>([this](std::string_view line) {
@@ -68,6 +73,7 @@ class ProgramsTest : public ::testing::Test {
   Machine machine_;
   TextLoader loader_{machine_};
   std::shared_ptr<MemoryFileSystem> files_;
+  std::shared_ptr<FileSystem> root_;  // of the program
   std::string output_;
 };
 
@@ -83,6 +89,31 @@ TEST_F(ProgramsTest, Command_GetsTheArgumentsAndVariablesOfItsManifest) {
   EXPECT_EQ(run(kStartAndWait).code, 9U);
   // The caller's variables win.
   EXPECT_EQ(output_, "tell|-m|x|A=caller|C=caller|B=own|");
+}
+
+TEST_F(ProgramsTest, CommandThatIsAFileInBin_IsStillTheCommand) {
+  loader_.manifest = {.module = nullptr, .arguments = {"-m"}};
+  const auto commands = make_command_file_system(
+      machine_.clock(), {{.name = "tell",
+                          .owner = std::make_shared<int>(),
+                          .bytes = base::as_bytes(std::string_view("not the module"))}});
+  files_->freeze();
+  root_ = *MemoryFileSystem::create(
+      {.clock = machine_.clock(), .lower = merge_file_systems(files_, "/", *commands, {})});
+  EXPECT_EQ(run(kStartAndWait).code, 9U);
+  EXPECT_EQ(output_, "tell|-m|A=caller|C=caller|");
+  // What the guest puts in its place is a file.
+  ASSERT_TRUE(testing::put(*root_->open_root(), "bin/tell", "no module"));
+  EXPECT_EQ(run("(func (export \"_start\") (call $exit (call $start (i32.const 0))))").code,
+            static_cast<unsigned>(Errno::kNoexec));
+}
+
+TEST_F(ProgramsTest, DeviceIsNoProgram) {
+  root_ = make_device_file_system(machine_.clock());
+  EXPECT_EQ(run(R"((data (i32.const 600) "/dev/null") (func (export "_start")
+      (call $exec1 (i32.const 600) (i32.const 9) (i32.const 0) (i32.const 0)) unreachable))")
+                .code,
+            126U);
 }
 
 TEST_F(ProgramsTest, Command_WithAProgramName_HasItAsItsFirstArgument) {

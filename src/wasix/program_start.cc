@@ -92,6 +92,14 @@ io::Task<ErrnoResult<Candidate>> first_that_exists(Process& process, ProgramRequ
   Errno error = Errno::kNoent;
   for (std::string& path : candidates(request)) {
     ErrnoResult<std::shared_ptr<File>> file = internal::open_whole_file(process, path);
+    if (file && !(*file)->command().empty()) {
+      auto loaded =
+          co_await process.workload().loader()->load_command(std::string((*file)->command()));
+      if (loaded.has_value()) {
+        co_return Candidate{
+            .path = std::move(path), .file = nullptr, .command = *std::move(loaded)};
+      }
+    }
     if (file) {
       co_return Candidate{
           .path = std::move(path), .file = *std::move(file), .command = std::nullopt};

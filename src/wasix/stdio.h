@@ -45,6 +45,7 @@ class StreamHandle final : public Handle {
 class NullHandle final : public Handle {
  public:
   Filetype filetype() const noexcept override { return Filetype::kCharacterDevice; }
+  bool ignores_offsets() const noexcept override { return true; }
   // With kFdSeek and kFdTell, so that it does not look like a terminal.
   Rights rights_base() const noexcept override;
   ErrnoResult<std::size_t> try_read(std::span<const MutableByteSpan> buffers) override;

@@ -2,6 +2,7 @@
 """The example shell: pipelines of the package's commands, redirections, exit codes."""
 
 import os
+import pathlib
 import select
 import subprocess
 import tempfile
@@ -42,6 +43,29 @@ class LinesTest(unittest.TestCase):
         self.check("echo long line > /tmp/f; echo x > /tmp/f; cat /tmp/f /tmp/f", "x\nx\n")
         self.check("cat /tmp/absent", "", 1, "No such file")
         self.check("upper < /tmp/absent; echo $?", "1\n", 0, "/tmp/absent: No such file")
+
+    def test_devices(self):
+        self.check("echo gone > /dev/null; wc < /dev/null; cat /dev/null", "0 0 0\n")
+        self.check("echo shown > /dev/stdout; echo x | cat /dev/stdin", "shown\nx\n")
+        self.check("echo x > /dev/full; echo > /dev/nothing/here", "", 1, "/dev/nothing/here")
+        self.check("cat < /dev/tty", "", 1, "/dev/tty: ")
+        status, out, err = shell("cat /dev/stdin > /dev/stderr", stdin=b"typed")
+        self.assertEqual((status, out, err), (0, "", "typed"))
+
+    def test_commands_are_files(self):
+        size = os.path.getsize(SHELL / "tools.wasm")
+        for folder in ("/bin", "/usr/bin"):
+            status, out, err = shell(f"cat {folder}/upper | wc; echo x | {folder}/upper")
+            self.assertEqual((status, out.split()[2:], err), (0, [str(size), "X"], ""))
+
+    def test_folder_of_the_host_in_the_place_of_bin_or_of_all(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "wc").write_text("#!/bin/upper\nthe text of wc\n")
+            for place, lines, output in (("/bin", "cat /bin/wc", "#!/bin/upper\nthe text of wc\n"),
+                                         ("/", "cat /wc | wc", "2 5 28\n")):
+                self.assertEqual(shell(f"echo x | /bin/upper; upper < /dev/null; {lines}", "--dir",
+                                       f"{folder}::{place}"), (0, "X\n" + output, ""))
+            self.assertEqual(os.listdir(folder), ["wc"])
 
     def test_exit_codes(self):
         self.check("exit 7", "", 7)

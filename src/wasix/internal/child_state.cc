@@ -14,7 +14,7 @@ namespace selvedge::wasix::internal {
 
 namespace {
 
-ErrnoResult<> open_for(ChildState& child, const SpawnStep& step) {
+ErrnoResult<> open_for(ChildState& child, const SpawnStep& step, base::Random& random) {
   const abi::SpawnOperation& record = step.record;
   SELVEDGE_TRY_ERRNO(const Lookupflags lookup, read_flags<Lookupflags>(record.dirflags));
   SELVEDGE_TRY_ERRNO(const Oflags oflags, read_flags<Oflags>(record.oflags));
@@ -29,7 +29,11 @@ ErrnoResult<> open_for(ChildState& child, const SpawnStep& step) {
                                       .oflags = oflags,
                                       .fdflags = fdflags,
                                       .guest_base = child.working_directory,
-                                      .guest_name = step.path}));
+                                      .guest_name = step.path},
+                                     {.handles = child.handles, .random = random}));
+  if (child.handles.is_preopened(record.fd)) {
+    return refuse(Errno::kNotsup);
+  }
   if (const Errno error = child.handles.place(record.fd, std::move(descriptor));
       error != Errno::kSuccess) {
     return refuse(error);
@@ -76,25 +80,24 @@ ErrnoResult<> change_directory(ChildState& child, std::string_view path) {
   return {};
 }
 
-ErrnoResult<> apply(ChildState& child, const SpawnStep& step) {
+ErrnoResult<> apply(ChildState& child, const SpawnStep& step, base::Random& random) {
   const abi::SpawnOperation& record = step.record;
   Errno error = Errno::kSuccess;
   switch (record.command) {
     case abi::SpawnOperation::kClose:
-      error = child.handles.close(record.fd);
+      error = child.handles.close_unless_preopened(record.fd);
       break;
     case abi::SpawnOperation::kDup2: {
-      SELVEDGE_TRY_ERRNO(const Descriptor* const source, child.handles.find(record.source_fd));
-      Descriptor copy = *source;
-      copy.close_on_exec = false;
-      if (record.fd != record.source_fd) {
-        copy.preopen_name.reset();
+      SELVEDGE_TRY_ERRNO(Descriptor* const source, child.handles.find(record.source_fd));
+      if (record.fd == record.source_fd) {
+        source->close_on_exec = false;
+      } else {
+        error = child.handles.duplicate_onto(record.source_fd, record.fd);
       }
-      error = child.handles.place(record.fd, std::move(copy));
       break;
     }
     case abi::SpawnOperation::kOpen:
-      return open_for(child, step);
+      return open_for(child, step, random);
     case abi::SpawnOperation::kChdir:
       return change_directory(child, step.path);
     case abi::SpawnOperation::kFchdir:

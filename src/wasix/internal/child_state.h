@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/random.h"
 #include "io/reactor.h"
 #include "wasix/abi_process.h"
 #include "wasix/errno_result.h"
@@ -29,8 +30,10 @@ struct ChildState {
 
 // One step, in the order of the list. The errors of dup2(2), open(2), chdir(2) and fchdir(2);
 // closing what is not open is none. kNoent: fchdir to a directory that has moved away from the path
-// that it was opened by; kNametoolong: that path is too long to be kept.
-ErrnoResult<> apply(ChildState& child, const SpawnStep& step);
+// that it was opened by; kNametoolong: that path is too long to be kept; kNotsup: what would put
+// something in the place of a preopened directory. Closing one of those does nothing.
+// `random`: what devices give; outlives what is opened.
+ErrnoResult<> apply(ChildState& child, const SpawnStep& step, base::Random& random);
 // kNoent, kNotdir, kNametoolong, kInval, kNotcapable.
 ErrnoResult<> change_directory(ChildState& child, std::string_view path);
 

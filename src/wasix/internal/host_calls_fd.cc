@@ -51,7 +51,13 @@ Errno attempt_write(Thread& thread, Handle& handle, Ptr<abi::Iovec> iovs, std::u
 
 }  // namespace
 
-Errno fd_close(Thread& thread, GuestFd fd) { return thread.process().handles().close(fd); }
+// The C library of WASIX looks preopened directories up once, at start, and needs them for each
+// path. Preview 1's programs may give theirs up.
+Errno fd_close(Thread& thread, GuestFd fd) {
+  Process& process = thread.process();
+  const bool keeps = process.handles().is_preopened(fd) && process.imports_wasix();
+  return keeps ? Errno::kSuccess : process.handles().close(fd);
+}
 
 Errno fd_fdstat_get(Thread& thread, GuestFd fd, Ptr<abi::Fdstat> stat) {
   SELVEDGE_TRY_ERRNO(const Descriptor* const descriptor, thread.process().handles().find(fd));

@@ -38,11 +38,28 @@ Errno fd_filestat_set_size(Thread& thread, GuestFd fd, std::uint64_t size) {
   return errno_of(file->file()->set_size(size));
 }
 
+namespace {
+
+// A device in which offsets do not matter. kNotcapable: without all of `wanted`.
+ErrnoResult<bool> ignores_offsets(Thread& thread, GuestFd fd, Rights wanted) {
+  SELVEDGE_TRY_ERRNO(const Descriptor* const descriptor, thread.process().handles().find(fd));
+  if (!descriptor->handle->ignores_offsets()) {
+    return false;
+  }
+  return has_all(descriptor->rights_base, wanted) ? ErrnoResult<bool>(true)
+                                                  : refuse(Errno::kNotcapable);
+}
+
+}  // namespace
+
 BlockingErrno fd_pread(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::uint32_t iovs_len,
                        std::uint64_t offset, Ptr<std::uint32_t> nread) {
   // A read at an offset is a read and a seek: the rights for both are needed.
-  const ErrnoResult<FileHandle*> found =
-      find_file(thread, fd, Rights::kFdRead | Rights::kFdSeek, Errno::kSpipe);
+  constexpr Rights kWanted = Rights::kFdRead | Rights::kFdSeek;
+  if (const auto ignores = ignores_offsets(thread, fd, kWanted); !ignores || *ignores) {
+    return ignores ? fd_read(thread, fd, iovs, iovs_len, nread) : BlockingErrno(ignores.error());
+  }
+  const ErrnoResult<FileHandle*> found = find_file(thread, fd, kWanted, Errno::kSpipe);
   if (!found) {
     return found.error();
   }
@@ -68,8 +85,12 @@ BlockingErrno fd_pread(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::ui
 
 Errno fd_pwrite(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::uint32_t iovs_len,
                 std::uint64_t offset, Ptr<std::uint32_t> nwritten) {
-  SELVEDGE_TRY_ERRNO(FileHandle* const file,
-                     find_file(thread, fd, Rights::kFdWrite | Rights::kFdSeek, Errno::kSpipe));
+  constexpr Rights kWanted = Rights::kFdWrite | Rights::kFdSeek;
+  SELVEDGE_TRY_ERRNO(const bool ignores, ignores_offsets(thread, fd, kWanted));
+  FileHandle* file = nullptr;
+  if (!ignores) {
+    SELVEDGE_TRY_ERRNO(file, find_file(thread, fd, kWanted, Errno::kSpipe));
+  }
   WriteBuffers buffers;
   if (const Errno error = buffers.gather(thread.memory(), iovs, iovs_len);
       error != Errno::kSuccess) {
@@ -78,7 +99,10 @@ Errno fd_pwrite(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::uint32_t 
   if (!thread.memory().bytes(nwritten.address, sizeof(std::uint32_t))) {
     return Errno::kFault;
   }
-  return write_count(thread, nwritten, file->file()->pwrite(buffers.spans(), offset));
+  Handle& device = *(*thread.process().handles().find(fd))->handle;
+  return write_count(
+      thread, nwritten,
+      ignores ? device.try_write(buffers.spans()) : file->file()->pwrite(buffers.spans(), offset));
 }
 
 namespace {
@@ -87,9 +111,12 @@ Errno seek(Thread& thread, GuestFd fd, std::int64_t offset, Whence whence,
            Ptr<std::uint64_t> newoffset) {
   // Asking for the position is not moving it: the right to tell is enough.
   const bool tells = offset == 0 && whence == Whence::kCur;
-  SELVEDGE_TRY_ERRNO(
-      FileHandle* const file,
-      find_file(thread, fd, tells ? Rights::kFdTell : Rights::kFdSeek, Errno::kSpipe));
+  const Rights wanted = tells ? Rights::kFdTell : Rights::kFdSeek;
+  SELVEDGE_TRY_ERRNO(const bool ignored, ignores_offsets(thread, fd, wanted));
+  if (ignored) {
+    return thread.memory().write(newoffset, std::uint64_t{0}) ? Errno::kSuccess : Errno::kFault;
+  }
+  SELVEDGE_TRY_ERRNO(FileHandle* const file, find_file(thread, fd, wanted, Errno::kSpipe));
   const engine::GuestMemory memory = thread.memory();
   if (!memory.bytes(newoffset.address, sizeof(std::uint64_t))) {
     return Errno::kFault;
@@ -122,6 +149,10 @@ Errno snapshot0_fd_seek(Thread& thread, GuestFd fd, std::int64_t offset, std::ui
 }
 
 Errno fd_tell(Thread& thread, GuestFd fd, Ptr<std::uint64_t> offset) {
+  SELVEDGE_TRY_ERRNO(const bool ignored, ignores_offsets(thread, fd, Rights::kFdTell));
+  if (ignored) {
+    return thread.memory().write(offset, std::uint64_t{0}) ? Errno::kSuccess : Errno::kFault;
+  }
   SELVEDGE_TRY_ERRNO(FileHandle* const file, find_file(thread, fd, Rights::kFdTell, Errno::kSpipe));
   return thread.memory().write(offset, file->file()->tell()) ? Errno::kSuccess : Errno::kFault;
 }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "wasix/device_handle.h"
 #include "wasix/guest_path.h"
 #include "wasix/internal/handle_calls.h"
 #include "wasix/internal/host_calls.h"
@@ -56,9 +57,37 @@ Rights rights_to_open(Oflags oflags) noexcept {
   return wanted;
 }
 
-Descriptor descriptor_of(Opened opened, const OpenRequest& request) {
+// Standard streams are shared with their descriptor, as dup(2) does, with no more rights than that
+// has; other devices get a handle of their own.
+ErrnoResult<Descriptor> device_descriptor(Device device, const DeviceSource& devices, Rights base,
+                                          Rights inheriting) {
+  if (const auto fd = standard_stream_of(device)) {
+    const auto descriptors = devices.handles.descriptors();
+    if (*fd >= descriptors.size() || descriptors[*fd].handle == nullptr) {
+      return refuse(Errno::kNoent);
+    }
+    const Descriptor& stream = descriptors[*fd];
+    return Descriptor{.handle = stream.handle,
+                      .rights_base = base & stream.rights_base,
+                      .rights_inheriting = inheriting & stream.rights_inheriting};
+  }
+  std::shared_ptr<Handle> handle = device == Device::kTerminal
+                                       ? terminal_of(devices.handles)
+                                       : make_device_handle(device, devices.random);
+  if (handle == nullptr) {
+    return refuse(Errno::kNxio);
+  }
+  const Rights rights = base & handle->rights_base();
+  return Descriptor{.handle = std::move(handle), .rights_base = rights};
+}
+
+ErrnoResult<Descriptor> descriptor_of(Opened opened, const OpenRequest& request,
+                                      const DeviceSource& devices) {
   Descriptor descriptor;
   if (auto* const file = std::get_if<std::shared_ptr<File>>(&opened)) {
+    if (const Device device = (*file)->device(); device != Device::kNone) {
+      return device_descriptor(device, devices, request.base, request.inheriting);
+    }
     descriptor.handle = std::make_shared<FileHandle>(std::move(*file));
   } else {
     std::string path = request.guest_base.empty()
@@ -75,11 +104,11 @@ Descriptor descriptor_of(Opened opened, const OpenRequest& request) {
 }  // namespace
 
 ErrnoResult<Descriptor> open_descriptor(Directory& directory, std::string_view path,
-                                        const OpenRequest& request) {
+                                        const OpenRequest& request, const DeviceSource& devices) {
   SELVEDGE_TRY_ERRNO(Opened opened,
                      directory.open(path, open_options(request.base, follow_of(request.lookup),
                                                        request.oflags, request.fdflags)));
-  return descriptor_of(std::move(opened), request);
+  return descriptor_of(std::move(opened), request, devices);
 }
 
 Errno path_create_directory(Thread& thread, GuestFd fd, Ptr<std::uint8_t> path,
@@ -158,14 +187,17 @@ Errno open_path(Thread& thread, GuestFd fd, std::uint32_t dirflags, Ptr<std::uin
     return Errno::kMfile;
   }
   const std::string& base_path = (*handles.find(fd))->handle->as_directory()->guest_path();
-  SELVEDGE_TRY_ERRNO(Descriptor descriptor, open_descriptor(*directory, name,
-                                                            {.base = base,
-                                                             .inheriting = inheriting,
-                                                             .lookup = lookup,
-                                                             .oflags = open_flags,
-                                                             .fdflags = flags,
-                                                             .guest_base = base_path,
-                                                             .guest_name = name}));
+  SELVEDGE_TRY_ERRNO(
+      Descriptor descriptor,
+      open_descriptor(*directory, name,
+                      {.base = base,
+                       .inheriting = inheriting,
+                       .lookup = lookup,
+                       .oflags = open_flags,
+                       .fdflags = flags,
+                       .guest_base = base_path,
+                       .guest_name = name},
+                      {.handles = handles, .random = thread.process().shard().random}));
   descriptor.close_on_exec = has_any(extension, Fdflagsext::kCloexec);
   SELVEDGE_TRY_ERRNO(const GuestFd new_fd, handles.insert(std::move(descriptor)));
   return memory.write(opened_fd, new_fd) ? Errno::kSuccess : Errno::kFault;

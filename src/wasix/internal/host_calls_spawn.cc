@@ -37,7 +37,7 @@ io::Task<ErrnoResult<Process*>> make_child(Process& process, SpawnRequest reques
                                            ParentEnds& parent) {
   ChildState child{.handles = process.handles(), .working_directory = process.working_directory()};
   for (const SpawnStep& step : request.steps) {
-    if (const ErrnoResult<> applied = apply(child, step); !applied) {
+    if (const ErrnoResult<> applied = apply(child, step, process.shard().random); !applied) {
       co_return refuse(applied.error());
     }
   }

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "wasix/abi_terminal.h"
+#include "wasix/device_handle.h"
 #include "wasix/host_functions.h"
 #include "wasix/internal/host_calls.h"
 #include "wasix/internal/registration.h"
@@ -18,10 +19,7 @@ namespace {
 // redirected since the start.
 std::uint8_t is_terminal(Thread& thread, GuestFd fd) {
   const auto descriptor = thread.process().handles().find(fd);
-  return descriptor && (*descriptor)->handle->filetype() == Filetype::kCharacterDevice &&
-                 !has_any((*descriptor)->rights_base, Rights::kFdSeek | Rights::kFdTell)
-             ? 1
-             : 0;
+  return descriptor && is_terminal(**descriptor) ? 1 : 0;
 }
 
 bool are_bools(const abi::Tty& tty) noexcept {

@@ -59,6 +59,10 @@ class MemoryContent {
   std::uint64_t size() const noexcept { return size_; }
   // false: the operations below may be given a null `lower`. Never becomes true again.
   bool needs_lower() const noexcept { return lower_size_ != 0; }
+  // Nothing was written here; `lower_size`: of the lower file.
+  bool shows_only_lower(std::uint64_t lower_size) const noexcept {
+    return blocks_.empty() && size_ == lower_size && lower_size_ == lower_size;
+  }
 
   // `lower` is the lower file opened for reading; null only when needs_lower() was false. A count
   // of 0 means the end. Everything before an error is reported as a short count.

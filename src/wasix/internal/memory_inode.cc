@@ -184,6 +184,14 @@ ErrnoResult<std::shared_ptr<MemoryInode>> MemoryDirectory::find(std::string_view
   return cover_lower(name);
 }
 
+bool MemoryDirectory::is_lower_device(std::string_view name) const {
+  if (lower_ == nullptr || entry(name) != nullptr || hidden_.contains(name)) {
+    return false;
+  }
+  const auto stat = lower_->stat(name);
+  return stat && stat->filetype == Filetype::kCharacterDevice;
+}
+
 ErrnoResult<std::shared_ptr<MemoryInode>> MemoryDirectory::cover_lower(std::string_view name) {
   const auto stat = lower_->stat(name);
   if (!stat) {

@@ -140,6 +140,8 @@ class MemoryDirectory final : public MemoryInode,
   ErrnoResult<FileStat> stat_name(std::string_view name);
   ErrnoResult<std::shared_ptr<MemoryInode>> find(std::string_view name);
   bool contains(std::string_view name) { return stat_name(name).has_value(); }
+  // Has no inode here, and find() is kAcces.
+  bool is_lower_device(std::string_view name) const;
   bool is_empty();
 
   // kNoent in a removed directory, kNospc at the quota. The name must be free.

@@ -2,10 +2,17 @@
 
 #include <string_view>
 
+#include "base/random.h"
 #include "wasix/errno_result.h"
 #include "wasix/handle_table.h"
 
 namespace selvedge::wasix::internal {
+
+// What opening a device may lead to.
+struct DeviceSource {
+  const HandleTable& handles;  // of who opens
+  base::Random& random;        // outlives the handles
+};
 
 struct OpenRequest {
   Rights base = Rights::kNone;
@@ -20,8 +27,9 @@ struct OpenRequest {
 };
 
 // What path_open does once it knows the directory; the rights are cut to what the opened thing can
-// have. Defined in host_calls_path.cc.
+// have. kNoent: a standard stream that is closed; kNxio: no terminal. Defined in
+// host_calls_path.cc.
 ErrnoResult<Descriptor> open_descriptor(Directory& directory, std::string_view path,
-                                        const OpenRequest& request);
+                                        const OpenRequest& request, const DeviceSource& devices);
 
 }  // namespace selvedge::wasix::internal

@@ -25,7 +25,7 @@ ErrnoResult<std::shared_ptr<File>> open_whole_file(Process& process, const std::
   SELVEDGE_TRY_ERRNO(Opened opened, place.directory->open(place.rest.empty() ? "." : place.rest,
                                                           {.follow = Follow::kYes, .read = true}));
   auto* const file = std::get_if<std::shared_ptr<File>>(&opened);
-  if (file == nullptr) {
+  if (file == nullptr || (*file)->device() != Device::kNone) {
     return refuse(Errno::kAcces);
   }
   return std::move(*file);

@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "wasix/fs_devices.h"
 #include "wasix/fs_host.h"
 #include "wasix/fs_memory.h"
+#include "wasix/fs_merged.h"
 #include "wasix/fs_mounts.h"
 
 namespace selvedge::wasix::testing {
@@ -48,6 +50,13 @@ std::shared_ptr<FileSystem> make(Kind kind, const std::filesystem::path& directo
       SELVEDGE_ASSERT(table.has_value());
       return *table;
     }
+    case Kind::kMerged:
+    case Kind::kMergedHost: {
+      std::shared_ptr<FileSystem> files =
+          kind == Kind::kMerged ? memory(clock, nullptr) : host(directory, false);
+      return merge_file_systems(std::move(files), "/", *make_device_file_system(clock),
+                                {.lists_added = false});
+    }
   }
   return nullptr;
 }
@@ -79,6 +88,10 @@ std::string to_string(Kind kind) {
       return "OverlayMemory";
     case Kind::kMounted:
       return "Mounted";
+    case Kind::kMerged:
+      return "Merged";
+    case Kind::kMergedHost:
+      return "MergedHost";
   }
   return "unknown";
 }

@@ -33,9 +33,12 @@ enum class Kind : unsigned char {
   kOverlay,        // over an empty host directory
   kOverlayMemory,  // over an empty frozen MemoryFileSystem
   kMounted,        // MemoryFileSystem in a MountTable
+  kMerged,         // MemoryFileSystem with devices that it does not list
+  kMergedHost,     // a host directory with them
 };
 inline constexpr Kind kKinds[] = {Kind::kHost,    Kind::kHostByName,    Kind::kMemory,
-                                  Kind::kOverlay, Kind::kOverlayMemory, Kind::kMounted};
+                                  Kind::kOverlay, Kind::kOverlayMemory, Kind::kMounted,
+                                  Kind::kMerged,  Kind::kMergedHost};
 std::string to_string(Kind kind);
 
 // An empty writable file system of the kind, and its root.
