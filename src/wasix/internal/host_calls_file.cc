@@ -9,6 +9,7 @@
 #include "wasix/internal/guest_buffers.h"
 #include "wasix/internal/host_calls.h"
 #include "wasix/internal/lookup.h"
+#include "wasix/internal/write_attempt.h"
 
 namespace selvedge::wasix::internal {
 
@@ -66,19 +67,20 @@ BlockingErrno fd_pread(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::ui
   return read_from_disk(thread, file, offset, iovs, iovs_len, finish);
 }
 
-Errno fd_pwrite(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::uint32_t iovs_len,
-                std::uint64_t offset, Ptr<std::uint32_t> nwritten) {
-  SELVEDGE_TRY_ERRNO(FileHandle* const file,
-                     find_file(thread, fd, Rights::kFdWrite | Rights::kFdSeek, Errno::kSpipe));
-  WriteBuffers buffers;
-  if (const Errno error = buffers.gather(thread.memory(), iovs, iovs_len);
-      error != Errno::kSuccess) {
-    return error;
+BlockingErrno fd_pwrite(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::uint32_t iovs_len,
+                        std::uint64_t offset, Ptr<std::uint32_t> nwritten) {
+  const ErrnoResult<FileHandle*> found =
+      find_file(thread, fd, Rights::kFdWrite | Rights::kFdSeek, Errno::kSpipe);
+  if (!found) {
+    return found.error();
   }
-  if (!thread.memory().bytes(nwritten.address, sizeof(std::uint32_t))) {
-    return Errno::kFault;
-  }
-  return write_count(thread, nwritten, file->file()->pwrite(buffers.spans(), offset));
+  const auto put = [offset](Thread& /*thread*/, Handle& handle, std::span<const ByteSpan> buffers,
+                            std::uint64_t done) {
+    return handle.as_file()->file()->pwrite(buffers, offset + done);
+  };
+  return attempt_or_wait(
+      thread, (*thread.process().handles().find(fd))->handle, nullptr,
+      WriteAttempt({.iovs = iovs, .iovs_len = iovs_len, .nwritten = nwritten}, put));
 }
 
 namespace {
