@@ -77,6 +77,7 @@ class StandardStream final : public Stream, private KernelReactor::Source {
     readable_.set();
     writable_.set();
   }
+  int system_error() const noexcept override { return system_error_; }
   SocketAddress local_address() const override { return {}; }
   SocketAddress peer_address() const override { return {}; }
 
@@ -107,6 +108,7 @@ class StandardStream final : public Stream, private KernelReactor::Source {
       return std::nullopt;
     }
     if (closed_) {
+      system_error_ = 0;
       return fail(ErrorKind::kDisconnected, "the stream is closed");
     }
     if (access_ == Access::kPolled) {
@@ -125,6 +127,7 @@ class StandardStream final : public Stream, private KernelReactor::Source {
     if (errno == EAGAIN && access_ != Access::kAlwaysReady) {
       return wait_for(event);
     }
+    system_error_ = errno;
     if (errno == EIO) {
       return fail(ErrorKind::kDisconnected, "the terminal is gone");
     }
@@ -156,6 +159,7 @@ class StandardStream final : public Stream, private KernelReactor::Source {
   bool watched_ = false;
   bool closed_ = false;
   bool write_shut_down_ = false;
+  int system_error_ = 0;
   Event readable_;
   Event writable_;
 };

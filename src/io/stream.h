@@ -82,6 +82,9 @@ class Stream {
   // the kernel took is still delivered, unless data from the peer was left unread (TCP then
   // resets). Idempotent.
   virtual void close() noexcept = 0;
+  // The errno of the last attempt that failed; 0: it was not a system call that failed, or is not
+  // known.
+  virtual int system_error() const noexcept { return 0; }
   // Ends both directions so that the peer sees a reset (TCP RST) instead of an orderly end: for a
   // response that must not look complete. Default: close().
   virtual void abort() noexcept { close(); }

@@ -34,6 +34,7 @@ class EventHandle final : public Handle {
   io::Event* writable() noexcept override { return &writable_; }
   Readiness read_readiness() override;
   Readiness write_readiness() override;
+  bool takes_messages() const noexcept override { return true; }
 
  private:
   std::uint64_t count_;

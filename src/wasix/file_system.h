@@ -38,7 +38,7 @@ inline constexpr std::size_t kPathBytesMax = 4096;
 inline constexpr std::size_t kNameBytesMax = 255;
 // Symbolic links followed in one resolution; one more is kLoop. Linux's MAXSYMLINKS.
 inline constexpr int kSymlinksFollowedMax = 40;
-// One read or write moves at most this much and reports a short count.
+// One read or write of a file moves at most this much and reports a short count.
 inline constexpr std::size_t kTransferBytesMax = std::size_t{256} << 10;
 
 struct FileStat {

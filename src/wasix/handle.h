@@ -77,6 +77,9 @@ class Handle {
   virtual Readiness read_readiness() { return {.ready = true}; }
   virtual Readiness write_readiness() { return {.ready = true}; }
 
+  // What is written at once is one message: a write that waits ends when it is taken, were it with
+  // fewer bytes than it was given.
+  virtual bool takes_messages() const noexcept { return false; }
   // Bytes written here count against the process's limit of output (terminals, pipes to the host,
   // logs).
   virtual bool counts_as_output() const noexcept { return false; }

@@ -1,5 +1,6 @@
 #include "wasix/pipe.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "wasix/internal/byte_ring.h"
@@ -38,7 +39,7 @@ class PipeBuffer {
     if (size() > 0) {
       readable_.set();
     }
-    if (room() == 0) {
+    if (room() < kPipeAtomicBytesMax) {
       writable_.reset();
     }
   }
@@ -116,17 +117,22 @@ PipeWriter::PipeWriter(std::shared_ptr<internal::PipeBuffer> buffer, bool counts
 PipeWriter::~PipeWriter() { buffer_->close_writer(); }
 
 ErrnoResult<std::size_t> PipeWriter::try_write(std::span<const ByteSpan> buffers) {
+  std::size_t wanted = 0;
+  for (const ByteSpan buffer : buffers) {
+    wanted += buffer.size();
+  }
+  if (wanted == 0) {
+    return std::size_t{0};
+  }
   if (buffer_->reader_closed() || buffer_->writer_closed()) {
     return refuse(Errno::kPipe);
   }
-  std::size_t wanted = 0;
+  if (buffer_->room() < std::min(wanted, kPipeAtomicBytesMax)) {
+    return refuse(Errno::kAgain);
+  }
   std::size_t count = 0;
   for (const ByteSpan buffer : buffers) {
-    wanted += buffer.size();
     count += buffer_->push(buffer);
-  }
-  if (count == 0 && wanted > 0) {
-    return refuse(Errno::kAgain);
   }
   buffer_->after_write();
   return count;

@@ -8,7 +8,8 @@
 //
 // Both ends are handles, so either can be given to a guest; the host uses them through the same
 // attempts and events as a stream, or through the tasks below. Backpressure: a writer stops at
-// kPipeBytesMax bytes and is told to go on when half of them are gone. An end closes when its last
+// kPipeBytesMax bytes and is told to go on when half of them are gone. What a guest writes in
+// pieces of at most kPipeAtomicBytesMax is taken whole or not at all. An end closes when its last
 // owner drops it, or by close().
 
 #include <chrono>
@@ -25,6 +26,9 @@ namespace selvedge::wasix {
 
 inline constexpr std::size_t kPipeBytesMax = 65'536;
 inline constexpr std::size_t kPipeBytesLow = kPipeBytesMax / 2;
+// PIPE_BUF. A pipe with less room is not writable: else who waits with so much would find none.
+inline constexpr std::size_t kPipeAtomicBytesMax = 4096;
+static_assert(kPipeAtomicBytesMax <= kPipeBytesMax - kPipeBytesLow);
 // Between two times that a guest waits for the reader of its output: as often as the epoch would
 // interrupt it, and never a guest that ends sooner.
 inline constexpr std::chrono::milliseconds kGiveWayInterval{1};
@@ -62,6 +66,8 @@ class PipeWriter final : public Handle {
 
   Filetype filetype() const noexcept override { return Filetype::kUnknown; }
   Rights rights_base() const noexcept override { return kStreamRights | Rights::kFdWrite; }
+  // All or nothing (kAgain) of up to kPipeAtomicBytesMax bytes. No bytes are also written when
+  // nobody reads.
   ErrnoResult<std::size_t> try_write(std::span<const ByteSpan> buffers) override;
   io::Event* writable() noexcept override;
   Readiness write_readiness() override;

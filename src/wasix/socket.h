@@ -132,6 +132,7 @@ class Socket : public Handle {
   ErrnoResult<std::size_t> try_write(std::span<const ByteSpan> buffers) override;
   io::Event* readable() noexcept override;
   io::Event* writable() noexcept override;
+  bool takes_messages() const noexcept override { return type_ != SockType::kStream; }
   Socket* as_socket() noexcept override { return this; }
 
  protected:

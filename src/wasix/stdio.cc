@@ -4,13 +4,19 @@
 #include <array>
 #include <utility>
 
+#include "wasix/host_errno.h"
+
 namespace selvedge::wasix {
 
 namespace {
 
-// What a guest sees of a broken host stream.
-Errno errno_of(const Error& error) noexcept {
-  return error.kind() == ErrorKind::kDisconnected ? Errno::kPipe : Errno::kIo;
+// What a guest sees of an attempt that has failed: the host's errno, if the stream knows it, else
+// `disconnected` when the peer is gone.
+Errno errno_of(const io::Stream& stream, const Error& error, Errno disconnected) noexcept {
+  if (const int host_errno = stream.system_error(); host_errno != 0) {
+    return errno_from_host(host_errno);
+  }
+  return error.kind() == ErrorKind::kDisconnected ? disconnected : Errno::kIo;
 }
 
 std::size_t total_size(std::span<const ByteSpan> buffers) noexcept {
@@ -49,8 +55,7 @@ ErrnoResult<std::size_t> StreamHandle::try_read(std::span<const MutableByteSpan>
   }
   const io::Attempt attempt = stream_->try_read(*buffer);
   if (!attempt) {
-    return refuse(attempt.error().kind() == ErrorKind::kDisconnected ? Errno::kConnreset
-                                                                     : Errno::kIo);
+    return refuse(errno_of(*stream_, attempt.error(), Errno::kConnreset));
   }
   if (!attempt->has_value()) {
     return refuse(Errno::kAgain);
@@ -74,7 +79,7 @@ ErrnoResult<std::size_t> StreamHandle::try_write(std::span<const ByteSpan> buffe
   }
   const io::Attempt attempt = stream_->try_write(std::span(pieces).first(count));
   if (!attempt) {
-    return refuse(errno_of(attempt.error()));
+    return refuse(errno_of(*stream_, attempt.error(), Errno::kPipe));
   }
   if (!attempt->has_value()) {
     return refuse(Errno::kAgain);

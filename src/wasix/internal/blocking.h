@@ -74,12 +74,25 @@ inline std::optional<Errno> interrupted_sleep(const Thread& thread) {
   return thread.process().wakes_sleepers(thread) ? std::optional(Errno::kIntr) : std::nullopt;
 }
 
+// Whether an attempt that said kAgain is to be made again after the event loop has turned: what
+// Attempt::turn_is_over() says, if there is one. Else it waits for its event.
+template <class Attempt>
+bool turn_is_over(const Attempt& attempt) noexcept {
+  if constexpr (requires { attempt.turn_is_over(); }) {
+    return attempt.turn_is_over();
+  } else {
+    return false;
+  }
+}
+
 // `Attempt`: Errno(Thread&, Handle&); kAgain: not yet. When `timeout` has passed the call ends with
-// what Attempt::timed_out(Thread&, Handle&) says, if there is one, else with kAgain.
+// what Attempt::timed_out(Thread&, Handle&) says, if there is one, else with kAgain; when a signal
+// interrupts it, with what Attempt::interrupted(Thread&, Handle&) says (nullopt: it goes on), if
+// there is one, else with kIntr. `event` may be null for attempts that only wait for their turns.
 template <class Attempt>
 class EventCall final : public engine::PendingCall<Errno> {
  public:
-  EventCall(Thread& thread, std::shared_ptr<Handle> handle, io::Event& event,
+  EventCall(Thread& thread, std::shared_ptr<Handle> handle, io::Event* event,
             std::optional<base::Duration> timeout, Attempt attempt)
       : thread_(thread),
         handle_(std::move(handle)),
@@ -92,10 +105,16 @@ class EventCall final : public engine::PendingCall<Errno> {
       timer_.emplace(thread);
       shard.reactor.timers().arm(*timer_, *deadline_);
     }
-    event_.call_when_set(wake_);
+    wait();
   }
 
-  std::optional<Errno> interrupted() override { return Errno::kIntr; }
+  std::optional<Errno> interrupted() override {
+    if constexpr (requires { attempt_.interrupted(thread_, *handle_); }) {
+      return attempt_.interrupted(thread_, *handle_);
+    } else {
+      return Errno::kIntr;
+    }
+  }
   std::optional<Errno> poll() override {
     const Errno result = attempt_(thread_, *handle_);
     if (result != Errno::kAgain) {
@@ -111,14 +130,23 @@ class EventCall final : public engine::PendingCall<Errno> {
     if (timer_ && !timer_->armed()) {
       thread_.process().shard().reactor.timers().arm(*timer_, *deadline_);
     }
-    event_.call_when_set(wake_);
+    wait();
     return std::nullopt;
   }
 
  private:
+  void wait() noexcept {
+    if (event_ == nullptr || turn_is_over(attempt_)) {
+      wake_.unlink();
+      thread_.process().shard().reactor.schedule(wake_);
+    } else {
+      event_->call_when_set(wake_);
+    }
+  }
+
   Thread& thread_;
   std::shared_ptr<Handle> handle_;  // keeps event_ alive
-  io::Event& event_;
+  io::Event* event_;
   Attempt attempt_;
   std::optional<base::MonotonicTime> deadline_;
   std::optional<WakeTimer> timer_;
@@ -132,10 +160,13 @@ engine::Blocking<Errno> attempt_or_wait(Thread& thread, const std::shared_ptr<Ha
                                         io::Event* event, Attempt attempt,
                                         std::optional<base::Duration> timeout = std::nullopt) {
   const Errno result = attempt(thread, *handle);
-  if (result != Errno::kAgain || event == nullptr || handle->nonblocking()) [[likely]] {
+  if (result != Errno::kAgain) [[likely]] {
     return result;
   }
-  return std::make_unique<EventCall<Attempt>>(thread, handle, *event, timeout, std::move(attempt));
+  if ((event == nullptr || handle->nonblocking()) && !turn_is_over(attempt)) {
+    return result;
+  }
+  return std::make_unique<EventCall<Attempt>>(thread, handle, event, timeout, std::move(attempt));
 }
 
 // `Step`: std::optional<Errno>(Thread&); nullopt: go on after the event loop has turned.

@@ -55,8 +55,8 @@ BlockingErrno fd_allocate(Thread& thread, GuestFd fd, std::uint64_t offset, std:
 Errno fd_filestat_set_size(Thread& thread, GuestFd fd, std::uint64_t size);
 BlockingErrno fd_pread(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::uint32_t iovs_len,
                        std::uint64_t offset, Ptr<std::uint32_t> nread);
-Errno fd_pwrite(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::uint32_t iovs_len,
-                std::uint64_t offset, Ptr<std::uint32_t> nwritten);
+BlockingErrno fd_pwrite(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::uint32_t iovs_len,
+                        std::uint64_t offset, Ptr<std::uint32_t> nwritten);
 BlockingErrno fd_readdir(Thread& thread, GuestFd fd, Ptr<std::uint8_t> buf, std::uint32_t buf_len,
                          std::uint64_t cookie, Ptr<std::uint32_t> bufused);
 Errno fd_seek(Thread& thread, GuestFd fd, std::int64_t offset, std::uint32_t whence,

@@ -11,6 +11,7 @@
 #include "wasix/internal/lookup.h"
 #include "wasix/internal/socket_lookup.h"
 #include "wasix/internal/stat.h"
+#include "wasix/internal/write_attempt.h"
 
 namespace selvedge::wasix::internal {
 
@@ -31,22 +32,18 @@ Errno attempt_read(Thread& thread, Handle& handle, Ptr<abi::Iovec> iovs, std::ui
   return memory.write(nread, static_cast<std::uint32_t>(count)) ? Errno::kSuccess : Errno::kFault;
 }
 
-Errno attempt_write(Thread& thread, Handle& handle, Ptr<abi::Iovec> iovs, std::uint32_t iovs_len,
-                    Ptr<std::uint32_t> nwritten) {
-  const engine::GuestMemory memory = thread.memory();
-  WriteBuffers buffers;
-  if (const Errno error = buffers.gather(memory, iovs, iovs_len); error != Errno::kSuccess) {
-    return error;
+// A pipe whose reader has left raises SIGPIPE also in the middle of a write, a socket does not.
+ErrnoResult<std::size_t> put(Thread& thread, Handle& handle, std::span<const ByteSpan> buffers,
+                             std::uint64_t done) {
+  const ErrnoResult<std::size_t> count = handle.try_write(buffers);
+  if (!count) {
+    if (count.error() == Errno::kPipe && (done == 0 || handle.as_socket() == nullptr)) {
+      thread.process().raise_broken_pipe(thread);
+    }
+  } else if (handle.counts_as_output() && !thread.process().account_output(thread, *count)) {
+    return refuse(Errno::kIo);  // which the guest does not see: it has ended
   }
-  if (!memory.bytes(nwritten.address, sizeof(std::uint32_t))) {
-    return Errno::kFault;
-  }
-  SELVEDGE_TRY_ERRNO(const std::size_t count, handle.try_write(buffers.spans()));
-  if (handle.counts_as_output()) {
-    thread.process().account_output(thread, count);
-  }
-  return memory.write(nwritten, static_cast<std::uint32_t>(count)) ? Errno::kSuccess
-                                                                   : Errno::kFault;
+  return count;
 }
 
 }  // namespace
@@ -165,15 +162,10 @@ BlockingErrno fd_write(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::ui
     return Errno::kNotcapable;
   }
   const std::shared_ptr<Handle>& handle = descriptor.handle;
-  const auto attempt = [iovs, iovs_len, nwritten](Thread& caller, Handle& target) {
-    const Errno error = attempt_write(caller, target, iovs, iovs_len, nwritten);
-    if (error == Errno::kPipe) {
-      caller.process().raise_broken_pipe(caller);
-    }
-    return error;
-  };
-  BlockingErrno result =
-      attempt_or_wait(thread, handle, handle->writable(), attempt, send_timeout(*handle));
+  BlockingErrno result = attempt_or_wait(
+      thread, handle, handle->writable(),
+      WriteAttempt({.iovs = iovs, .iovs_len = iovs_len, .nwritten = nwritten}, &put),
+      send_timeout(*handle));
   if (result.is_ready() && result.value() == Errno::kSuccess &&
       handle->gives_way(thread.fiber().cpu_time())) {
     return sched_yield(thread);

@@ -9,6 +9,7 @@
 #include "wasix/internal/guest_buffers.h"
 #include "wasix/internal/host_calls.h"
 #include "wasix/internal/lookup.h"
+#include "wasix/internal/write_attempt.h"
 
 namespace selvedge::wasix::internal {
 
@@ -83,26 +84,28 @@ BlockingErrno fd_pread(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::ui
   return read_from_disk(thread, file, offset, iovs, iovs_len, finish);
 }
 
-Errno fd_pwrite(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::uint32_t iovs_len,
-                std::uint64_t offset, Ptr<std::uint32_t> nwritten) {
+BlockingErrno fd_pwrite(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::uint32_t iovs_len,
+                        std::uint64_t offset, Ptr<std::uint32_t> nwritten) {
   constexpr Rights kWanted = Rights::kFdWrite | Rights::kFdSeek;
-  SELVEDGE_TRY_ERRNO(const bool ignores, ignores_offsets(thread, fd, kWanted));
-  FileHandle* file = nullptr;
+  const ErrnoResult<bool> ignores = ignores_offsets(thread, fd, kWanted);
   if (!ignores) {
-    SELVEDGE_TRY_ERRNO(file, find_file(thread, fd, kWanted, Errno::kSpipe));
+    return ignores.error();
   }
-  WriteBuffers buffers;
-  if (const Errno error = buffers.gather(thread.memory(), iovs, iovs_len);
-      error != Errno::kSuccess) {
-    return error;
+  if (!*ignores) {
+    const ErrnoResult<FileHandle*> found = find_file(thread, fd, kWanted, Errno::kSpipe);
+    if (!found) {
+      return found.error();
+    }
   }
-  if (!thread.memory().bytes(nwritten.address, sizeof(std::uint32_t))) {
-    return Errno::kFault;
-  }
-  Handle& device = *(*thread.process().handles().find(fd))->handle;
-  return write_count(
-      thread, nwritten,
-      ignores ? device.try_write(buffers.spans()) : file->file()->pwrite(buffers.spans(), offset));
+  const auto put = [offset](Thread& /*thread*/, Handle& handle, std::span<const ByteSpan> buffers,
+                            std::uint64_t done) {
+    FileHandle* const file = handle.as_file();
+    return file != nullptr ? file->file()->pwrite(buffers, offset + done)
+                           : handle.try_write(buffers);
+  };
+  return attempt_or_wait(
+      thread, (*thread.process().handles().find(fd))->handle, nullptr,
+      WriteAttempt({.iovs = iovs, .iovs_len = iovs_len, .nwritten = nwritten}, put));
 }
 
 namespace {

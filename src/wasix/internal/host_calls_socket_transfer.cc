@@ -11,12 +11,13 @@
 #include "wasix/internal/lookup.h"
 #include "wasix/internal/socket_abi.h"
 #include "wasix/internal/socket_lookup.h"
+#include "wasix/internal/write_attempt.h"
 
 namespace selvedge::wasix::internal {
 
 namespace {
 
-// Bytes of a file that one call sends; more is a short count.
+// Bytes of a file that are sent between two turns of the event loop.
 constexpr std::size_t kSendFileBytesMax = 65'536;
 
 // The buffers without their first `count` bytes.
@@ -129,31 +130,11 @@ BlockingErrno receive(Thread& thread, GuestFd fd, std::uint32_t flags,
                          receive_timeout(*found->handle));
 }
 
-struct SendCall {
-  Ptr<abi::Iovec> data;
-  std::uint32_t data_len;
-  std::optional<io::SocketAddress> destination;
-  Ptr<std::uint32_t> nwritten;
-
-  Errno operator()(Thread& thread, Handle& handle) const {
-    const engine::GuestMemory memory = thread.memory();
-    WriteBuffers buffers;
-    if (const Errno error = buffers.gather(memory, data, data_len); error != Errno::kSuccess) {
-      return error;
-    }
-    if (!memory.bytes(nwritten.address, sizeof(std::uint32_t))) {
-      return Errno::kFault;
-    }
-    return write_count(
-        thread, nwritten,
-        handle.as_socket()->try_send(buffers.spans(), destination ? &*destination : nullptr));
-  }
-};
-
 // Preview 1 defines no flags for sending; wasix-libc passes this one for MSG_DONTWAIT.
 constexpr std::uint32_t kSendDontWait = 1;
 
-BlockingErrno send(Thread& thread, GuestFd fd, std::uint32_t flags, SendCall call) {
+BlockingErrno send(Thread& thread, GuestFd fd, std::uint32_t flags, WriteRequest request,
+                   std::optional<io::SocketAddress> destination) {
   const auto found = find_socket(thread, fd, Rights::kFdWrite);
   if (!found) {
     return found.error();
@@ -161,53 +142,112 @@ BlockingErrno send(Thread& thread, GuestFd fd, std::uint32_t flags, SendCall cal
   if ((flags & ~kSendDontWait) != 0) {
     return Errno::kInval;
   }
-  if ((flags & kSendDontWait) != 0) {
-    return call(thread, *found->handle);
+  const auto put = [target = std::move(destination)](Thread& /*thread*/, Handle& handle,
+                                                     std::span<const ByteSpan> buffers,
+                                                     std::uint64_t /*done*/) {
+    return handle.as_socket()->try_send(buffers, target ? &*target : nullptr);
+  };
+  request.waits = (flags & kSendDontWait) == 0;
+  WriteAttempt attempt(request, put);
+  if (!request.waits) {
+    return attempt(thread, *found->handle);
   }
-  return attempt_or_wait(thread, found->handle, found->handle->writable(), std::move(call),
+  return attempt_or_wait(thread, found->handle, found->handle->writable(), std::move(attempt),
                          send_timeout(*found->handle));
 }
 
-// Sends a piece of a file. The file's own offset stays.
-struct SendFileCall {
-  std::shared_ptr<File> file;
-  std::uint64_t offset;
-  std::size_t count;
-  Ptr<std::uint64_t> nwritten;
+// Sends a part of a file, piece by piece. The file's own offset stays. What ends it early shows in
+// its count when anything was sent by then, else in its errno.
+class SendFileAttempt {
+ public:
+  struct Request {
+    std::shared_ptr<File> file;
+    std::uint64_t offset;
+    std::uint64_t count;
+    Ptr<std::uint64_t> nwritten;
+  };
 
-  Errno operator()(Thread& thread, Handle& handle) const {
-    if (!thread.memory().bytes(nwritten.address, sizeof(std::uint64_t))) {
-      return Errno::kFault;
+  explicit SendFileAttempt(Request request) noexcept : request_(std::move(request)) {}
+
+  Errno operator()(Thread& thread, Handle& handle) {
+    turn_is_over_ = false;
+    if (!thread.memory().bytes(request_.nwritten.address, sizeof(std::uint64_t))) {
+      return stopped(thread, Errno::kFault);
     }
-    std::vector<std::byte> bytes(count);
+    std::vector<std::byte> bytes(piece_bytes());
     const MutableByteSpan target(bytes);
-    SELVEDGE_TRY_ERRNO(const std::size_t read,
-                       file->pread(std::span(&target, 1), offset, Wait::kAllowed));
-    const ByteSpan source = ByteSpan(bytes).first(read);
-    SELVEDGE_TRY_ERRNO(const std::size_t sent,
-                       handle.as_socket()->try_send(std::span(&source, 1), nullptr));
-    return thread.memory().write(nwritten, sent) ? Errno::kSuccess : Errno::kFault;
+    const ErrnoResult<std::size_t> read =
+        request_.file->pread(std::span(&target, 1), offset(), Wait::kAllowed);
+    if (!read) {
+      return stopped(thread, read.error());
+    }
+    const ByteSpan source = ByteSpan(bytes).first(*read);
+    const ErrnoResult<std::size_t> sent =
+        handle.as_socket()->try_send(std::span(&source, 1), nullptr);
+    if (!sent) {
+      return sent.error() == Errno::kAgain && !handle.nonblocking() ? Errno::kAgain
+                                                                    : stopped(thread, sent.error());
+    }
+    done_ += *sent;
+    if (*sent == 0 || done_ == request_.count || handle.nonblocking() || handle.takes_messages()) {
+      return finish(thread);
+    }
+    turn_is_over_ = *sent == *read;
+    return Errno::kAgain;
   }
+
+  const std::shared_ptr<File>& file() const noexcept { return request_.file; }
+  // Of the next piece.
+  std::uint64_t offset() const noexcept { return request_.offset + done_; }
+  std::size_t piece_bytes() const noexcept {
+    return static_cast<std::size_t>(
+        std::min<std::uint64_t>(request_.count - done_, kSendFileBytesMax));
+  }
+
+  bool turn_is_over() const noexcept { return turn_is_over_; }
+  Errno timed_out(Thread& thread, Handle& /*handle*/) const {
+    return stopped(thread, Errno::kAgain);
+  }
+  // Not by SIGCHLD in the middle, as WriteAttempt.
+  std::optional<Errno> interrupted(Thread& thread, Handle& /*handle*/) const {
+    const bool goes_on = done_ > 0 && !thread.process().wakes_sleepers(thread);
+    return goes_on ? std::nullopt : std::optional(stopped(thread, Errno::kIntr));
+  }
+
+ private:
+  Errno stopped(Thread& thread, Errno error) const { return done_ == 0 ? error : finish(thread); }
+  Errno finish(Thread& thread) const {
+    return thread.memory().write(request_.nwritten, done_) ? Errno::kSuccess : Errno::kFault;
+  }
+
+  Request request_;
+  std::uint64_t done_ = 0;
+  bool turn_is_over_ = false;
 };
 
-io::Task<Errno> load_and_send(Thread& thread, std::shared_ptr<Handle> handle, SendFileCall call) {
-  SELVEDGE_CO_TRY(
-      const Errno loaded,
-      co_await run_on_helper(
-          thread, [file = call.file, offset = call.offset, count = call.count]() -> ErrnoResult<> {
-            file->load(offset, count);
-            return {};
-          }));
-  static_cast<void>(loaded);  // the read meets the error, if there is one
+io::Task<Errno> load_and_send(Thread& thread, std::shared_ptr<Handle> handle,
+                              SendFileAttempt attempt) {
   const std::optional<base::Duration> timeout = send_timeout(*handle);
   const io::Deadline deadline =
       timeout ? thread.process().shard().reactor.deadline_after(*timeout) : io::Deadline::never();
   for (;;) {
-    const Errno result = call(thread, *handle);
-    if (result != Errno::kAgain || handle->nonblocking() ||
-        !co_await handle->writable()->wait(deadline)) {
-      co_return result;
-    }
+    SELVEDGE_CO_TRY(const Errno loaded,
+                    co_await run_on_helper(thread,
+                                           [file = attempt.file(), offset = attempt.offset(),
+                                            count = attempt.piece_bytes()]() -> ErrnoResult<> {
+                                             file->load(offset, count);
+                                             return {};
+                                           }));
+    static_cast<void>(loaded);  // the read meets the error, if there is one
+    do {
+      const Errno result = attempt(thread, *handle);
+      if (result != Errno::kAgain || (handle->nonblocking() && !attempt.turn_is_over())) {
+        co_return result;
+      }
+      if (!attempt.turn_is_over() && !co_await handle->writable()->wait(deadline)) {
+        co_return attempt.timed_out(thread, *handle);
+      }
+    } while (!attempt.turn_is_over());
   }
 }
 
@@ -261,10 +301,7 @@ BlockingErrno sock_send(Thread& thread, GuestFd fd, Ptr<abi::Iovec> si_data,
                         std::uint32_t si_data_len, std::uint32_t si_flags,
                         Ptr<std::uint32_t> nwritten) {
   return send(thread, fd, si_flags,
-              {.data = si_data,
-               .data_len = si_data_len,
-               .destination = std::nullopt,
-               .nwritten = nwritten});
+              {.iovs = si_data, .iovs_len = si_data_len, .nwritten = nwritten}, std::nullopt);
 }
 
 // An address without a family means: where the socket is connected to.
@@ -279,16 +316,16 @@ BlockingErrno sock_send_to(Thread& thread, GuestFd fd, Ptr<abi::Iovec> si_data,
   if (!raw) {
     return Errno::kFault;
   }
-  SendCall call{
-      .data = si_data, .data_len = si_data_len, .destination = std::nullopt, .nwritten = nwritten};
+  std::optional<io::SocketAddress> target;
   if ((*found)->type() == SockType::kDgram) {
     auto address = read_address(*raw);
     if (!address) {
       return address.error();
     }
-    call.destination = *std::move(address);
+    target = *std::move(address);
   }
-  return send(thread, fd, si_flags, std::move(call));
+  return send(thread, fd, si_flags,
+              {.iovs = si_data, .iovs_len = si_data_len, .nwritten = nwritten}, std::move(target));
 }
 
 BlockingErrno sock_send_file(Thread& thread, GuestFd out_fd, GuestFd in_fd, std::uint64_t offset,
@@ -301,15 +338,14 @@ BlockingErrno sock_send_file(Thread& thread, GuestFd out_fd, GuestFd in_fd, std:
   if (!in) {
     return in.error();
   }
-  SendFileCall call{
-      .file = (*in)->file(),
-      .offset = offset,
-      .count = static_cast<std::size_t>(std::min<std::uint64_t>(count, kSendFileBytesMax)),
-      .nwritten = nwritten};
-  if (call.file->waits_for_disk() && thread.process().shard().helpers != nullptr) {
-    return wait_for(thread, load_and_send(thread, out->handle, std::move(call)));
+  SendFileAttempt attempt({.file = (*in)->file(),
+                           .offset = offset,
+                           .count = std::min<std::uint64_t>(count, kWriteBytesMax),
+                           .nwritten = nwritten});
+  if (attempt.file()->waits_for_disk() && thread.process().shard().helpers != nullptr) {
+    return wait_for(thread, load_and_send(thread, out->handle, std::move(attempt)));
   }
-  return attempt_or_wait(thread, out->handle, out->handle->writable(), std::move(call),
+  return attempt_or_wait(thread, out->handle, out->handle->writable(), std::move(attempt),
                          send_timeout(*out->handle));
 }
 

@@ -94,6 +94,11 @@ class CallingGuest final : private engine::FiberOwner {
   bool turn();
   std::optional<Errno> finish();
   void drop() noexcept { fiber_.reset(); }
+  // As a signal to the thread does while a call waits.
+  void interrupt(Signal signal = Signal::kUsr1) noexcept {
+    thread_->add_pending_signals(std::uint32_t{1} << static_cast<std::uint32_t>(signal));
+    fiber_->interrupt();
+  }
 
   Process& process() noexcept { return *process_; }
   engine::GuestMemory memory() const noexcept { return thread_->memory(); }
