@@ -21,7 +21,7 @@ tty_set(struct tty* state);
 __attribute__((import_module("wasix_32v1"), import_name("callback_signal"))) void callback_signal(
     const char* name, size_t length);
 
-enum { kWindowChanged = 27 };
+enum { kWindowChanged = 28 };
 
 static struct tty get(void) {
   struct tty state;
