@@ -12,6 +12,7 @@
 
 #include "base/system.h"
 #include "engine/testing/guests.h"
+#include "engine/testing/manual_clock.h"
 
 namespace selvedge::engine {
 namespace {
@@ -19,6 +20,7 @@ namespace {
 using std::chrono::milliseconds;
 using testing::Guest;
 using testing::ManualCall;
+using testing::ManualClock;
 
 constexpr std::string_view kModule = R"((module
     (import "test" "wait" (func $wait (result i32)))
@@ -40,14 +42,6 @@ class WaitingGuest final : public Guest {
 Blocking<std::uint32_t> wait_here(WaitingGuest& guest) {
   return std::make_unique<ManualCall<std::uint32_t>>(guest.control);
 }
-
-class ManualClock final : public base::Clock {
- public:
-  base::MonotonicTime now() const noexcept override { return base::MonotonicTime(time += step); }
-  base::WallTime wall_now() const noexcept override { return {}; }
-  mutable base::Duration time{};
-  base::Duration step{};
-};
 
 class Owner final : public FiberOwner {
  public:

@@ -18,6 +18,7 @@
 #include "engine/scheduler.h"
 #include "engine/shared_memory.h"
 #include "engine/testing/guests.h"
+#include "engine/testing/manual_clock.h"
 
 namespace selvedge::engine {
 namespace {
@@ -328,13 +329,6 @@ TEST_F(WorkSharingTest, SiblingsAreRecalled_AtOnce) {
 
 // ---- Who borrows ----
 
-class ManualClock final : public base::Clock {
- public:
-  base::MonotonicTime now() const noexcept override { return base::MonotonicTime(time); }
-  base::WallTime wall_now() const noexcept override { return {}; }
-  base::Duration time = std::chrono::seconds(1);
-};
-
 class BusyBorrowerTest : public WorkSharingTest {
  protected:
   BusyBorrowerTest() {
@@ -370,7 +364,7 @@ class BusyBorrowerTest : public WorkSharingTest {
     return sharing().loans() > before;
   }
 
-  ManualClock manual_clock_;
+  testing::ManualClock manual_clock_;
   base::Duration asleep_{};
   std::optional<Scheduler> home_of_two_;
   std::unique_ptr<GuestThread> third_;

@@ -1,19 +1,15 @@
 #include "wasix/fs_merged.h"
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
-#include <vector>
 
 #include "wasix/fs_node.h"
+#include "wasix/internal/copied_listing.h"
 
 namespace selvedge::wasix {
 namespace {
-
-// Listing copies the entries once, because the cookies of the files leave no room for others.
-constexpr std::size_t kListedEntriesMax = std::size_t{1} << 20;
 
 bool is_absent(const ErrnoResult<FileStat>& found) noexcept {
   return !found && found.error() == Errno::kNoent;
@@ -34,39 +30,26 @@ class MergedReader final : public DirectoryReader {
       entries_.clear();
       SELVEDGE_TRY_ERRNO_VOID(collect());
     }
-    for (std::uint64_t i = cookie; i < entries_.size(); ++i) {
-      const Entry& entry = entries_[i];
-      if (!sink.add({.name = entry.name,
-                     .ino = entry.ino,
-                     .filetype = entry.filetype,
-                     .next_cookie = i + 1})) {
-        break;
-      }
-    }
+    entries_.give(cookie, sink);
     return {};
   }
 
  private:
-  struct Entry {
-    std::string name;
-    std::uint64_t ino;
-    Filetype filetype;
-  };
   // Those of `other` are left out.
   class Copy final : public DirectoryEntrySink {
    public:
-    Copy(std::vector<Entry>& entries, DirectoryNode* other) noexcept
+    Copy(internal::CopiedListing& entries, DirectoryNode* other) noexcept
         : entries_(entries), other_(other) {}
     bool add(const DirectoryEntry& entry) override {
       const bool dots = entry.name == "." || entry.name == "..";
       if (other_ == nullptr || (!dots && !other_->stat(entry.name))) {
-        entries_.push_back({std::string(entry.name), entry.ino, entry.filetype});
+        entries_.add(entry.name, entry.ino, entry.filetype);
       }
-      return entries_.size() < kListedEntriesMax;
+      return !entries_.full();
     }
 
    private:
-    std::vector<Entry>& entries_;
+    internal::CopiedListing& entries_;
     DirectoryNode* const other_;
   };
 
@@ -75,14 +58,14 @@ class MergedReader final : public DirectoryReader {
     SELVEDGE_TRY_ERRNO_VOID(files_reader_->read(0, files));
     Copy added(entries_, files_.get());
     SELVEDGE_TRY_ERRNO_VOID(added_reader_->read(0, added));
-    return entries_.size() < kListedEntriesMax ? ErrnoResult<>() : refuse(Errno::kOverflow);
+    return entries_.full() ? refuse(Errno::kOverflow) : ErrnoResult<>();
   }
 
   const std::shared_ptr<DirectoryNode> files_;
   const std::shared_ptr<DirectoryNode> added_;
   const std::unique_ptr<DirectoryReader> files_reader_;
   const std::unique_ptr<DirectoryReader> added_reader_;
-  std::vector<Entry> entries_;
+  internal::CopiedListing entries_;
 };
 
 // A directory that both have.

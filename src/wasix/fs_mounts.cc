@@ -8,13 +8,10 @@
 #include "base/format.h"
 #include "wasix/fs_node.h"
 #include "wasix/fs_path.h"
+#include "wasix/internal/copied_listing.h"
 
 namespace selvedge::wasix {
 namespace {
-
-// Listing a directory that leads to mounts copies its entries once, because the cookies of the file
-// system below leave no room for ours.
-constexpr std::size_t kListedEntriesMax = std::size_t{1} << 20;
 
 // A directory on the way to mounts.
 struct MountPoint {
@@ -34,44 +31,30 @@ class MountReader final : public DirectoryReader {
       entries_.clear();
       SELVEDGE_TRY_ERRNO_VOID(collect());
     }
-    for (std::uint64_t i = cookie; i < entries_.size(); ++i) {
-      const Entry& entry = entries_[i];
-      if (!sink.add({.name = entry.name,
-                     .ino = entry.ino,
-                     .filetype = entry.filetype,
-                     .next_cookie = i + 1})) {
-        break;
-      }
-    }
+    entries_.give(cookie, sink);
     return {};
   }
 
  private:
-  struct Entry {
-    std::string name;
-    std::uint64_t ino;
-    Filetype filetype;
-  };
-
   ErrnoResult<> collect() {
     if (inner_ == nullptr) {
       for (const std::string_view name : {".", ".."}) {
-        entries_.push_back({std::string(name), self_.ino, Filetype::kDirectory});
+        entries_.add(name, self_.ino, Filetype::kDirectory);
       }
     } else {
       struct Copy final : DirectoryEntrySink {
         explicit Copy(MountReader& target) : reader(target) {}
         bool add(const DirectoryEntry& entry) override {
           if (!reader.point_->children.contains(entry.name)) {
-            reader.entries_.push_back({std::string(entry.name), entry.ino, entry.filetype});
+            reader.entries_.add(entry.name, entry.ino, entry.filetype);
           }
-          return reader.entries_.size() < kListedEntriesMax;
+          return !reader.entries_.full();
         }
         MountReader& reader;
       };
       Copy copy(*this);
       SELVEDGE_TRY_ERRNO_VOID(inner_->read(0, copy));
-      if (entries_.size() == kListedEntriesMax) {
+      if (entries_.full()) {
         return refuse(Errno::kOverflow);
       }
     }
@@ -82,7 +65,7 @@ class MountReader final : public DirectoryReader {
           ino = stat->ino;
         }
       }
-      entries_.push_back({name, ino, Filetype::kDirectory});
+      entries_.add(name, ino, Filetype::kDirectory);
     }
     return {};
   }
@@ -90,7 +73,7 @@ class MountReader final : public DirectoryReader {
   const std::shared_ptr<const MountPoint> point_;
   const std::unique_ptr<DirectoryReader> inner_;  // null in a made-up directory
   const FileStat self_;
-  std::vector<Entry> entries_;
+  internal::CopiedListing entries_;
 };
 
 // A directory that leads to mounts; `inner` is what the file system it lies in has there, or null.

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
+#include "base/format.h"
 #include "io/task_scope.h"
 #include "wasix/pipe.h"
 #include "wasix/process.h"
@@ -320,6 +322,19 @@ TEST_F(SignalsTest, KillOfItself_DoesNotReturn) {
     (call $exit (i32.const 3))))");
   EXPECT_EQ(status.kind, Kind::kSignaled) << status.message;
   EXPECT_EQ(status.signal, Signal::kKill);
+}
+
+// raise() of wasix-libc.
+TEST_F(SignalsTest, ThreadSignal_OfItself_EndsItAtOnce) {
+  for (const auto& [prepare, signal] :
+       {std::pair("(call $handle)", Signal::kKill), {"", Signal::kKill}, {"", Signal::kTerm}}) {
+    const ExitStatus status = run(fmt::format(
+        R"((func (export "_start")
+      {} (drop (call $thread_signal (i32.const 1) (i32.const {}))) (call $exit (i32.const 3))))",
+        prepare, static_cast<int>(signal)));
+    EXPECT_EQ(status.kind, Kind::kSignaled) << status.message;
+    EXPECT_EQ(status.signal, signal);
+  }
 }
 
 TEST_F(SignalsTest, ThreadSignal_TakesTheLibrarysNameOfTheMainThread) {

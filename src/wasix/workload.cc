@@ -92,13 +92,8 @@ void Workload::end(const ExitStatus& status) {
 }
 
 void Workload::signal_all(Signal signal) noexcept {
-  std::vector<ProcessId> ids;
-  ids.reserve(entries_.size());
-  for (const auto& [id, entry] : entries_) {
-    ids.push_back(id);
-  }
   // One that ends may take others with it.
-  for (const ProcessId id : ids) {
+  for (const ProcessId id : process_ids()) {
     if (Process* const process = find(id)) {
       static_cast<void>(process->signal(signal));
     }

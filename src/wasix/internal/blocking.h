@@ -67,9 +67,10 @@ inline base::MonotonicTime later_by(base::MonotonicTime time, Timestamp nanoseco
   return time + wait_of(nanoseconds);
 }
 
-// How an interruption ends a wait for nothing but time; nullopt: it goes on. What a program ignores
-// unless it says otherwise interrupts no sleep: wasix-libc takes every signal, of which the host
-// cannot tell the ignored ones, and its sleeps fail with ENOTSUP when one ends early.
+// How an interruption ends a wait for nothing but time or a child; nullopt: it goes on. What a
+// program ignores unless it says otherwise interrupts no sleep: wasix-libc takes every signal, of
+// which the host cannot tell the ignored ones, and its sleeps fail with ENOTSUP when one ends
+// early.
 inline std::optional<Errno> interrupted_sleep(const Thread& thread) {
   return thread.process().wakes_sleepers(thread) ? std::optional(Errno::kIntr) : std::nullopt;
 }

@@ -90,9 +90,7 @@ class JoinProcessCall final : public engine::PendingCall<Errno> {
   }
 
   // Not by SIGCHLD alone: that another child has ended is no reason to stop waiting for this one.
-  std::optional<Errno> interrupted() override {
-    return thread_.process().wakes_sleepers(thread_) ? std::optional(Errno::kIntr) : std::nullopt;
-  }
+  std::optional<Errno> interrupted() override { return interrupted_sleep(thread_); }
   std::optional<Errno> poll() override {
     std::optional<Errno> result = try_join(thread_, pid_, wanted_, status_);
     if (!result) {

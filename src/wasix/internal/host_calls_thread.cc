@@ -305,8 +305,12 @@ Errno thread_signal(Thread& thread, ThreadId id, std::uint32_t signal) {
   if (signal > kSignalMax) {
     return Errno::kInval;
   }
-  return thread.process().signal_thread(id == kLibcMainThread ? kMainThread : id,
-                                        static_cast<Signal>(signal));
+  const ThreadId target = id == kLibcMainThread ? kMainThread : id;
+  // Nobody returns from ending itself.
+  if (target == thread.id()) {
+    return proc_raise(thread, signal);
+  }
+  return thread.process().signal_thread(target, static_cast<Signal>(signal));
 }
 
 }  // namespace
