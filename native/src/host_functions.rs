@@ -11,7 +11,7 @@ use wasmtime::{
 use crate::buffer::Bytes;
 use crate::engine::Engine;
 use crate::error::{NativeError, NativeErrorKind};
-use crate::inspect::FORK;
+use crate::inspect::{ASYNCIFY, FORK};
 use crate::limits::GuestSlots;
 use crate::module::{Module, signature_text};
 use crate::rewrite::TABLE_EXPORT;
@@ -33,7 +33,9 @@ pub(crate) struct Linked {
     /// None while a memory import is open.
     pub(crate) pre: Option<InstancePre<Host>>,
     pub(crate) source: MemorySource,
-    /// It imports `proc_fork`.
+    /// It has what Asyncify adds, so that its stack can leave it.
+    unwinds: bool,
+    /// It imports `proc_fork`, and unwinds.
     forks: bool,
     /// It can load libraries.
     pub(crate) is_dynamic: bool,
@@ -81,6 +83,7 @@ impl Linked {
             module: self.module.clone(),
             pre: Some(pre),
             source: MemorySource::Shared(memory.clone()),
+            unwinds: self.unwinds,
             forks: self.forks,
             is_dynamic: self.is_dynamic,
             has_contexts: self.has_contexts,
@@ -107,6 +110,14 @@ fn readable(signature: &str) -> String {
     let list = |letters: &str| letters.chars().map(kind).collect::<Vec<_>>().join(", ");
     let results = if results.is_empty() { "nothing".to_owned() } else { list(results) };
     format!("({}) -> {results}", list(parameters))
+}
+
+/// Whether it has all that Asyncify adds.
+fn unwinds(module: &wasmtime::Module) -> bool {
+    ASYNCIFY.iter().all(|(name, signature)| {
+        matches!(module.get_export(name),
+            Some(ExternType::Func(function)) if signature_text(&function) == *signature)
+    })
 }
 
 impl HostFunctions {
@@ -153,7 +164,8 @@ impl HostFunctions {
 
     fn link(&self, module: &wasmtime::Module) -> Result<Linked, NativeError> {
         self.check(module)?;
-        let forks = module.imports().any(|import| import.name() == FORK);
+        let unwinds = unwinds(module);
+        let forks = unwinds && module.imports().any(|import| import.name() == FORK);
         let is_dynamic = module.get_export(TABLE_EXPORT).is_some();
         let has_contexts = module.get_export(CONTEXTS_EXPORT).is_some();
         // A module has one memory at most.
@@ -173,6 +185,7 @@ impl HostFunctions {
                 module: module.clone(),
                 pre: None,
                 source,
+                unwinds,
                 forks,
                 is_dynamic,
                 has_contexts,
@@ -196,6 +209,7 @@ impl HostFunctions {
             module: module.clone(),
             pre: Some(pre),
             source,
+            unwinds,
             forks,
             is_dynamic,
             has_contexts,
@@ -307,7 +321,13 @@ pub extern "C" fn selvedge_linked_module_has_contexts(linked: &LinkedModule) -> 
     linked.linked.has_contexts
 }
 
-/// Whether the module imports `proc_fork`. Any thread.
+/// Whether the module's stack can leave it and come back (Asyncify). Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_linked_module_unwinds(linked: &LinkedModule) -> bool {
+    linked.linked.unwinds
+}
+
+/// Whether the module imports `proc_fork`, and unwinds. Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn selvedge_linked_module_forks(linked: &LinkedModule) -> bool {
     linked.linked.forks

@@ -13,6 +13,7 @@ use wasmparser::{
 };
 
 use crate::buffer::Bytes;
+use crate::dylink;
 use crate::error::{NativeError, NativeErrorKind};
 use crate::sections;
 
@@ -549,16 +550,20 @@ fn explain(wasm: &[u8], error: &BinaryReaderError) -> NativeError {
 pub(crate) const FORK: &str = "proc_fork";
 pub(crate) const WASIX_MODULE: &str = "wasix_32v1";
 
+/// What Asyncify adds to a module: the exports, and their signatures as in InspectedExport.
+pub(crate) const ASYNCIFY: [(&str, &str); 5] = [
+    ("asyncify_start_unwind", "i:"),
+    ("asyncify_stop_unwind", ":"),
+    ("asyncify_start_rewind", "i:"),
+    ("asyncify_stop_rewind", ":"),
+    ("asyncify_get_state", ":i"),
+];
+
 /// A module that forks or saves its stack needs code for it, which Asyncify adds.
-fn check_asyncify(info: &ModuleInfo) -> Result<(), NativeError> {
+/// Position-independent modules are not refused: such a program keeps all of the C library for its
+/// libraries, and may never call what it imports. There the call fails.
+fn check_asyncify(info: &ModuleInfo, wasm: &[u8], linked: bool) -> Result<(), NativeError> {
     const NEEDS_ASYNCIFY: [&str; 3] = [FORK, "stack_checkpoint", "stack_restore"];
-    const ASYNCIFY: [(&str, &str); 5] = [
-        ("asyncify_start_unwind", "i:"),
-        ("asyncify_stop_unwind", ":"),
-        ("asyncify_start_rewind", "i:"),
-        ("asyncify_stop_rewind", ":"),
-        ("asyncify_get_state", ":i"),
-    ];
     let asyncified = ASYNCIFY.iter().all(|(name, signature)| {
         let is_it = |export: &Export| export.name == *name && export.signature == *signature;
         info.exports.iter().any(is_it)
@@ -572,6 +577,9 @@ fn check_asyncify(info: &ModuleInfo) -> Result<(), NativeError> {
     let Some(import) = import else {
         return Ok(());
     };
+    if linked || dylink::read(wasm)?.is_some() {
+        return Ok(());
+    }
     Err(unsupported(format!(
         "the module imports {} from {}{}, which needs Asyncify: run `wasm-opt -O1 --asyncify` on it, or start \
          programs with posix_spawn and build it with exceptions (`-fwasm-exceptions`) for setjmp",
@@ -581,12 +589,12 @@ fn check_asyncify(info: &ModuleInfo) -> Result<(), NativeError> {
     )))
 }
 
-fn inspect(wasm: &[u8]) -> Result<ModuleInfo, NativeError> {
+fn inspect(wasm: &[u8], linked: bool) -> Result<ModuleInfo, NativeError> {
     check_header(wasm)?;
     check_sections(wasm)?;
     match walk(wasm, FEATURES) {
         Ok(inspector) => {
-            check_asyncify(&inspector.info)?;
+            check_asyncify(&inspector.info, wasm, linked)?;
             Ok(inspector.info)
         }
         Err(Stop::Ours(error)) => Err(error),
@@ -594,10 +602,10 @@ fn inspect(wasm: &[u8]) -> Result<ModuleInfo, NativeError> {
     }
 }
 
-/// Checks that `wasm` is a module which the engine compiles, and lists its imports and exports. On
-/// success `*info` is owned by the caller. Else the error says in one sentence what is wrong,
-/// where, and what to do: Invalid (not Wasm, truncated, too large, not valid) or Unsupported (a
-/// feature). Does not look at whether the imports exist. Takes about 10 ms for each megabyte. Any
+/// Checks that `wasm` is a module which the engine compiles, and lists its imports and exports.
+/// `linked`: it comes from `selvedge_module_prelink`. On success `*info` is owned by the caller.
+/// Else the error says in one sentence what is wrong, where, and what to do: Invalid (not Wasm,
+/// truncated, too large, not valid) or Unsupported (a feature). Does not look at whether the imports exist. Takes about 10 ms for each megabyte. Any
 /// thread.
 ///
 /// # Safety
@@ -605,9 +613,10 @@ fn inspect(wasm: &[u8]) -> Result<ModuleInfo, NativeError> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn selvedge_module_inspect(
     wasm: Bytes,
+    linked: bool,
     info: *mut *mut ModuleInfo,
 ) -> *mut NativeError {
-    match inspect(unsafe { wasm.as_slice() }) {
+    match inspect(unsafe { wasm.as_slice() }, linked) {
         Ok(found) => {
             unsafe { info.write(Box::into_raw(Box::new(found))) };
             std::ptr::null_mut()

@@ -7,7 +7,7 @@ fn module(text: &str) -> Vec<u8> {
 }
 
 fn refusal(wasm: &[u8]) -> NativeError {
-    inspect(wasm).err().expect("the module is refused")
+    inspect(wasm, false).err().expect("the module is refused")
 }
 
 #[track_caller]
@@ -31,7 +31,7 @@ fn imports_and_exports_are_listed_with_signatures_and_offsets() {
             (func (export "run") (param i64) (result i64) local.get 0)
             (func (export "take") (param funcref)))"#,
     );
-    let info = inspect(&wasm).ok().expect("valid");
+    let info = inspect(&wasm, false).ok().expect("valid");
     let imports: Vec<_> = info
         .imports
         .iter()
@@ -103,11 +103,11 @@ fn every_truncation_is_refused() {
             (func (export "run") (result i32) i32.const 300)
             (table 1 funcref) (elem (i32.const 0) 0))"#,
     );
-    assert!(inspect(&wasm).is_ok());
+    assert!(inspect(&wasm, false).is_ok());
     let ends: Vec<usize> =
         sections::sections(&wasm).map(|section| section.unwrap().whole.end).collect();
     for size in 0..wasm.len() {
-        let Err(error) = inspect(&wasm[..size]) else {
+        let Err(error) = inspect(&wasm[..size], false) else {
             // A cut between sections can leave a whole, smaller module.
             assert!(size == 8 || ends.contains(&size), "{size} of {} bytes", wasm.len());
             continue;
@@ -182,7 +182,7 @@ fn supported_features_pass() {
         "(module (global i32 (i32.add (i32.const 1) (i32.const 2))))",
         "(module (table 1 externref) (func (param externref) (result externref) local.get 0))",
     ] {
-        if let Err(error) = inspect(&module(text)) {
+        if let Err(error) = inspect(&module(text), false) {
             panic!("{text}: {}", error.message);
         }
     }
@@ -230,15 +230,19 @@ fn fork_without_asyncify_is_refused_with_the_fix() {
         (func (export "asyncify_stop_unwind")) (func (export "asyncify_start_rewind") (param i32))
         (func (export "asyncify_stop_rewind"))
         (func (export "asyncify_get_state") (result i32) (i32.const 0))"#;
-    assert!(inspect(&with(all)).is_ok());
+    assert!(inspect(&with(all), false).is_ok());
     for broken in ["asyncify_stop_unwind", "asyncify_get_state"] {
         let wasm = with(&all.replace(broken, "another"));
         assert_refused(&wasm, NativeErrorKind::Unsupported, &["asyncify"]);
     }
     let wasm = with(&all.replacen("(param i32)", "(param i64)", 1));
     assert_refused(&wasm, NativeErrorKind::Unsupported, &["asyncify"]);
+    let position_independent = "(@dylink.0 (mem-info (memory 0 0) (table 0 0)))";
+    let text = format!("(module {position_independent} {import})");
+    assert!(inspect(&module(&text), false).is_ok());
+    assert!(inspect(&wasm, true).is_ok());
     let preview1 = r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i32))))"#;
-    assert!(inspect(&module(preview1)).is_ok());
+    assert!(inspect(&module(preview1), false).is_ok());
 }
 
 #[test]
@@ -254,7 +258,7 @@ fn c_interface_hands_out_the_lists() {
     let wasm = module(r#"(module (import "a" "b" (func (param i32))) (export "c" (func 0)))"#);
     let mut info = std::ptr::null_mut();
     unsafe {
-        assert!(selvedge_module_inspect(Bytes::borrowed(&wasm), &mut info).is_null());
+        assert!(selvedge_module_inspect(Bytes::borrowed(&wasm), false, &mut info).is_null());
         assert_eq!(selvedge_module_info_import_count(&*info), 1);
         let import = selvedge_module_info_import(&*info, 0);
         assert_eq!(import.name.as_slice(), b"b");
@@ -262,7 +266,7 @@ fn c_interface_hands_out_the_lists() {
         let export = selvedge_module_info_export(&*info, 0);
         assert_eq!(export.signature.as_slice(), b"i:");
         selvedge_module_info_free(info);
-        let error = selvedge_module_inspect(Bytes::borrowed(b"no"), &mut info);
+        let error = selvedge_module_inspect(Bytes::borrowed(b"no"), false, &mut info);
         assert!(!error.is_null());
         crate::error::selvedge_error_free(error);
     }

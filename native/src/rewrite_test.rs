@@ -602,7 +602,7 @@ fn mutated_modules_that_pass_inspection_are_valid_when_rewritten() {
             let outcome = prepare(&mutated, &options);
             let mut info = std::ptr::null_mut();
             let error = unsafe {
-                crate::inspect::selvedge_module_inspect(Bytes::borrowed(&mutated), &mut info)
+                crate::inspect::selvedge_module_inspect(Bytes::borrowed(&mutated), false, &mut info)
             };
             unsafe {
                 crate::inspect::selvedge_module_info_free(info);

@@ -3,7 +3,8 @@
  * clang and wasi-libc, whose headers know preview 1 only; a toolchain with its own WASIX library
  * does not need this file.
  *
- * What is declared here exists. A module that imports anything else is refused with the name of the
+ * What is declared here exists, and so does the rest of WASIX, which a toolchain's own library
+ * uses. A module that imports a function that does not exist is refused with the name of the
  * import.
  */
 #ifndef WASIX_H

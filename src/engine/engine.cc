@@ -229,7 +229,7 @@ Result<std::shared_ptr<const Module>> Engine::load_once(base::ByteSpan wasm,
   SELVEDGE_TRY(const auto linked, prelink_module(wasm));
   const base::ByteSpan program = linked ? base::ByteSpan(*linked) : wasm;
   if (linked) {
-    SELVEDGE_TRY(info, inspect_module(program));
+    SELVEDGE_TRY(info, inspect_module(program, true));
   }
   if (options.functions != nullptr) {
     SELVEDGE_TRY_VOID(options.functions->check_imports(info));

@@ -52,6 +52,7 @@ LinkedModule::LinkedModule(native::LinkedModule* native,
     : native_(native),
       module_(std::move(module)),
       needs_memory_(native::selvedge_linked_module_needs_memory(native)),
+      unwinds_(native::selvedge_linked_module_unwinds(native)),
       forks_(native::selvedge_linked_module_forks(native)),
       has_contexts_(native::selvedge_linked_module_has_contexts(native)),
       is_dynamic_(native::selvedge_linked_module_is_dynamic(native)) {}

@@ -72,7 +72,9 @@ class LinkedModule {
   }
   // It imports a shared memory and is not bound to one yet (see SharedMemory).
   bool needs_memory() const noexcept { return needs_memory_; }
-  // It imports `proc_fork`.
+  // Its stack can leave it and come back (call_stack.h): it has what Asyncify adds.
+  bool unwinds() const noexcept { return unwinds_; }
+  // It imports `proc_fork`, and unwinds.
   bool forks() const noexcept { return forks_; }
   // Its guest threads can have further contexts (HostContext::pass_globals).
   bool has_contexts() const noexcept { return has_contexts_; }
@@ -85,6 +87,7 @@ class LinkedModule {
   std::shared_ptr<const Module> module_;
   // Asked for once: every start of a process wants to know.
   bool needs_memory_;
+  bool unwinds_;
   bool forks_;
   bool has_contexts_;
   bool is_dynamic_;

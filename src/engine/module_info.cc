@@ -48,9 +48,10 @@ const InspectedImport* ModuleInfo::find_import(std::string_view module,
   return found == imports.end() ? nullptr : &*found;
 }
 
-Result<ModuleInfo> inspect_module(base::ByteSpan wasm) {
+Result<ModuleInfo> inspect_module(base::ByteSpan wasm, bool linked) {
   native::ModuleInfo* received = nullptr;
-  SELVEDGE_TRY_VOID(take_native_error(native::selvedge_module_inspect(to_native(wasm), &received)));
+  SELVEDGE_TRY_VOID(
+      take_native_error(native::selvedge_module_inspect(to_native(wasm), linked, &received)));
   const std::unique_ptr<native::ModuleInfo, FreeInfo> owned(received);
   ModuleInfo info;
   const std::size_t import_count = native::selvedge_module_info_import_count(owned.get());

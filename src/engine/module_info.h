@@ -35,8 +35,9 @@ struct ModuleInfo {
 // Validates `wasm` for exactly the features of the engine and lists its imports and exports.
 // Invalid (not Wasm, truncated, too large, malformed) or Unsupported (a component, a feature that
 // the engine does not have, fork without Asyncify): one sentence with the byte offset and, where
-// there is one, the fix. Whether the imports exist is not looked at.
-Result<ModuleInfo> inspect_module(base::ByteSpan wasm);
+// there is one, the fix. Whether the imports exist is not looked at. `linked`: it comes from
+// prelink_module().
+Result<ModuleInfo> inspect_module(base::ByteSpan wasm, bool linked = false);
 
 // A program that is position-independent, with the addresses that it leaves to a loader, or one
 // that needs libraries before it starts (native/src/prelink.rs); nullopt: `wasm`, which has passed

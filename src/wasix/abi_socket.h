@@ -82,6 +82,20 @@ struct AddrIp {
 };
 static_assert(sizeof(AddrIp) == 18 && offsetof(AddrIp, bytes) == 2);
 
+// An address and the length of its network's prefix in bits. `tag` is an AddressFamily; IPv4 fills
+// the first 5 bytes (address, prefix length), IPv6 the first 25 (AddrIp6, prefix length).
+struct AddrCidr {
+  std::uint8_t tag;
+  std::uint8_t padding;
+  std::uint8_t data[26];
+};
+static_assert(sizeof(AddrCidr) == 28 && offsetof(AddrCidr, data) == 2);
+
+struct HardwareAddress {
+  std::uint8_t bytes[6];
+};
+static_assert(sizeof(HardwareAddress) == 6);
+
 struct OptionTimestamp {
   std::uint8_t tag;  // 0: none, 1: some
   std::uint8_t padding[7];

@@ -87,6 +87,7 @@ void register_wasix(HostFunctions& functions) {
   internal::register_wasix_libraries(functions);
   internal::register_wasix_reflection(functions);
   internal::register_wasix_signals(functions);
+  internal::register_wasix_ports(functions);
   internal::register_wasix_terminal(functions);
 }
 

@@ -233,9 +233,8 @@ class Process final {
   Errno exec(Thread& thread, ProgramImage image);
   // It has become another program.
   bool executed() const noexcept { return executed_; }
-  // Whether fork() may be tried. kNotsup: the module's memory cannot be copied, or it has loaded
-  // libraries; kAgain: the process
-  // table is full.
+  // Whether fork() may be tried. kNotsup: the module does not unwind, its memory cannot be copied,
+  // or it has loaded libraries; kAgain: the process table is full.
   ErrnoResult<> check_fork();
   // Makes a child that goes on where `thread` is, whose stack is in `stack`, with a copy of
   // everything: memory, descriptors, working directory, signal delivery. Its one thread answers
@@ -264,6 +263,8 @@ class Process final {
   HandleTable& handles() noexcept [[clang::lifetimebound]] { return handles_; }
   ThreadGroup& threads() noexcept [[clang::lifetimebound]] { return threads_; }
   FutexTable& futexes() noexcept [[clang::lifetimebound]] { return futexes_; }
+  // Its threads can save and restore their stacks (engine/call_stack.h).
+  bool unwinds() const noexcept { return module_->unwinds(); }
   // nullptr: the program can load no libraries.
   DynamicLinker* linker() noexcept [[clang::lifetimebound]] { return linker_.get(); }
   // nullptr: the module has a memory of its own, and its process one thread with one context.

@@ -10,7 +10,7 @@
 namespace selvedge::wasix {
 
 ErrnoResult<> Process::check_fork() {
-  if (borrowed_ != nullptr || shared_memory_ == nullptr ||
+  if (borrowed_ != nullptr || shared_memory_ == nullptr || !module_->forks() ||
       (linker_ != nullptr && linker_->used())) {
     return refuse(Errno::kNotsup);
   }

@@ -173,6 +173,13 @@ Errno stack_checkpoint(Thread& thread, Ptr<abi::StackSnapshot> snapshot, Ptr<std
       !memory.bytes(value.address, sizeof(std::uint64_t))) {
     return Errno::kFault;
   }
+  if (!thread.owner().unwinds()) {
+    // The C library's setjmp has no way to say so.
+    thread.trap(
+        "setjmp needs Asyncify or exceptions: run `wasm-opt -O1 --asyncify` on the program, or "
+        "build it with `-fwasm-exceptions`");
+    return Errno::kNotsup;
+  }
   DynamicLinker* const linker = thread.owner().linker();
   if (linker != nullptr && linker->used()) {
     return Errno::kNotsup;

@@ -26,6 +26,8 @@ void register_wasix_contexts(engine::HostFunctions& functions);
 void register_wasix_libraries(engine::HostFunctions& functions);
 // host_calls_reflect.cc: functions that are called by number, closures.
 void register_wasix_reflection(engine::HostFunctions& functions);
+// host_calls_port.cc: network interfaces.
+void register_wasix_ports(engine::HostFunctions& functions);
 // host_calls_terminal.cc
 void register_wasix_terminal(engine::HostFunctions& functions);
 

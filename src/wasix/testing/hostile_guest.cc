@@ -16,7 +16,7 @@ namespace {
 
 // What arguments mean: the letters of hostile_record().
 using Shape = std::pair<std::string_view, std::string_view>;
-constexpr std::array<Shape, 95> kShapes{{
+constexpr std::array<Shape, 104> kShapes{{
     {"fd_dup", "fr"},
     {"fd_dup2", "fnmr"},
     {"fd_event", "nnr"},
@@ -96,6 +96,15 @@ constexpr std::array<Shape, 95> kShapes{{
     {"sock_recv", "fvmmrr"},
     {"sock_send", "fvmmr"},
     {"sock_shutdown", "fm"},
+    {"port_bridge", "plplm"},
+    {"port_addr_add", "a"},
+    {"port_addr_remove", "a"},
+    {"port_mac", "r"},
+    {"port_addr_list", "rw"},
+    {"port_gateway_set", "a"},
+    {"port_route_add", "aatt"},
+    {"port_route_remove", "a"},
+    {"port_route_list", "rw"},
     {"tty_get", "c"},
     {"tty_set", "c"},
     {"fd_read", "fvmr"},
