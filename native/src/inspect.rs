@@ -605,8 +605,8 @@ fn inspect(wasm: &[u8], linked: bool) -> Result<ModuleInfo, NativeError> {
 /// Checks that `wasm` is a module which the engine compiles, and lists its imports and exports.
 /// `linked`: it comes from `selvedge_module_prelink`. On success `*info` is owned by the caller.
 /// Else the error says in one sentence what is wrong, where, and what to do: Invalid (not Wasm,
-/// truncated, too large, not valid) or Unsupported (a feature). Does not look at whether the imports exist. Takes about 10 ms for each megabyte. Any
-/// thread.
+/// truncated, too large, not valid) or Unsupported (a feature). Does not look at whether the imports
+/// exist. Takes about 10 ms for each megabyte. Any thread.
 ///
 /// # Safety
 /// `wasm` is readable for the call; `info` is writable.
