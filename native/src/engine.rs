@@ -211,9 +211,10 @@ pub(crate) fn configure(options: &EngineOptions) -> wasmtime::Result<Config> {
         .memory_init_cow(true)
         .memory_guaranteed_dense_image_size(DENSE_IMAGE_BYTES)
         .max_wasm_stack(options.wasm_stack_bytes as usize)
-        // A call from inside a host call gets the limit of a first one (selvedge_guest_call): it has a
-        // stack of its own below. Address space only, unless it is used.
-        .async_stack_size((2 * options.wasm_stack_bytes + options.host_stack_bytes) as usize)
+        // A handler of signals that interrupts the guest gets the limit of a first call (signals.rs), and so does a
+        // call from inside a host call (selvedge_guest_call): they have stacks of their own below. Address space
+        // only, unless it is used.
+        .async_stack_size((3 * options.wasm_stack_bytes + options.host_stack_bytes) as usize)
         .async_stack_zeroing(options.stack_keep_resident_bytes != 0)
         .epoch_interruption(true)
         // Function names suffice for a person; offsets would add a third to every artifact.

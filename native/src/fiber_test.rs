@@ -33,6 +33,8 @@ struct Owner {
     memory_bytes_max: usize,
     end_on_growth: bool,
     logged: Vec<i32>,
+    /// Signals for its handler; the last one comes first.
+    signals: Vec<u32>,
 }
 
 extern "C" fn memory_growing(
@@ -48,6 +50,11 @@ extern "C" fn memory_growing(
     } else {
         GrowDecision::Refuse
     }
+}
+
+extern "C" fn next_signal(guest: *mut GuestContext) -> u32 {
+    let owner = unsafe { &mut *(*guest).owner.cast::<Owner>() };
+    owner.signals.pop().unwrap_or(0)
 }
 
 extern "C" fn table_growing(
@@ -172,11 +179,13 @@ impl World {
             memory_stale: false,
             away: false,
             homeward: false,
+            in_handler: false,
             globals: ptr::null_mut(),
             store: ptr::null_mut(),
             owner: ptr::from_mut(&mut *owner).cast(),
             unwound,
             rewind,
+            next_signal,
             memory_growing,
             table_growing,
         });

@@ -73,6 +73,9 @@ pub struct GuestContext {
     pub away: bool,
     /// It waits to go on where its host is. Kept by the library.
     pub homeward: bool,
+    /// A handler of signals runs in the middle of what the guest computed (signals.rs): its stack cannot be unwound.
+    /// Kept by the library.
+    pub in_handler: bool,
     /// Values of the mutable globals that the guest gets before its code runs again; null for none. See
     /// `selvedge_guest_globals_pass`.
     pub globals: *mut Buffer,
@@ -86,6 +89,9 @@ pub struct GuestContext {
     /// Asked right before a stack is rewound for the address of its record, which is in place then; or leaves
     /// the state Ended. Must not unwind.
     pub rewind: extern "C" fn(guest: *mut GuestContext) -> u32,
+    /// Asked when a slice ends for a signal that the guest's handler is to take now; 0: there is none. Must not
+    /// unwind.
+    pub next_signal: extern "C" fn(guest: *mut GuestContext) -> u32,
     /// Asked before a memory grows from `current` to `desired` bytes. Must not unwind.
     pub memory_growing:
         extern "C" fn(guest: *mut GuestContext, current: usize, desired: usize) -> GrowDecision,

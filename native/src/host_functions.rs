@@ -14,8 +14,9 @@ use crate::error::{NativeError, NativeErrorKind};
 use crate::inspect::{ASYNCIFY, FORK};
 use crate::limits::GuestSlots;
 use crate::module::{Module, signature_text};
-use crate::rewrite::TABLE_EXPORT;
+use crate::rewrite::{HOST_MODULE, TABLE_EXPORT};
 use crate::rewrite_contexts::CONTEXTS_EXPORT;
+use crate::signals::{self, NEXT_SIGNAL, can_interrupt};
 use crate::signatures;
 use crate::store::Host;
 
@@ -41,6 +42,8 @@ pub(crate) struct Linked {
     pub(crate) is_dynamic: bool,
     /// Its threads can have contexts.
     pub(crate) has_contexts: bool,
+    /// Its handlers of signals can be called whenever it computes.
+    pub(crate) can_interrupt: bool,
     /// Of the engine.
     pub(crate) guests: Arc<GuestSlots>,
 }
@@ -87,6 +90,7 @@ impl Linked {
             forks: self.forks,
             is_dynamic: self.is_dynamic,
             has_contexts: self.has_contexts,
+            can_interrupt: self.can_interrupt,
             guests: self.guests.clone(),
         })
     }
@@ -168,6 +172,7 @@ impl HostFunctions {
         let forks = unwinds && module.imports().any(|import| import.name() == FORK);
         let is_dynamic = module.get_export(TABLE_EXPORT).is_some();
         let has_contexts = module.get_export(CONTEXTS_EXPORT).is_some();
+        let can_interrupt = can_interrupt(module);
         // A module has one memory at most.
         let import = module.imports().find_map(|import| match import.ty() {
             ExternType::Memory(kind) => Some(MemoryImport {
@@ -189,6 +194,7 @@ impl HostFunctions {
                 forks,
                 is_dynamic,
                 has_contexts,
+                can_interrupt,
                 guests,
             });
         }
@@ -213,17 +219,24 @@ impl HostFunctions {
             forks,
             is_dynamic,
             has_contexts,
+            can_interrupt,
             guests,
         })
     }
 }
 
-/// An empty set. Owned by the caller. Any thread.
+/// A set with what the engine itself offers to rewritten modules. Owned by the caller. Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn selvedge_host_functions_new(engine: &Engine) -> *mut HostFunctions {
-    let linker = Linker::new(&engine.engine);
+    let mut linker = Linker::new(&engine.engine);
+    let mut signatures = HashMap::<String, HashMap<String, String>>::new();
+    signals::define(&mut linker).expect("the set is empty");
+    signatures
+        .entry(HOST_MODULE.to_owned())
+        .or_default()
+        .insert(NEXT_SIGNAL.to_owned(), ":i".to_owned());
     let guests = engine.guests.clone();
-    Box::into_raw(Box::new(HostFunctions { linker, signatures: HashMap::new(), guests }))
+    Box::into_raw(Box::new(HostFunctions { linker, signatures, guests }))
 }
 
 /// Frees a set; null is allowed. What was linked with it stays valid.

@@ -22,6 +22,7 @@ pub mod memory;
 pub mod metrics;
 pub mod module;
 pub mod shared_memory;
+mod signals;
 pub mod signatures;
 pub mod store;
 pub mod wat;

@@ -9,7 +9,8 @@
 //!       (then (call $__wasm_signal (local.get $signal)) (br 1)))))
 //! ```
 //!
-//! So handlers run after host calls, as ordinary code of the guest on its own stack.
+//! So handlers run after host calls, as ordinary code of the guest on its own stack. What makes none is interrupted
+//! (signals.rs).
 //!
 //! Asyncify ran before and knows nothing of wrappers. While a stack is unwound or rewound `next_signal` answers
 //! 0, so that a wrapper is the import itself, unless the stack leads through a handler that it called. Then it

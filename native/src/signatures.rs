@@ -88,7 +88,7 @@ impl<R: FromBits> Future for HostCall<R> {
 
 /// Begins a host call that cannot block.
 #[inline(always)]
-fn begin(caller: &mut Caller<'_, Host>) -> wasmtime::Result<*mut GuestContext> {
+pub(crate) fn begin(caller: &mut Caller<'_, Host>) -> wasmtime::Result<*mut GuestContext> {
     if is_away(caller) {
         come_home(&mut caller.as_context_mut())?;
     }
@@ -102,7 +102,7 @@ fn is_away(caller: &Caller<'_, Host>) -> bool {
 
 /// Ends a host call that cannot block.
 #[inline(always)]
-fn finish<R>(guest: *mut GuestContext, value: R) -> wasmtime::Result<R> {
+pub(crate) fn finish<R>(guest: *mut GuestContext, value: R) -> wasmtime::Result<R> {
     if unsafe { (*guest).state } == CallState::Ended {
         return ended();
     }

@@ -7,7 +7,8 @@ use std::ptr;
 use std::task::{Context, Poll};
 
 use wasmtime::{
-    AsContextMut, Func, Instance, Memory, SharedMemory, Store, StoreContextMut, UpdateDeadline,
+    AsContextMut, ExnRef, Func, Instance, Memory, OwnedRooted, SharedMemory, Store,
+    StoreContextMut, UpdateDeadline,
 };
 
 use crate::away::may_leave;
@@ -17,6 +18,7 @@ use crate::guest::{CallState, GuestContext, Winding};
 use crate::host_functions::{Linked, LinkedModule, MemorySource};
 use crate::limits::{GuestEnded, GuestSlot, Limiter};
 use crate::link_map::{LinkMap, StoreLinks, catch_up};
+use crate::signals;
 
 /// Ticks that a guest may run before it yields.
 pub(crate) const SLICE_TICKS: u64 = 1;
@@ -43,6 +45,10 @@ pub(crate) struct Host {
     pub(crate) reentered: bool,
     /// Ticks since the guest last could yield.
     pub(crate) held_ticks: u32,
+    /// What a handler has thrown that was called in the middle of what the guest computed.
+    pub(crate) thrown: Option<OwnedRooted<ExnRef>>,
+    /// Where the store itself is, when its module's handlers of signals can be called whenever it computes; else null.
+    interruptible: *mut GuestStore,
     limiter: Limiter,
 }
 
@@ -63,6 +69,8 @@ impl Host {
             link_failure: None,
             reentered: false,
             held_ticks: 0,
+            thrown: None,
+            interruptible: ptr::null_mut(),
             limiter,
         }
     }
@@ -148,7 +156,7 @@ pub(crate) fn renew_slice(store: &mut StoreContextMut<'_, Host>) {
     store.set_epoch_deadline(SLICE_TICKS);
 }
 
-fn on_epoch(mut store: StoreContextMut<'_, Host>) -> wasmtime::Result<UpdateDeadline> {
+pub(crate) fn on_epoch(mut store: StoreContextMut<'_, Host>) -> wasmtime::Result<UpdateDeadline> {
     let host = store.data_mut();
     if let Some(failure) = host.link_failure.take() {
         return Err(failure);
@@ -165,10 +173,15 @@ fn on_epoch(mut store: StoreContextMut<'_, Host>) -> wasmtime::Result<UpdateDead
         }
         return Ok(UpdateDeadline::Continue(SLICE_TICKS));
     }
-    if host.links.is_none() {
+    let (own, guest) = (host.interruptible, host.guest);
+    unsafe {
+        if !own.is_null() && !(*guest).away && !(*guest).in_handler {
+            signals::handle(own, &mut store)?;
+        }
+    }
+    if store.data().links.is_none() {
         return Ok(UpdateDeadline::Yield(SLICE_TICKS));
     }
-    let guest = host.guest;
     unsafe {
         (*guest).yielded = false;
         (*guest).store = context_to_raw(store);
@@ -279,11 +292,16 @@ pub unsafe extern "C" fn selvedge_store_new(
         (*guest).restarts = false;
         (*guest).holds = false;
         (*guest).held = false;
+        (*guest).in_handler = false;
         (*guest).state = CallState::Ready;
         (*guest).globals = ptr::null_mut();
         (*guest).store = ptr::null_mut();
     }
-    Box::into_raw(Box::new(GuestStore { store, linked: linked.clone(), slot: None }))
+    let own = Box::into_raw(Box::new(GuestStore { store, linked: linked.clone(), slot: None }));
+    if linked.can_interrupt {
+        unsafe { (*own).store.data_mut().interruptible = own };
+    }
+    own
 }
 
 /// Frees a store and gives its memory, tables and stack back to the pool; null is allowed. Its fibers are

@@ -52,6 +52,9 @@ Result<> HostContext::unwind(std::unique_ptr<UnwoundCall> then) {
   if (winding()) {
     trap("the guest saves its stack while it is being saved or restored");
   }
+  if (in_handler()) {
+    trap("the guest saves its stack in a handler of signals that interrupted what it computed");
+  }
   if (ending()) {
     return fail(ErrorKind::kInvalid, "the guest ends");
   }

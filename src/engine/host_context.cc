@@ -14,6 +14,7 @@ HostContext::HostContext() noexcept : native_{} {
   native_.state = native::CallState::Ready;
   native_.unwound = &HostContext::stack_unwound;
   native_.rewind = &HostContext::stack_rewinds;
+  native_.next_signal = &HostContext::signal_for;
 }
 
 HostContext::~HostContext() { SELVEDGE_ASSERT(instance_ == nullptr); }
@@ -21,6 +22,10 @@ HostContext::~HostContext() { SELVEDGE_ASSERT(instance_ == nullptr); }
 Fiber& HostContext::fiber() const noexcept {
   SELVEDGE_ASSERT(fiber_ != nullptr);
   return *fiber_;
+}
+
+std::uint32_t HostContext::signal_for(native::GuestContext* guest) noexcept {
+  return static_cast<HostContext*>(guest->owner)->next_signal();
 }
 
 void HostContext::exit(std::uint32_t code) noexcept {

@@ -97,9 +97,19 @@ class HostContext {
   // A stack is on its way out or in: frames come and go, and code between the calls does not run.
   bool winding() const noexcept { return native_.winding != native::Winding::None; }
   bool rewinding() const noexcept { return native_.winding == native::Winding::Rewinding; }
+  // A handler of signals runs in the middle of what the guest computed (next_signal()): its stack
+  // cannot be taken out.
+  bool in_handler() const noexcept { return native_.in_handler; }
 
   // A request to end was made in this call.
   bool ending() const noexcept { return native_.state == native::CallState::Ended; }
+
+  // A signal that the guest's exported function `__wasm_signal (i32) -> ()` is called with now, and
+  // when it has returned, the next one; 0: there is none. Asked after each host call of the guest,
+  // on its shard. Asked also when a time slice ends, for a call in the middle of what the
+  // guest computes, if the module exports the mutable global `__stack_pointer` too, and
+  // not while a handler runs that was called so.
+  virtual std::uint32_t next_signal() noexcept { return 0; }
 
  private:
   friend class Fiber;
@@ -116,6 +126,7 @@ class HostContext {
   struct Winding;
   static void stack_unwound(native::GuestContext* guest) noexcept;
   static std::uint32_t stack_rewinds(native::GuestContext* guest) noexcept;
+  static std::uint32_t signal_for(native::GuestContext* guest) noexcept;
   Winding& winding_state();
   void take_stack();
   std::uint32_t give_stack();

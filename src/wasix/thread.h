@@ -111,6 +111,7 @@ class Thread final : public engine::HostContext {
   std::uint32_t pending_signals() const noexcept { return pending_signals_; }
   void add_pending_signals(std::uint32_t signals) noexcept { pending_signals_ |= signals; }
   void remove_pending_signals(std::uint32_t signals) noexcept { pending_signals_ &= ~signals; }
+  std::uint32_t next_signal() noexcept override;
   // Ends a wait of its host call, if it is in one that can be interrupted.
   void interrupt() noexcept;
 

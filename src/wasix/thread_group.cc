@@ -30,6 +30,10 @@ Signal Thread::resume_handler() noexcept {
   return (*resumption_.handlers)[--handlers_to_resume_].signal;
 }
 
+std::uint32_t Thread::next_signal() noexcept {
+  return static_cast<std::uint32_t>(process().take_signal(*this));
+}
+
 std::uint32_t Thread::resumed_result() const noexcept {
   const InterruptedHandlers* const handlers = resumption_.handlers.get();
   return handlers != nullptr && handlers_to_resume_ < handlers->size()

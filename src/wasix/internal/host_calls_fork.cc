@@ -106,8 +106,9 @@ Errno proc_fork(Thread& thread, std::uint32_t copy_memory, Ptr<ProcessId> pid) {
   if (!thread.memory().bytes(pid.address, sizeof(ProcessId))) {
     return Errno::kFault;
   }
-  // The child has the main context only.
-  if (thread.context() != kMainContext) {
+  // The child has the main context only. Its stack is made again from calls of the guest, between
+  // which there are none of the host.
+  if (thread.context() != kMainContext || thread.in_handler()) {
     return Errno::kNotsup;
   }
   SELVEDGE_TRY_ERRNO_VOID(thread.process().check_fork());

@@ -1,6 +1,6 @@
 // Handlers of signals. They are the guest's own code: its runtime's `__wasm_signal`, which
-// rewriting calls after each host call with what next_signal answers
-// (native/src/rewrite_signals.rs).
+// rewriting calls after each host call with what Thread::next_signal answers
+// (native/src/rewrite_signals.rs), and the engine when a program computes for long.
 
 #include <algorithm>
 #include <bit>
@@ -31,10 +31,6 @@ void callback_signal(Thread& thread, Ptr<std::uint8_t> name, std::uint32_t name_
       name_len > kNameBytesMax ? std::nullopt : thread.memory().read_string(name.address, name_len);
   thread.process().set_signal_delivery(text == kHandler ? SignalDelivery::kHandlers
                                                         : SignalDelivery::kBlocked);
-}
-
-std::uint32_t next_signal(Thread& thread) {
-  return static_cast<std::uint32_t>(thread.process().take_signal(thread));
 }
 
 // The handler of `signal` has returned because the stack is unwound; the host call before it had
@@ -161,7 +157,6 @@ void register_wasix_signals(engine::HostFunctions& functions) {
   functions.define<&proc_raise_interval2>(kWasixModule, "proc_raise_interval2");
   functions.define<&proc_signals_get>(kWasixModule, "proc_signals_get");
   functions.define<&proc_signals_sizes_get>(kWasixModule, "proc_signals_sizes_get");
-  functions.define<&next_signal>(engine::kRewriteHostModule, "next_signal");
   functions.define<&handler_unwound>(engine::kRewriteHostModule, "handler_unwound");
   functions.define<&handler_to_resume>(engine::kRewriteHostModule, "handler_to_resume");
   functions.define<&resumed_result>(engine::kRewriteHostModule, "resumed_result");
