@@ -67,6 +67,8 @@ class StandardStream final : public Stream, private KernelReactor::Source {
 
   Event& readable() noexcept override { return readable_; }
   Event& writable() noexcept override { return writable_; }
+  bool check_readable() noexcept override { return check(readable_, POLLIN); }
+  bool check_writable() noexcept override { return check(writable_, POLLOUT); }
   Result<> shutdown_write() override {
     write_shut_down_ = true;
     return {};
@@ -91,6 +93,20 @@ class StandardStream final : public Stream, private KernelReactor::Source {
     }
   }
 
+  bool check(Event& event, short poll_events) noexcept {
+    if (event.is_set() && !closed_ && access_ != Access::kAlwaysReady && !polls(poll_events)) {
+      // Where it cannot be watched, an attempt tells why.
+      static_cast<void>(wait_for(event));
+    }
+    return event.is_set();
+  }
+
+  // Whether the kernel has something to say: that it is possible, an end or an error.
+  bool polls(short events) const noexcept {
+    pollfd request{.fd = fd_, .events = events, .revents = 0};
+    return ::poll(&request, 1, 0) != 0;
+  }
+
   Attempt write_piece(ByteSpan piece) {
     if (access_ == Access::kPolled) {
       piece = piece.first(std::min(piece.size(), kPolledWriteBytesMax));
@@ -111,11 +127,8 @@ class StandardStream final : public Stream, private KernelReactor::Source {
       system_error_ = 0;
       return fail(ErrorKind::kDisconnected, "the stream is closed");
     }
-    if (access_ == Access::kPolled) {
-      pollfd request{.fd = fd_, .events = poll_events, .revents = 0};
-      if (::poll(&request, 1, 0) == 0) {
-        return wait_for(event);
-      }
+    if (access_ == Access::kPolled && !polls(poll_events)) {
+      return wait_for(event);
     }
     ssize_t count = call();
     while (count < 0 && errno == EINTR) {

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -71,6 +72,52 @@ FdPair make_pipe() {
 TEST_F(StandardStreamTest, Pipe_Passes_AndKeepsItsFlags) {
   const FdPair pipe = make_pipe();
   expect_passes(pipe.read.get(), pipe.write.get(), "through a pipe");
+}
+
+TEST_F(StandardStreamTest, Check_TellsWhetherAnAttemptWouldWait) {
+  int terminal = -1;
+  int keyboard = -1;
+  ASSERT_EQ(::openpty(&keyboard, &terminal, nullptr, nullptr, nullptr), 0);
+  FdPair pipe = make_pipe();
+  int sockets[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
+  for (FdPair& pair :
+       std::to_array<FdPair>({std::move(pipe),
+                              {base::UniqueFd(terminal), base::UniqueFd(keyboard)},
+                              {base::UniqueFd(sockets[0]), base::UniqueFd(sockets[1])}})) {
+    const auto in = open(pair.read.get(), StandardDirection::kRead);
+    EXPECT_FALSE(in->check_readable());
+    ASSERT_EQ(::write(pair.write.get(), "a\n", 2), 2);
+    const auto arrives = [&](this auto /*self*/) -> Task<> {
+      co_return co_await in->readable().wait(soon());
+    };
+    ASSERT_TRUE(reactor_->run(arrives()));
+    EXPECT_TRUE(in->check_readable());
+    std::array<std::byte, 16> buffer;
+    ASSERT_EQ(*in->try_read(buffer), 2U);
+    EXPECT_FALSE(in->check_readable());
+    EXPECT_FALSE(in->readable().is_set());
+    pair.write.reset();
+    ASSERT_TRUE(reactor_->run(arrives()));
+    EXPECT_TRUE(in->check_readable());
+  }
+}
+
+TEST_F(StandardStreamTest, CheckWritable_IsFalseWhileThePipeIsFull) {
+  const FdPair pipe = make_pipe();
+  const auto out = open(pipe.write.get(), StandardDirection::kWrite);
+  EXPECT_TRUE(out->check_writable());
+  const std::string much(1 << 20, 'x');
+  while (out->try_write(base::as_bytes(much))->has_value()) {
+  }
+  EXPECT_FALSE(out->check_writable());
+  std::string read(1 << 20, '\0');
+  ASSERT_GT(::read(pipe.read.get(), read.data(), read.size()), 0);
+  const auto room = [&](this auto /*self*/) -> Task<> {
+    co_return co_await out->writable().wait(soon());
+  };
+  ASSERT_TRUE(reactor_->run(room()));
+  EXPECT_TRUE(out->check_writable());
 }
 
 TEST_F(StandardStreamTest, Socket_Passes_AndKeepsItsFlags) {

@@ -75,6 +75,12 @@ class Stream {
   virtual Event& readable() noexcept [[clang::lifetimebound]] = 0;
   virtual Event& writable() noexcept [[clang::lifetimebound]] = 0;
 
+  // Whether an attempt would not wait, for who only asks and does not try: what the event says is
+  // also that nobody has tried yet. When it would, the event is reset, to be set as soon as it is
+  // worth trying. Default: what the event says.
+  virtual bool check_readable() noexcept { return readable().is_set(); }
+  virtual bool check_writable() noexcept { return writable().is_set(); }
+
   // Tells the peer that nothing more will be written; reading goes on. Idempotent. Sockets do it at
   // once: write_all has handed everything to the kernel before.
   virtual Result<> shutdown_write() = 0;

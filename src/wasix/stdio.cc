@@ -91,9 +91,9 @@ io::Event* StreamHandle::readable() noexcept { return &stream_->readable(); }
 
 io::Event* StreamHandle::writable() noexcept { return &stream_->writable(); }
 
-Readiness StreamHandle::read_readiness() { return {.ready = stream_->readable().is_set()}; }
+Readiness StreamHandle::read_readiness() { return {.ready = stream_->check_readable()}; }
 
-Readiness StreamHandle::write_readiness() { return {.ready = stream_->writable().is_set()}; }
+Readiness StreamHandle::write_readiness() { return {.ready = stream_->check_writable()}; }
 
 Rights NullHandle::rights_base() const noexcept {
   return kStreamRights | Rights::kFdRead | Rights::kFdWrite | Rights::kFdSeek | Rights::kFdTell;

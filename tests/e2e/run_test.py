@@ -155,9 +155,32 @@ class SignalTest(unittest.TestCase):
                 process.send_signal(number)
                 self.assertEqual(process.wait(timeout=30), code)
 
+    def test_a_program_that_computes_takes_it_in_its_handler(self):
+        with tempfile.TemporaryDirectory() as name:
+            program = pathlib.Path(name, "busy.wat")
+            program.write_text("""(module
+              (import "wasix_32v1" "callback_signal" (func $callback (param i32 i32)))
+              (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+              (import "wasi_snapshot_preview1" "fd_write"
+                (func $write (param i32 i32 i32 i32) (result i32)))
+              (memory (export "memory") 1)
+              (global (export "__stack_pointer") (mut i32) (i32.const 4096))
+              (data (i32.const 0) "__wasm_signal\\n")
+              (data (i32.const 32) "\\00\\00\\00\\00\\0e\\00\\00\\00")
+              (func (export "__wasm_signal") (param i32) (call $exit (local.get 0)))
+              (func (export "_start")
+                (call $callback (i32.const 0) (i32.const 13))
+                (drop (call $write (i32.const 1) (i32.const 32) (i32.const 1) (i32.const 40)))
+                (loop $busy (br $busy))))""")
+            process = subprocess.Popen([harness.BINARY, "run", program], stdout=subprocess.PIPE)
+            self.addCleanup(process.communicate)
+            self.addCleanup(process.kill)
+            self.assertEqual(process.stdout.readline(), b"__wasm_signal\n")
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(timeout=30), signal.SIGINT)
 
     def test_a_second_one_ends_who_does_not_take_the_first(self):
-        # Handlers run after a call of the program, and this one makes none.
+        # Without its stack pointer, handlers run after a call of the program, and this one makes none.
         with tempfile.TemporaryDirectory() as name:
             program = pathlib.Path(name, "busy.wat")
             program.write_text("""(module
