@@ -6,8 +6,10 @@
 // the end of this page and have headers of their own.
 //
 // Security. A Directory is a capability: every path given to it is resolved beneath it. `..` or a
-// symbolic link that would leave it, and an absolute path or link target, end in kPerm, also while
-// another process renames things. Paths are hostile bytes; they are validated here.
+// symbolic link that would leave it, and an absolute path, end in kPerm, also while another process
+// renames things. A link to an absolute path ends in kPerm too, unless the Directory knows the root
+// of the guest's files: then it leads there, never to the root of the host. Paths are hostile
+// bytes; they are validated here.
 //
 // Errors are the Errno that the guest sees.
 //
@@ -185,6 +187,9 @@ struct OpenOptions {
   Fdflags fdflags = Fdflags::kNone;
   bool read = false;
   bool write = false;
+  // A directory that is opened does not get the root for links to absolute paths: nothing leads out
+  // of it.
+  bool confined = false;
 };
 
 class Directory;
@@ -200,10 +205,16 @@ using Opened = std::variant<std::shared_ptr<File>, std::shared_ptr<Directory>>;
 // followed.
 class Directory final {
  public:
-  explicit Directory(std::shared_ptr<DirectoryNode> node) noexcept;
+  // `root`: where links to absolute paths begin, and where `..` behind them stays; null: they are
+  // kPerm.
+  explicit Directory(std::shared_ptr<DirectoryNode> node,
+                     std::shared_ptr<DirectoryNode> root = nullptr) noexcept;
   Directory(const Directory&) = delete;
   Directory& operator=(const Directory&) = delete;
   ~Directory();
+
+  // Another opening of it, which is the root for links to absolute paths.
+  std::shared_ptr<Directory> reopen_as_root() const;
 
   // path_open. A file needs no access to be opened (then only its metadata is of use). A directory
   // is opened when the path names one: kIsdir with `write`, kCreat or kTrunc. kLoop for a symbolic
@@ -219,7 +230,7 @@ class Directory final {
   ErrnoResult<> make_directory(std::string_view path);
   ErrnoResult<> remove_directory(std::string_view path);
   ErrnoResult<> unlink(std::string_view path);
-  // `target` is kept as given; kPerm when absolute, kNoent when empty.
+  // `target` is kept as given, also an absolute one; kNoent when empty.
   ErrnoResult<> symlink(std::string_view target, std::string_view path);
   ErrnoResult<std::string> read_link(std::string_view path);
   // rename(2) and linkat(2): kXdev between file systems. `to` may be this directory.
@@ -242,6 +253,7 @@ class Directory final {
 
  private:
   std::shared_ptr<DirectoryNode> node_;
+  std::shared_ptr<DirectoryNode> root_;
   std::unique_ptr<DirectoryReader> reader_;  // made by the first read_entries
 };
 

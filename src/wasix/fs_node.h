@@ -76,7 +76,8 @@ class DirectoryNode {
   virtual const void* file_system() const noexcept = 0;
 
   // A store that resolves whole paths beneath itself faster than one name at a time does it here,
-  // with exactly the same outcome: links followed, kPerm when the path leaves this directory.
+  // with exactly the same outcome: links followed, kPerm when the path leaves this directory, as it
+  // does by a link to an absolute path.
   // `path` is validated, relative, not empty, and names a directory. kNosys: resolve it name by
   // name.
   virtual ErrnoResult<std::shared_ptr<DirectoryNode>> enter_path(const std::string& /*path*/) {
