@@ -170,7 +170,8 @@ struct DirectoryEntry {
   std::string_view name;
   std::uint64_t ino = 0;
   Filetype filetype = Filetype::kUnknown;
-  // Continue with this to get the entry after this one. Never 0.
+  // Continue with this to get the entry after this one. Never 0; Directory gives values below 2^31
+  // (directory_cookies.h has the exception).
   std::uint64_t next_cookie = 0;
 };
 
@@ -201,6 +202,9 @@ using Opened = std::variant<std::shared_ptr<File>, std::shared_ptr<Directory>>;
 //
 // All paths: kNoent when empty, kNametoolong above kPathBytesMax or with a component above
 // kNameBytesMax, kIlseq when not UTF-8, kInval with a NUL, kPerm when absolute or leaving the
+namespace internal {
+class DirectoryCookies;
+}
 // directory. A trailing slash demands a directory. Links in the middle of a path are always
 // followed.
 class Directory final {
@@ -254,7 +258,9 @@ class Directory final {
  private:
   std::shared_ptr<DirectoryNode> node_;
   std::shared_ptr<DirectoryNode> root_;
-  std::unique_ptr<DirectoryReader> reader_;  // made by the first read_entries
+  // Made by the first read_entries.
+  std::unique_ptr<DirectoryReader> reader_;
+  std::unique_ptr<internal::DirectoryCookies> cookies_;
 };
 
 // Something that can be mounted: HostDirectory (fs_host.h), MemoryFileSystem, also as an overlay

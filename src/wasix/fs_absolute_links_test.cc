@@ -5,16 +5,25 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/fs.h>
+#include <linux/openat2.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <string>
 #include <thread>
 
+#include "base/random.h"
 #include "wasix/fs_host.h"
 #include "wasix/fs_memory.h"
 #include "wasix/fs_mounts.h"
+#include "wasix/host_errno.h"
 #include "wasix/testing/file_systems.h"
 
 namespace selvedge::wasix {
@@ -230,6 +239,73 @@ TEST_P(AbsoluteLinksEscape, SwappedWithADirectory_NeverLeadOut) {
   }
   done = true;
   changer.join();
+}
+
+// The kernel's own resolution below a root says the same, but for `..` at the top of a path that is
+// not behind an absolute link, which is kPerm here.
+TEST(AbsoluteLinksRandom, LeadWhereTheKernelSays) {
+  const TemporaryDirectory folder;
+  const int fd = ::open(folder.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  open_how how{.flags = O_PATH | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT};
+  const auto kernel = [&](const std::string& path) {
+    return static_cast<int>(::syscall(SYS_openat2, fd, path.c_str(), &how, sizeof how));
+  };
+  if (const int probe = kernel("."); probe < 0) {
+    GTEST_SKIP() << "no openat2";
+  } else {
+    ::close(probe);
+  }
+  const auto fast =
+      (*HostDirectory::create({.path = folder.path()}))->open_root()->reopen_as_root();
+  const auto slow = (*HostDirectory::create({.path = folder.path(), .avoid_openat2 = true}))
+                        ->open_root()
+                        ->reopen_as_root();
+  base::SeededRandom numbers(20'260'101);
+  const auto path_of = [&numbers](bool absolute) {
+    static constexpr const char* kNames[] = {"a", "b", "c", "l", "m", "n", "..", "."};
+    std::string path = absolute ? "/" : "";
+    const auto count = 1 + numbers.below(4);
+    for (std::size_t i = 0; i < count; ++i) {
+      path += kNames[numbers.below(std::size(kNames))];
+      path += i + 1 < count || numbers.below(8) == 0 ? "/" : "";
+    }
+    return path;
+  };
+  int found = 0;
+  for (int round = 0; round < 3000; ++round) {
+    if (round % 20 == 0) {
+      for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+        std::filesystem::remove_all(entry.path());
+      }
+      std::filesystem::create_directories(folder.path() / "a/b/c");
+      std::filesystem::create_directories(folder.path() / "b/a");
+      for (const char* link : {"l", "m", "n", "a/l", "a/b/m", "b/n"}) {
+        std::filesystem::create_symlink(path_of(numbers.below(2) == 0), folder.path() / link);
+      }
+    }
+    const std::string path = path_of(false);
+    const int opened = kernel(path);
+    const int error = opened < 0 ? errno : 0;
+    struct stat expected{};
+    if (opened >= 0) {
+      ASSERT_EQ(::fstat(opened, &expected), 0);
+      ::close(opened);
+    }
+    for (const auto& root : {fast, slow}) {
+      const auto stat = root->stat(path, Follow::kYes);
+      if (errno_of(stat) == Errno::kPerm) {
+        continue;
+      }
+      ASSERT_EQ(stat.has_value(), opened >= 0) << path;
+      if (stat) {
+        ++found;
+        ASSERT_EQ(stat->ino, expected.st_ino) << path;
+      } else {
+        ASSERT_EQ(stat.error(), errno_from_host(error)) << path;
+      }
+    }
+  }
+  EXPECT_GT(found, 500);
 }
 
 }  // namespace

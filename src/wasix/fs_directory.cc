@@ -3,6 +3,7 @@
 #include "wasix/file_system.h"
 #include "wasix/fs_node.h"
 #include "wasix/fs_path.h"
+#include "wasix/internal/directory_cookies.h"
 
 namespace selvedge::wasix {
 namespace {
@@ -100,6 +101,24 @@ ErrnoResult<Opened> open_at(const PathEnd& end, const std::shared_ptr<DirectoryN
   }
   return open_directory(std::move(*node), root, options);
 }
+
+struct NarrowingSink final : DirectoryEntrySink {
+  NarrowingSink(internal::DirectoryCookies& all, DirectoryEntrySink& guest) noexcept
+      : cookies(all), target(guest) {}
+  bool add(const DirectoryEntry& entry) override {
+    const auto next = cookies.to_guest(entry.next_cookie);
+    overflowed = !next;
+    if (overflowed) {
+      return false;
+    }
+    DirectoryEntry narrow = entry;
+    narrow.next_cookie = *next;
+    return target.add(narrow);
+  }
+  internal::DirectoryCookies& cookies;
+  DirectoryEntrySink& target;
+  bool overflowed = false;
+};
 
 }  // namespace
 
@@ -286,10 +305,14 @@ ErrnoResult<> Directory::read_entries(std::uint64_t cookie, DirectoryEntrySink& 
     }
     reader_ = std::move(*reader);
   }
-  return reader_->read(cookie, sink);
+  SELVEDGE_TRY_ERRNO(const std::uint64_t position, cookies_->to_store(cookie));
+  NarrowingSink narrowing(*cookies_, sink);
+  SELVEDGE_TRY_ERRNO_VOID(reader_->read(position, narrowing));
+  return narrowing.overflowed ? refuse(Errno::kOverflow) : ErrnoResult<>();
 }
 
 bool Directory::waits_for_disk() const noexcept { return node_->waits_for_disk(); }
 ErrnoResult<> Directory::sync() { return node_->sync(); }
 
 }  // namespace selvedge::wasix
+    cookies_ = std::make_unique<internal::DirectoryCookies>();
