@@ -104,8 +104,8 @@ class File {
   ErrnoResult<std::size_t> pwrite(std::span<const base::ByteSpan> buffers, std::uint64_t offset);
 
   // The new offset; kInval when it would be negative or does not fit.
-  ErrnoResult<std::uint64_t> seek(std::int64_t delta, Whence whence);
-  std::uint64_t tell() const noexcept { return offset_; }
+  virtual ErrnoResult<std::uint64_t> seek(std::int64_t delta, Whence whence);
+  virtual std::uint64_t tell() const noexcept { return offset_; }
 
   bool readable() const noexcept { return readable_; }
   bool writable() const noexcept { return writable_; }
@@ -146,6 +146,10 @@ class File {
     std::size_t written = 0;
     std::uint64_t end = 0;  // offset behind the last byte written
   };
+  // An offset for do_read and do_write: where the host's open file description stands, which they
+  // advance.
+  static constexpr std::uint64_t kHostOffset = UINT64_MAX;
+
   explicit File(Access access) noexcept
       : readable_(access.read), writable_(access.write), flags_(access.flags) {}
 
@@ -158,6 +162,8 @@ class File {
   virtual ErrnoResult<> do_set_size(std::uint64_t size) = 0;
   virtual ErrnoResult<> do_allocate(std::uint64_t offset, std::uint64_t length) = 0;
   virtual void do_advise(std::uint64_t /*offset*/, std::uint64_t /*length*/, Advice /*advice*/) {}
+  // The offset is not ours: read() and write() use kHostOffset; seek() and tell() are overridden.
+  virtual bool offset_is_the_hosts() const noexcept { return false; }
 
  private:
   const bool readable_;
