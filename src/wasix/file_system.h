@@ -202,15 +202,15 @@ struct OpenOptions {
 class Directory;
 class DirectoryNode;    // wasix/fs_node.h
 class DirectoryReader;  // wasix/fs_node.h
+namespace internal {
+class DirectoryCookies;
+}
 using Opened = std::variant<std::shared_ptr<File>, std::shared_ptr<Directory>>;
 
 // One opening of a directory, and the only way to paths.
 //
 // All paths: kNoent when empty, kNametoolong above kPathBytesMax or with a component above
 // kNameBytesMax, kIlseq when not UTF-8, kInval with a NUL, kPerm when absolute or leaving the
-namespace internal {
-class DirectoryCookies;
-}
 // directory. A trailing slash demands a directory. Links in the middle of a path are always
 // followed.
 class Directory final {
@@ -229,7 +229,7 @@ class Directory final {
   // path_open. A file needs no access to be opened (then only its metadata is of use). A directory
   // is opened when the path names one: kIsdir with `write`, kCreat or kTrunc. kLoop for a symbolic
   // link that is not to be followed (kNotdir with kDirectory); kInval for kCreat with kDirectory;
-  // kAcces for sockets, fifos, and devices of the host.
+  // kNxio for sockets; kAcces for fifos and devices of the host.
   ErrnoResult<Opened> open(std::string_view path, const OpenOptions& options);
 
   ErrnoResult<FileStat> stat();
@@ -243,6 +243,9 @@ class Directory final {
   // `target` is kept as given, also an absolute one; kNoent when empty.
   ErrnoResult<> symlink(std::string_view target, std::string_view path);
   ErrnoResult<std::string> read_link(std::string_view path);
+  // Makes a file that is the name of a unix socket, and says what it is. Nobody answers there: that
+  // is the business of who made it. kExist when anything has the name.
+  ErrnoResult<FileStat> make_socket(std::string_view path);
   // rename(2) and linkat(2): kXdev between file systems. `to` may be this directory.
   ErrnoResult<> rename(std::string_view path, Directory& to, std::string_view new_path);
   // Never follows a link in the last place (path_link with that flag is the caller's kInval).

@@ -244,6 +244,21 @@ ErrnoResult<std::string> Directory::read_link(std::string_view path) {
   return found->end.parent->read_link(found->end.name);
 }
 
+ErrnoResult<FileStat> Directory::make_socket(std::string_view path) {
+  auto end = PathWalker(node_, root_).start(path);
+  if (!end) {
+    return refuse(end.error());
+  }
+  if (end->is_parent_itself()) {
+    return refuse(Errno::kExist);
+  }
+  if (end->must_be_directory) {
+    return refuse(refuse_trailing_slash(*end));
+  }
+  SELVEDGE_TRY_ERRNO_VOID(end->parent->make_socket(end->name));
+  return end->parent->stat(end->name);
+}
+
 ErrnoResult<> Directory::rename(std::string_view path, Directory& to, std::string_view new_path) {
   auto from_end = PathWalker(node_, root_).start(path);
   if (!from_end) {
@@ -304,6 +319,7 @@ ErrnoResult<> Directory::read_entries(std::uint64_t cookie, DirectoryEntrySink& 
       return refuse(reader.error());
     }
     reader_ = std::move(*reader);
+    cookies_ = std::make_unique<internal::DirectoryCookies>();
   }
   SELVEDGE_TRY_ERRNO(const std::uint64_t position, cookies_->to_store(cookie));
   NarrowingSink narrowing(*cookies_, sink);
@@ -315,4 +331,3 @@ bool Directory::waits_for_disk() const noexcept { return node_->waits_for_disk()
 ErrnoResult<> Directory::sync() { return node_->sync(); }
 
 }  // namespace selvedge::wasix
-    cookies_ = std::make_unique<internal::DirectoryCookies>();

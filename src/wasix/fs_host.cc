@@ -191,6 +191,14 @@ class HostNode final : public DirectoryNode {
     return host_result(::symlinkat(std::string(target).c_str(), fd_.get(), CName(name).get()));
   }
 
+  // The host's programs that connect there are refused: only a kernel's bind(2) could serve them.
+  ErrnoResult<> make_socket(std::string_view name) override {
+    if (auto writable = may_create(name); !writable) {
+      return writable;
+    }
+    return host_result(::mknodat(fd_.get(), CName(name).get(), S_IFSOCK | kDirectoryMode, 0));
+  }
+
   ErrnoResult<> rename(std::string_view name, DirectoryNode& to,
                        std::string_view new_name) override {
     if (volume_->read_only) {
@@ -239,6 +247,8 @@ ErrnoResult<> refuse_to_open(Filetype filetype) noexcept {
       return refuse(Errno::kIsdir);
     case Filetype::kSymbolicLink:
       return refuse(Errno::kLoop);
+    case Filetype::kSocketStream:
+      return refuse(Errno::kNxio);
     default:
       return refuse(Errno::kAcces);
   }

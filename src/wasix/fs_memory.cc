@@ -218,6 +218,13 @@ class MemoryNode final : public DirectoryNode {
                            std::make_shared<MemoryLink>(shared_volume(), std::string(target)));
   }
 
+  ErrnoResult<> make_socket(std::string_view name) override {
+    if (auto free = may_create(name); !free) {
+      return free;
+    }
+    return directory_->add(name, std::make_shared<internal::MemorySocket>(shared_volume()));
+  }
+
   ErrnoResult<> rename(std::string_view name, DirectoryNode& to,
                        std::string_view new_name) override;
 
@@ -256,6 +263,17 @@ class MemoryNode final : public DirectoryNode {
   const std::shared_ptr<MemoryDirectory> directory_;
 };
 
+Errno cannot_be_opened(Filetype filetype) noexcept {
+  switch (filetype) {
+    case Filetype::kDirectory:
+      return Errno::kIsdir;
+    case Filetype::kSymbolicLink:
+      return Errno::kLoop;
+    default:
+      return Errno::kNxio;
+  }
+}
+
 ErrnoResult<std::shared_ptr<File>> MemoryNode::open_file(std::string_view name,
                                                          const NodeOpenOptions& options) {
   auto found = directory_->find(name);
@@ -277,8 +295,7 @@ ErrnoResult<std::shared_ptr<File>> MemoryNode::open_file(std::string_view name,
   } else if (options.create && options.exclusive) {
     return refuse(Errno::kExist);
   } else if ((*found)->filetype() != Filetype::kRegularFile) {
-    const bool directory = (*found)->filetype() == Filetype::kDirectory;
-    return refuse(directory ? Errno::kIsdir : Errno::kLoop);
+    return refuse(cannot_be_opened((*found)->filetype()));
   } else {
     inode = std::static_pointer_cast<MemoryRegular>(*found);
     if (options.truncate) {

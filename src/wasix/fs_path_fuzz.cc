@@ -50,6 +50,7 @@ std::string outcome(Directory& root, const std::vector<std::string>& script) {
     say(errno_of(root.rename("f", root, path)));
     say(errno_of(root.rename(path, root, "f")));
     say(errno_of(root.link("f", root, path)));
+    say(errno_of(root.make_socket(path)));
     say(errno_of(root.unlink(path)));
     say(errno_of(root.remove_directory(path)));
   }
