@@ -215,8 +215,8 @@ using Opened = std::variant<std::shared_ptr<File>, std::shared_ptr<Directory>>;
 // followed.
 class Directory final {
  public:
-  // `root`: where links to absolute paths begin, and where `..` behind them stays; null: they are
-  // kPerm.
+  // `root`: where links to absolute paths begin, and where `..` stays, behind them and when it is
+  // this directory; null: they are kPerm.
   explicit Directory(std::shared_ptr<DirectoryNode> node,
                      std::shared_ptr<DirectoryNode> root = nullptr) noexcept;
   Directory(const Directory&) = delete;

@@ -38,10 +38,10 @@ struct PathEnd {
 // Resolves one path; follow() goes on when its last component proves to be a link.
 class PathWalker {
  public:
-  // `root`: where links to absolute paths begin; null: they are kPerm.
+  // `root`: where links to absolute paths begin, and whose parent is itself; null: both are kPerm.
   explicit PathWalker(std::shared_ptr<DirectoryNode> base,
                       std::shared_ptr<DirectoryNode> root = nullptr) noexcept
-      : base_(std::move(base)), root_(std::move(root)) {}
+      : base_(std::move(base)), root_(std::move(root)), at_root_(base_ == root_) {}
 
   ErrnoResult<PathEnd> start(std::string_view path);
   // `end` is a symbolic link: reads it and resolves what it says. kLoop after kSymlinksFollowedMax.
@@ -56,8 +56,8 @@ class PathWalker {
 
   std::shared_ptr<DirectoryNode> base_;  // the root, once a link has said so
   const std::shared_ptr<DirectoryNode> root_;
-  bool at_root_ = false;  // base_ is the root: `..` stays there
-  std::string prefix_;    // of the path being resolved: all before the last component
+  bool at_root_;        // base_ is the root: `..` stays there
+  std::string prefix_;  // of the path being resolved: all before the last component
   int links_followed_ = 0;
 };
 

@@ -72,8 +72,7 @@ Rights StandardFileHandle::rights_base() const noexcept {
     rights &= ~Rights::kFdRead;
   }
   if (!file()->writable()) {
-    rights &= ~(Rights::kFdWrite | Rights::kFdAllocate | Rights::kFdFilestatSetSize |
-                Rights::kFdFilestatSetTimes);
+    rights &= ~Rights::kFdWrite;
   }
   return rights;
 }

@@ -102,7 +102,7 @@ TEST_F(StandardFileTest, Access_IsTheDescriptors) {
   EXPECT_NE(errno_of(reads->file()->set_size(0)), Errno::kSuccess);
   EXPECT_NE(errno_of(reads->file()->allocate(0, 100)), Errno::kSuccess);
   EXPECT_EQ(errno_of(reads->file()->set_times({})), Errno::kPerm);
-  EXPECT_FALSE(has_any(reads->rights_base(), Rights::kFdWrite | Rights::kFdFilestatSetSize));
+  EXPECT_FALSE(has_any(reads->rights_base(), Rights::kFdWrite));
   const auto writes = StandardFileHandle::open(open_host(O_WRONLY).get());
   EXPECT_EQ(read(*writes, 1), "");
   EXPECT_FALSE(has_any(writes->rights_base(), Rights::kFdRead));

@@ -59,7 +59,7 @@ class PathsTest(unittest.TestCase):
             self.assertEqual(os.lseek(source.fileno(), 0, os.SEEK_CUR), 5, "the next program goes on there")
         self.assertEqual(done.stderr.decode().splitlines(),
                          ["in: file, size 10, at 0", "read 3: 234", "in: file, size 10, at 5",
-                          "out: file, size 7, at 0", "out: file, size 16, at 16"])
+                          "out: file, size 7, at 7", "out: file, size 16, at 16"])
         self.assertEqual((self.folder / "out").read_bytes(), b"before\nwritten\nW")
         with open(self.folder / "in", "rb") as source, open(self.folder / "out", "wb") as target:
             self.run_guest("streams", stdin=source, stdout=target, stderr=subprocess.PIPE, capture_output=False)
