@@ -23,7 +23,9 @@ GuestShard::GuestShard(io::Reactor& reactor, engine::Engine& engine, const base:
                      .random = random,
                      .helpers = helpers},
       host_network_(host_network),
-      device_files_(wasix::make_device_file_system(clock)) {}
+      device_files_(wasix::make_device_file_system(clock)),
+      layered_device_files_(
+          wasix::add_shared_memory(*device_files_, {.clock = clock, .lower = nullptr}, false)) {}
 
 std::shared_ptr<const engine::LinkedModule> GuestShard::counted_here(
     std::shared_ptr<const engine::LinkedModule> module) {

@@ -52,6 +52,10 @@ class GuestShard {
   wasix::FileSystem& device_files() const noexcept [[clang::lifetimebound]] {
     return *device_files_;
   }
+  // The same with /dev/shm, for below a layer that takes the changes.
+  wasix::FileSystem& layered_device_files() const noexcept [[clang::lifetimebound]] {
+    return *layered_device_files_;
+  }
   // The same module, with owners counted on this shard: programs of one module share it, and each
   // process counts, which would keep shards waiting for each other.
   std::shared_ptr<const engine::LinkedModule> counted_here(
@@ -67,6 +71,7 @@ class GuestShard {
   wasix::ProcessShard process_shard_;
   HostNetwork host_network_;
   std::shared_ptr<wasix::FileSystem> device_files_;
+  std::shared_ptr<wasix::FileSystem> layered_device_files_;
   // Some of them gone.
   std::map<const engine::LinkedModule*, std::weak_ptr<const engine::LinkedModule>> modules_;
   std::size_t sweep_modules_at_ = kSweepModulesMin;

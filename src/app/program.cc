@@ -7,12 +7,16 @@
 #include "base/bytes.h"
 #include "base/format.h"
 #include "wasix/fs_commands.h"
+#include "wasix/fs_devices.h"
 #include "wasix/fs_host.h"
 #include "wasix/fs_memory.h"
 #include "wasix/fs_merged.h"
 
 namespace selvedge::app {
 namespace {
+
+// FileStat::dev of /dev/shm beside a folder of the host.
+constexpr std::uint64_t kSharedMemoryDevice = (std::uint64_t{1} << 32) + 1;
 
 // Text modules are told by their name; everything else is for the engine to judge.
 Result<std::vector<std::byte>> binary_of(std::vector<std::byte> bytes, std::string_view path) {
@@ -181,7 +185,8 @@ void ShardProgram::prefetch() const noexcept {
   internal::prefetch(environment_.data(), environment_.size() * sizeof(environment_[0]));
 }
 
-// What the machine adds to files that lie at `place`. The package's commands win over its own
+// What the machine adds to files that lie at `place`, but for the devices beside a folder of the
+// host, which are each workload's own (add_devices). The package's commands win over its own
 // files, as their arguments and variables are the manifest's; folders of the host win over both,
 // and list only what is in them.
 std::shared_ptr<wasix::FileSystem> ShardProgram::with_added_files(
@@ -189,12 +194,33 @@ std::shared_ptr<wasix::FileSystem> ShardProgram::with_added_files(
   if (!uses_files_) {
     return files;
   }
-  files = wasix::merge_file_systems(std::move(files), place, shard_.device_files(),
-                                    {.lists_added = of_package});
+  if (of_package) {
+    files = wasix::merge_file_systems(std::move(files), place, shard_.layered_device_files(), {});
+  }
   return command_files_ == nullptr
              ? files
              : wasix::merge_file_systems(std::move(files), place, *command_files_,
                                          {.added_wins = of_package, .lists_added = of_package});
+}
+
+// To folders of the host in which the guest would look for /dev: with a /dev/shm of the workload.
+void ShardProgram::add_devices(std::vector<wasix::Mount>& mounts) const {
+  std::shared_ptr<wasix::FileSystem> devices;
+  for (wasix::Mount& mount : mounts) {
+    if (!uses_files_ || (mount.path != "/" && mount.path != "/dev")) {
+      continue;
+    }
+    if (devices == nullptr) {
+      devices = wasix::add_shared_memory(shard_.device_files(),
+                                         {.clock = shard_.process_shard().clock,
+                                          .bytes_max = program_->options().scratch_bytes_max,
+                                          .device = kSharedMemoryDevice,
+                                          .lower = nullptr},
+                                         true);
+    }
+    mount.file_system = wasix::merge_file_systems(std::move(mount.file_system), mount.path,
+                                                  *devices, {.lists_added = false});
+  }
 }
 
 Result<> ShardProgram::open_mounts() {
@@ -242,6 +268,7 @@ Result<> ShardProgram::open_mounts() {
 Result<std::shared_ptr<wasix::Directory>> ShardProgram::open_root() const {
   const base::Clock& clock = shard_.process_shard().clock;
   std::vector<wasix::Mount> mounts = direct_;
+  add_devices(mounts);
   if (base_ != nullptr) {
     auto layer = wasix::MemoryFileSystem::create(
         {.clock = clock, .bytes_max = program_->options().scratch_bytes_max, .lower = base_});

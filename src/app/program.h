@@ -166,6 +166,7 @@ class ShardProgram {
  private:
   ShardProgram(GuestShard& shard, std::shared_ptr<const Program> program);
   Result<> open_mounts();
+  void add_devices(std::vector<wasix::Mount>& mounts) const;
   std::shared_ptr<wasix::FileSystem> with_added_files(std::shared_ptr<wasix::FileSystem> files,
                                                       std::string_view place,
                                                       bool of_package) const;

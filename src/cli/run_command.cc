@@ -17,6 +17,7 @@
 #include "io/standard_stream.h"
 #include "io/task_scope.h"
 #include "wasix/computing_shards.h"
+#include "wasix/standard_file.h"
 #include "wasix/stdio.h"
 
 namespace selvedge::cli {
@@ -25,6 +26,9 @@ namespace {
 // A standard descriptor as the guest sees it; none when it is closed.
 std::shared_ptr<wasix::Handle> standard_handle(io::KernelReactor& reactor, int fd,
                                                io::StandardDirection direction) {
+  if (auto file = wasix::StandardFileHandle::open(fd)) {
+    return file;
+  }
   auto stream = io::open_standard_stream(reactor, fd, direction);
   if (!stream.has_value()) {
     return nullptr;

@@ -11,7 +11,7 @@
 
 namespace selvedge::wasix {
 
-class FileHandle final : public Handle {
+class FileHandle : public Handle {
  public:
   static constexpr Rights kRights = Rights::kFdDatasync | Rights::kFdRead | Rights::kFdSeek |
                                     Rights::kFdFdstatSetFlags | Rights::kFdSync | Rights::kFdTell |

@@ -6,8 +6,10 @@
 // the end of this page and have headers of their own.
 //
 // Security. A Directory is a capability: every path given to it is resolved beneath it. `..` or a
-// symbolic link that would leave it, and an absolute path or link target, end in kPerm, also while
-// another process renames things. Paths are hostile bytes; they are validated here.
+// symbolic link that would leave it, and an absolute path, end in kPerm, also while another process
+// renames things. A link to an absolute path ends in kPerm too, unless the Directory knows the root
+// of the guest's files: then it leads there, never to the root of the host. Paths are hostile
+// bytes; they are validated here.
 //
 // Errors are the Errno that the guest sees.
 //
@@ -102,8 +104,8 @@ class File {
   ErrnoResult<std::size_t> pwrite(std::span<const base::ByteSpan> buffers, std::uint64_t offset);
 
   // The new offset; kInval when it would be negative or does not fit.
-  ErrnoResult<std::uint64_t> seek(std::int64_t delta, Whence whence);
-  std::uint64_t tell() const noexcept { return offset_; }
+  virtual ErrnoResult<std::uint64_t> seek(std::int64_t delta, Whence whence);
+  virtual std::uint64_t tell() const noexcept { return offset_; }
 
   bool readable() const noexcept { return readable_; }
   bool writable() const noexcept { return writable_; }
@@ -144,6 +146,10 @@ class File {
     std::size_t written = 0;
     std::uint64_t end = 0;  // offset behind the last byte written
   };
+  // An offset for do_read and do_write: where the host's open file description stands, which they
+  // advance.
+  static constexpr std::uint64_t kHostOffset = UINT64_MAX;
+
   explicit File(Access access) noexcept
       : readable_(access.read), writable_(access.write), flags_(access.flags) {}
 
@@ -156,6 +162,8 @@ class File {
   virtual ErrnoResult<> do_set_size(std::uint64_t size) = 0;
   virtual ErrnoResult<> do_allocate(std::uint64_t offset, std::uint64_t length) = 0;
   virtual void do_advise(std::uint64_t /*offset*/, std::uint64_t /*length*/, Advice /*advice*/) {}
+  // The offset is not ours: read() and write() use kHostOffset; seek() and tell() are overridden.
+  virtual bool offset_is_the_hosts() const noexcept { return false; }
 
  private:
   const bool readable_;
@@ -168,7 +176,8 @@ struct DirectoryEntry {
   std::string_view name;
   std::uint64_t ino = 0;
   Filetype filetype = Filetype::kUnknown;
-  // Continue with this to get the entry after this one. Never 0.
+  // Continue with this to get the entry after this one. Never 0; Directory gives values below 2^31
+  // (directory_cookies.h has the exception).
   std::uint64_t next_cookie = 0;
 };
 
@@ -185,11 +194,17 @@ struct OpenOptions {
   Fdflags fdflags = Fdflags::kNone;
   bool read = false;
   bool write = false;
+  // A directory that is opened does not get the root for links to absolute paths: nothing leads out
+  // of it.
+  bool confined = false;
 };
 
 class Directory;
 class DirectoryNode;    // wasix/fs_node.h
 class DirectoryReader;  // wasix/fs_node.h
+namespace internal {
+class DirectoryCookies;
+}
 using Opened = std::variant<std::shared_ptr<File>, std::shared_ptr<Directory>>;
 
 // One opening of a directory, and the only way to paths.
@@ -200,15 +215,21 @@ using Opened = std::variant<std::shared_ptr<File>, std::shared_ptr<Directory>>;
 // followed.
 class Directory final {
  public:
-  explicit Directory(std::shared_ptr<DirectoryNode> node) noexcept;
+  // `root`: where links to absolute paths begin, and where `..` stays, behind them and when it is
+  // this directory; null: they are kPerm.
+  explicit Directory(std::shared_ptr<DirectoryNode> node,
+                     std::shared_ptr<DirectoryNode> root = nullptr) noexcept;
   Directory(const Directory&) = delete;
   Directory& operator=(const Directory&) = delete;
   ~Directory();
 
+  // Another opening of it, which is the root for links to absolute paths.
+  std::shared_ptr<Directory> reopen_as_root() const;
+
   // path_open. A file needs no access to be opened (then only its metadata is of use). A directory
   // is opened when the path names one: kIsdir with `write`, kCreat or kTrunc. kLoop for a symbolic
   // link that is not to be followed (kNotdir with kDirectory); kInval for kCreat with kDirectory;
-  // kAcces for sockets, fifos, and devices of the host.
+  // kNxio for sockets; kAcces for fifos and devices of the host.
   ErrnoResult<Opened> open(std::string_view path, const OpenOptions& options);
 
   ErrnoResult<FileStat> stat();
@@ -219,9 +240,12 @@ class Directory final {
   ErrnoResult<> make_directory(std::string_view path);
   ErrnoResult<> remove_directory(std::string_view path);
   ErrnoResult<> unlink(std::string_view path);
-  // `target` is kept as given; kPerm when absolute, kNoent when empty.
+  // `target` is kept as given, also an absolute one; kNoent when empty.
   ErrnoResult<> symlink(std::string_view target, std::string_view path);
   ErrnoResult<std::string> read_link(std::string_view path);
+  // Makes a file that is the name of a unix socket, and says what it is. Nobody answers there: that
+  // is the business of who made it. kExist when anything has the name.
+  ErrnoResult<FileStat> make_socket(std::string_view path);
   // rename(2) and linkat(2): kXdev between file systems. `to` may be this directory.
   ErrnoResult<> rename(std::string_view path, Directory& to, std::string_view new_path);
   // Never follows a link in the last place (path_link with that flag is the caller's kInval).
@@ -242,7 +266,10 @@ class Directory final {
 
  private:
   std::shared_ptr<DirectoryNode> node_;
-  std::unique_ptr<DirectoryReader> reader_;  // made by the first read_entries
+  std::shared_ptr<DirectoryNode> root_;
+  // Made by the first read_entries.
+  std::unique_ptr<DirectoryReader> reader_;
+  std::unique_ptr<internal::DirectoryCookies> cookies_;
 };
 
 // Something that can be mounted: HostDirectory (fs_host.h), MemoryFileSystem, also as an overlay

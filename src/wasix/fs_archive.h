@@ -27,9 +27,8 @@ struct ArchiveOptions {
   std::uint64_t device = std::uint64_t{3} << 32;  // FileStat::dev
 };
 
-// Directories, regular files, symbolic and hard links are taken; devices, fifos and links with
-// absolute targets are left out, as no guest could use them. Blocks the thread for the time of
-// reading.
+// Directories, regular files, symbolic and hard links are taken; devices and fifos are left out, as
+// no guest could use them. Blocks the thread for the time of reading.
 //
 // kInvalid, with the name of the entry, when the archive is malformed or truncated or an entry's
 // path is absolute, leaves the archive by `..`, or passes through a link; kOverloaded above the

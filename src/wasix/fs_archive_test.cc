@@ -91,7 +91,9 @@ TEST_F(Archives, Tar_IsUnpacked) {
     auto file_system = read(make_archive(items, filter));
     ASSERT_TRUE(file_system) << file_system.error().message();
     auto root = (*file_system)->open_root();
-    EXPECT_THAT(list(*root), ElementsAre("bin/", "caf\xc3\xa9", "empty", "lib/", "twice"));
+    EXPECT_THAT(list(*root),
+                ElementsAre("absolute@", "bin/", "caf\xc3\xa9", "empty", "lib/", "twice"));
+    EXPECT_EQ(errno_of(root->stat("absolute", Follow::kYes)), Errno::kPerm);
     EXPECT_EQ(get(*root, "bin/tool"), "tool");
     EXPECT_EQ(get(*root, "lib/link"), "tool");
     EXPECT_EQ(get(*root, "lib/hard"), "tool");

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/assert.h"
+#include "wasix/fs_merged.h"
 #include "wasix/internal/fixed_tree.h"
 
 namespace selvedge::wasix {
@@ -80,6 +82,21 @@ std::shared_ptr<FileSystem> make_device_file_system(const base::Clock& clock) {
   FixedDirectory::Entries root;
   root.emplace("dev", tree.directory(std::move(devices)));
   return tree.root(std::move(root));
+}
+
+std::shared_ptr<FileSystem> add_shared_memory(FileSystem& devices,
+                                              const MemoryFileSystemOptions& options,
+                                              bool keeps_changes) {
+  const auto made = MemoryFileSystem::create(options);
+  SELVEDGE_ASSERT(made.has_value());
+  const auto root = (*made)->open_root();
+  const bool has_folder =
+      root->make_directory("dev").has_value() && root->make_directory("dev/shm").has_value();
+  SELVEDGE_ASSERT(has_folder);
+  if (!keeps_changes) {
+    (*made)->freeze();
+  }
+  return merge_file_systems(*made, "/", devices, {});
 }
 
 }  // namespace selvedge::wasix

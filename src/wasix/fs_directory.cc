@@ -3,6 +3,7 @@
 #include "wasix/file_system.h"
 #include "wasix/fs_node.h"
 #include "wasix/fs_path.h"
+#include "wasix/internal/directory_cookies.h"
 
 namespace selvedge::wasix {
 namespace {
@@ -34,9 +35,7 @@ struct Found {
   FileStat stat;
 };
 
-ErrnoResult<Found> find(const std::shared_ptr<DirectoryNode>& base, std::string_view path,
-                        Follow follow) {
-  PathWalker walker(base);
+ErrnoResult<Found> find(PathWalker walker, std::string_view path, Follow follow) {
   auto end = walker.start(path);
   while (end) {
     auto stat = end->is_parent_itself() ? end->parent->stat() : end->parent->stat(end->name);
@@ -61,6 +60,7 @@ bool wants_directory_changed(const OpenOptions& options) noexcept {
 }
 
 ErrnoResult<Opened> open_directory(std::shared_ptr<DirectoryNode> node,
+                                   const std::shared_ptr<DirectoryNode>& root,
                                    const OpenOptions& options) {
   if (has_all(options.oflags, Oflags::kCreat | Oflags::kExcl)) {
     return refuse(Errno::kExist);
@@ -68,13 +68,14 @@ ErrnoResult<Opened> open_directory(std::shared_ptr<DirectoryNode> node,
   if (wants_directory_changed(options)) {
     return refuse(Errno::kIsdir);
   }
-  return Opened(std::make_shared<Directory>(std::move(node)));
+  return Opened(std::make_shared<Directory>(std::move(node), options.confined ? nullptr : root));
 }
 
 // One attempt at the last component. kLoop: it is a link.
-ErrnoResult<Opened> open_at(const PathEnd& end, const OpenOptions& options) {
+ErrnoResult<Opened> open_at(const PathEnd& end, const std::shared_ptr<DirectoryNode>& root,
+                            const OpenOptions& options) {
   if (end.is_parent_itself()) {
-    return open_directory(end.parent, options);
+    return open_directory(end.parent, root, options);
   }
   if (end.must_be_directory && has_any(options.oflags, Oflags::kCreat)) {
     return refuse(Errno::kIsdir);
@@ -98,24 +99,48 @@ ErrnoResult<Opened> open_at(const PathEnd& end, const OpenOptions& options) {
   if (!node) {
     return refuse(node.error());
   }
-  return open_directory(std::move(*node), options);
+  return open_directory(std::move(*node), root, options);
 }
+
+struct NarrowingSink final : DirectoryEntrySink {
+  NarrowingSink(internal::DirectoryCookies& all, DirectoryEntrySink& guest) noexcept
+      : cookies(all), target(guest) {}
+  bool add(const DirectoryEntry& entry) override {
+    const auto next = cookies.to_guest(entry.next_cookie);
+    overflowed = !next;
+    if (overflowed) {
+      return false;
+    }
+    DirectoryEntry narrow = entry;
+    narrow.next_cookie = *next;
+    return target.add(narrow);
+  }
+  internal::DirectoryCookies& cookies;
+  DirectoryEntrySink& target;
+  bool overflowed = false;
+};
 
 }  // namespace
 
-Directory::Directory(std::shared_ptr<DirectoryNode> node) noexcept : node_(std::move(node)) {}
+Directory::Directory(std::shared_ptr<DirectoryNode> node,
+                     std::shared_ptr<DirectoryNode> root) noexcept
+    : node_(std::move(node)), root_(std::move(root)) {}
 Directory::~Directory() = default;
 
 std::shared_ptr<Directory> FileSystem::open_root() { return std::make_shared<Directory>(root()); }
+
+std::shared_ptr<Directory> Directory::reopen_as_root() const {
+  return std::make_shared<Directory>(node_, node_);
+}
 
 ErrnoResult<Opened> Directory::open(std::string_view path, const OpenOptions& options) {
   if (has_all(options.oflags, Oflags::kCreat | Oflags::kDirectory)) {
     return refuse(Errno::kInval);
   }
-  PathWalker walker(node_);
+  PathWalker walker(node_, root_);
   auto end = walker.start(path);
   while (end) {
-    auto opened = open_at(*end, options);
+    auto opened = open_at(*end, root_, options);
     if (opened || opened.error() != Errno::kLoop) {
       return opened;
     }
@@ -131,7 +156,7 @@ ErrnoResult<Opened> Directory::open(std::string_view path, const OpenOptions& op
 ErrnoResult<FileStat> Directory::stat() { return node_->stat(); }
 
 ErrnoResult<FileStat> Directory::stat(std::string_view path, Follow follow) {
-  auto found = find(node_, path, follow);
+  auto found = find(PathWalker(node_, root_), path, follow);
   if (!found) {
     return refuse(found.error());
   }
@@ -141,7 +166,7 @@ ErrnoResult<FileStat> Directory::stat(std::string_view path, Follow follow) {
 ErrnoResult<> Directory::set_times(const TimesChange& times) { return node_->set_times(times); }
 
 ErrnoResult<> Directory::set_times(std::string_view path, Follow follow, const TimesChange& times) {
-  auto found = find(node_, path, follow);
+  auto found = find(PathWalker(node_, root_), path, follow);
   if (!found) {
     return refuse(found.error());
   }
@@ -151,7 +176,7 @@ ErrnoResult<> Directory::set_times(std::string_view path, Follow follow, const T
 }
 
 ErrnoResult<> Directory::make_directory(std::string_view path) {
-  auto end = PathWalker(node_).start(path);
+  auto end = PathWalker(node_, root_).start(path);
   if (!end) {
     return refuse(end.error());
   }
@@ -162,7 +187,7 @@ ErrnoResult<> Directory::make_directory(std::string_view path) {
 }
 
 ErrnoResult<> Directory::remove_directory(std::string_view path) {
-  auto end = PathWalker(node_).start(path);
+  auto end = PathWalker(node_, root_).start(path);
   if (!end) {
     return refuse(end.error());
   }
@@ -176,7 +201,7 @@ ErrnoResult<> Directory::remove_directory(std::string_view path) {
 }
 
 ErrnoResult<> Directory::unlink(std::string_view path) {
-  auto end = PathWalker(node_).start(path);
+  auto end = PathWalker(node_, root_).start(path);
   if (!end) {
     return refuse(end.error());
   }
@@ -194,7 +219,7 @@ ErrnoResult<> Directory::symlink(std::string_view target, std::string_view path)
   if (auto valid = validate_link_target(target); !valid) {
     return valid;
   }
-  auto end = PathWalker(node_).start(path);
+  auto end = PathWalker(node_, root_).start(path);
   if (!end) {
     return refuse(end.error());
   }
@@ -209,7 +234,7 @@ ErrnoResult<> Directory::symlink(std::string_view target, std::string_view path)
 
 ErrnoResult<std::string> Directory::read_link(std::string_view path) {
   // A trailing slash follows the link, and what it leads to is then not one.
-  auto found = find(node_, path, Follow::kNo);
+  auto found = find(PathWalker(node_, root_), path, Follow::kNo);
   if (!found) {
     return refuse(found.error());
   }
@@ -219,12 +244,27 @@ ErrnoResult<std::string> Directory::read_link(std::string_view path) {
   return found->end.parent->read_link(found->end.name);
 }
 
+ErrnoResult<FileStat> Directory::make_socket(std::string_view path) {
+  auto end = PathWalker(node_, root_).start(path);
+  if (!end) {
+    return refuse(end.error());
+  }
+  if (end->is_parent_itself()) {
+    return refuse(Errno::kExist);
+  }
+  if (end->must_be_directory) {
+    return refuse(refuse_trailing_slash(*end));
+  }
+  SELVEDGE_TRY_ERRNO_VOID(end->parent->make_socket(end->name));
+  return end->parent->stat(end->name);
+}
+
 ErrnoResult<> Directory::rename(std::string_view path, Directory& to, std::string_view new_path) {
-  auto from_end = PathWalker(node_).start(path);
+  auto from_end = PathWalker(node_, root_).start(path);
   if (!from_end) {
     return refuse(from_end.error());
   }
-  auto to_end = PathWalker(to.node_).start(new_path);
+  auto to_end = PathWalker(to.node_, to.root_).start(new_path);
   if (!to_end) {
     return refuse(to_end.error());
   }
@@ -245,11 +285,11 @@ ErrnoResult<> Directory::rename(std::string_view path, Directory& to, std::strin
 }
 
 ErrnoResult<> Directory::link(std::string_view path, Directory& to, std::string_view new_path) {
-  auto from = find(node_, path, Follow::kNo);
+  auto from = find(PathWalker(node_, root_), path, Follow::kNo);
   if (!from) {
     return refuse(from.error());
   }
-  auto to_end = PathWalker(to.node_).start(new_path);
+  auto to_end = PathWalker(to.node_, to.root_).start(new_path);
   if (!to_end) {
     return refuse(to_end.error());
   }
@@ -279,8 +319,12 @@ ErrnoResult<> Directory::read_entries(std::uint64_t cookie, DirectoryEntrySink& 
       return refuse(reader.error());
     }
     reader_ = std::move(*reader);
+    cookies_ = std::make_unique<internal::DirectoryCookies>();
   }
-  return reader_->read(cookie, sink);
+  SELVEDGE_TRY_ERRNO(const std::uint64_t position, cookies_->to_store(cookie));
+  NarrowingSink narrowing(*cookies_, sink);
+  SELVEDGE_TRY_ERRNO_VOID(reader_->read(position, narrowing));
+  return narrowing.overflowed ? refuse(Errno::kOverflow) : ErrnoResult<>();
 }
 
 bool Directory::waits_for_disk() const noexcept { return node_->waits_for_disk(); }

@@ -126,6 +126,13 @@ ErrnoResult<std::size_t> File::pwrite(std::span<const base::ByteSpan> buffers,
 }
 
 ErrnoResult<std::size_t> File::read(std::span<const base::MutableByteSpan> buffers, Wait wait) {
+  if (offset_is_the_hosts()) {
+    if (!readable_) {
+      return refuse(Errno::kBadf);
+    }
+    const TransferBuffers transfer(buffers);
+    return transfer.bytes() == 0 ? 0 : do_read(transfer.spans(), kHostOffset, wait);
+  }
   auto count = pread(buffers, offset_, wait);
   if (count) {
     offset_ += *count;
@@ -134,7 +141,7 @@ ErrnoResult<std::size_t> File::read(std::span<const base::MutableByteSpan> buffe
 }
 
 ErrnoResult<std::size_t> File::write(std::span<const base::ByteSpan> buffers) {
-  if (!has_any(flags_, Fdflags::kAppend)) {
+  if (!has_any(flags_, Fdflags::kAppend) && !offset_is_the_hosts()) {
     auto count = pwrite(buffers, offset_);
     if (count) {
       offset_ += *count;
@@ -147,6 +154,9 @@ ErrnoResult<std::size_t> File::write(std::span<const base::ByteSpan> buffers) {
   const TransferBuffers transfer(buffers);
   if (transfer.bytes() == 0) {
     return 0;
+  }
+  if (!has_any(flags_, Fdflags::kAppend)) {
+    return do_write(transfer.spans(), kHostOffset);
   }
   auto appended = do_append(transfer.spans());
   if (!appended) {

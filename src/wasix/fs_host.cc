@@ -1,6 +1,5 @@
 #include "wasix/fs_host.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
@@ -17,11 +16,11 @@
 
 #include "base/format.h"
 #include "base/unique_fd.h"
-#include "base/utf8.h"
 #include "wasix/fs_node.h"
 #include "wasix/fs_path.h"
 #include "wasix/host_errno.h"
 #include "wasix/internal/host_file.h"
+#include "wasix/internal/host_reader.h"
 
 namespace selvedge::wasix {
 namespace {
@@ -32,7 +31,6 @@ using internal::host_result;
 constexpr int kDirectoryFlags = O_PATH | O_DIRECTORY | O_CLOEXEC;
 constexpr mode_t kFileMode = 0666;       // less the umask, as for any program
 constexpr mode_t kDirectoryMode = 0777;  // likewise
-constexpr std::size_t kDirectoryBufferBytes = std::size_t{32} << 10;
 // openat2 answers EAGAIN when something was renamed while it walked over `..`.
 constexpr int kOpenat2AttemptsMax = 8;
 
@@ -66,85 +64,6 @@ int openat2_beneath(int fd, const char* path) noexcept {
   return static_cast<int>(::syscall(SYS_openat2, fd, path, &how, sizeof how));
 }
 
-Filetype filetype_of_entry(int fd, const dirent64& entry) noexcept {
-  if (entry.d_type != DT_UNKNOWN) {
-    return internal::to_filetype(static_cast<mode_t>(DTTOIF(entry.d_type)));
-  }
-  struct stat host{};
-  if (::fstatat(fd, entry.d_name, &host, AT_SYMLINK_NOFOLLOW) != 0) {
-    return Filetype::kUnknown;
-  }
-  return internal::to_filetype(host.st_mode);
-}
-
-// Cookies are the kernel's own directory offsets, so they stay valid across changes.
-class HostReader final : public DirectoryReader {
- public:
-  HostReader(UniqueFd fd, std::uint64_t parent_ino_at_root) noexcept
-      : fd_(std::move(fd)), parent_ino_at_root_(parent_ino_at_root) {}
-
-  ErrnoResult<> read(std::uint64_t cookie, DirectoryEntrySink& sink) override {
-    if (cookie == 0 || cookie != cookie_) {
-      if (auto sought = host_result(::lseek(fd_.get(), static_cast<off_t>(cookie), SEEK_SET));
-          !sought) {
-        return sought;
-      }
-      cookie_ = cookie;
-      begin_ = end_ = 0;
-    }
-    for (;;) {
-      if (begin_ == end_) {
-        auto more = fill();
-        if (!more) {
-          return refuse(more.error());
-        }
-        if (!*more) {
-          return {};
-        }
-      }
-      // The kernel aligns its records for this type.
-      const auto& entry = *reinterpret_cast<const dirent64*>(buffer_.data() + begin_);
-      if (!give(entry, sink)) {
-        return {};
-      }
-      begin_ += entry.d_reclen;
-      cookie_ = static_cast<std::uint64_t>(entry.d_off);
-    }
-  }
-
- private:
-  // false at the end of the directory.
-  ErrnoResult<bool> fill() {
-    const ssize_t count = ::getdents64(fd_.get(), buffer_.data(), buffer_.size());
-    if (count < 0) {
-      return last_error();
-    }
-    begin_ = 0;
-    end_ = static_cast<std::size_t>(count);
-    return count > 0;
-  }
-
-  bool give(const dirent64& entry, DirectoryEntrySink& sink) {
-    const std::string_view name(entry.d_name);
-    if (!base::is_utf8(name)) {
-      return true;
-    }
-    // Above the mounted directory there is nothing that the guest may know of.
-    const bool above_root = name == ".." && parent_ino_at_root_ != 0;
-    return sink.add({.name = name,
-                     .ino = above_root ? parent_ino_at_root_ : entry.d_ino,
-                     .filetype = filetype_of_entry(fd_.get(), entry),
-                     .next_cookie = static_cast<std::uint64_t>(entry.d_off)});
-  }
-
-  UniqueFd fd_;
-  const std::uint64_t parent_ino_at_root_;  // 0 when this is not the mounted directory itself
-  std::uint64_t cookie_ = 0;                // of the entry at begin_
-  std::size_t begin_ = 0;
-  std::size_t end_ = 0;
-  alignas(dirent64) std::array<char, kDirectoryBufferBytes> buffer_;
-};
-
 class HostNode final : public DirectoryNode {
  public:
   HostNode(UniqueFd fd, std::shared_ptr<const Volume> volume) noexcept
@@ -173,7 +92,7 @@ class HostNode final : public DirectoryNode {
       return last_error();
     }
     const bool is_root = host.st_dev == volume_->root_dev && host.st_ino == volume_->root_ino;
-    return std::make_unique<HostReader>(std::move(fd), is_root ? host.st_ino : 0);
+    return std::make_unique<internal::HostReader>(std::move(fd), is_root ? host.st_ino : 0);
   }
 
   bool waits_for_disk() const noexcept override { return true; }
@@ -272,6 +191,14 @@ class HostNode final : public DirectoryNode {
     return host_result(::symlinkat(std::string(target).c_str(), fd_.get(), CName(name).get()));
   }
 
+  // The host's programs that connect there are refused: only a kernel's bind(2) could serve them.
+  ErrnoResult<> make_socket(std::string_view name) override {
+    if (auto writable = may_create(name); !writable) {
+      return writable;
+    }
+    return host_result(::mknodat(fd_.get(), CName(name).get(), S_IFSOCK | kDirectoryMode, 0));
+  }
+
   ErrnoResult<> rename(std::string_view name, DirectoryNode& to,
                        std::string_view new_name) override {
     if (volume_->read_only) {
@@ -320,6 +247,8 @@ ErrnoResult<> refuse_to_open(Filetype filetype) noexcept {
       return refuse(Errno::kIsdir);
     case Filetype::kSymbolicLink:
       return refuse(Errno::kLoop);
+    case Filetype::kSocketStream:
+      return refuse(Errno::kNxio);
     default:
       return refuse(Errno::kAcces);
   }

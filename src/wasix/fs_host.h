@@ -5,7 +5,8 @@
 // Confinement: names are opened relative to directory handles and never through a link
 // (O_NOFOLLOW); whole paths are resolved by openat2(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS) where
 // the kernel has it. Neither can leave the mounted directory, whatever other processes rename or
-// link meanwhile. Mount points of the host below it are part of it. Devices, fifos and sockets can
+// link meanwhile. Links are kept as text; absolute ones never reach the kernel's own resolution.
+// Mount points of the host below it are part of it. Devices, fifos and sockets can
 // be seen but not opened.
 
 #include <memory>

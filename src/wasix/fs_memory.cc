@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "wasix/fs_node.h"
 #include "wasix/internal/memory_inode.h"
+#include "wasix/internal/memory_reader.h"
 
 namespace selvedge::wasix {
 namespace {
@@ -14,10 +15,6 @@ using internal::MemoryInode;
 using internal::MemoryLink;
 using internal::MemoryRegular;
 using internal::MemoryVolume;
-
-// Listing an overlay: first the entries that are only here, then those of the lower directory. A
-// cookie with this bit belongs to the latter, and its other bits are the lower cookie.
-constexpr std::uint64_t kLowerCookieBit = std::uint64_t{1} << 63;
 
 class MemoryFile final : public File {
  public:
@@ -110,91 +107,6 @@ class MemoryFile final : public File {
   const std::shared_ptr<File> lower_;
 };
 
-class MemoryReader final : public DirectoryReader {
- public:
-  explicit MemoryReader(std::shared_ptr<MemoryDirectory> directory) noexcept
-      : directory_(std::move(directory)) {}
-
-  ErrnoResult<> read(std::uint64_t cookie, DirectoryEntrySink& sink) override {
-    if ((cookie & kLowerCookieBit) == 0) {
-      if (!give_own(cookie, sink)) {
-        return {};
-      }
-      cookie = kLowerCookieBit;
-    }
-    return give_lower(cookie & ~kLowerCookieBit, sink);
-  }
-
- private:
-  // false when the sink wants no more.
-  bool give_own(std::uint64_t cookie, DirectoryEntrySink& sink) {
-    directory_->accessed();
-    if (cookie < 1 && !sink.add(dot_entry(".", *directory_, 1))) {
-      return false;
-    }
-    if (cookie < 2) {
-      const auto parent = directory_->parent();
-      if (!sink.add(dot_entry("..", parent == nullptr ? *directory_ : *parent, 2))) {
-        return false;
-      }
-    }
-    const auto& entries = directory_->entries();
-    for (auto entry = entries.upper_bound(cookie); entry != entries.end(); ++entry) {
-      if (entry->second.covers_lower) {
-        continue;
-      }
-      if (!sink.add({.name = entry->second.name,
-                     .ino = entry->second.inode->ino(),
-                     .filetype = entry->second.inode->filetype(),
-                     .next_cookie = entry->first})) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  ErrnoResult<> give_lower(std::uint64_t cookie, DirectoryEntrySink& sink) {
-    if (directory_->lower() == nullptr) {
-      return {};
-    }
-    if (lower_reader_ == nullptr) {
-      auto reader = directory_->lower()->reader();
-      if (!reader) {
-        return refuse(reader.error());
-      }
-      lower_reader_ = std::move(*reader);
-    }
-    struct Filter final : DirectoryEntrySink {
-      Filter(const MemoryDirectory& overlay, DirectoryEntrySink& target)
-          : directory(overlay), sink(target) {}
-      bool add(const DirectoryEntry& entry) override {
-        auto shown = directory.show_lower(entry);
-        if (!shown) {
-          return true;
-        }
-        SELVEDGE_ASSERT((entry.next_cookie & kLowerCookieBit) == 0);
-        shown->next_cookie |= kLowerCookieBit;
-        return sink.add(*shown);
-      }
-      const MemoryDirectory& directory;
-      DirectoryEntrySink& sink;
-    };
-    Filter filter(*directory_, sink);
-    return lower_reader_->read(cookie, filter);
-  }
-
-  static DirectoryEntry dot_entry(std::string_view name, const MemoryDirectory& directory,
-                                  std::uint64_t next_cookie) noexcept {
-    return {.name = name,
-            .ino = directory.ino(),
-            .filetype = Filetype::kDirectory,
-            .next_cookie = next_cookie};
-  }
-
-  const std::shared_ptr<MemoryDirectory> directory_;
-  std::unique_ptr<DirectoryReader> lower_reader_;
-};
-
 class MemoryNode final : public DirectoryNode {
  public:
   explicit MemoryNode(std::shared_ptr<MemoryDirectory> directory) noexcept
@@ -209,7 +121,7 @@ class MemoryNode final : public DirectoryNode {
     return {};
   }
   ErrnoResult<std::unique_ptr<DirectoryReader>> reader() override {
-    return std::make_unique<MemoryReader>(directory_);
+    return std::make_unique<internal::MemoryReader>(directory_);
   }
 
   ErrnoResult<std::shared_ptr<DirectoryNode>> enter(std::string_view name) override {
@@ -306,6 +218,13 @@ class MemoryNode final : public DirectoryNode {
                            std::make_shared<MemoryLink>(shared_volume(), std::string(target)));
   }
 
+  ErrnoResult<> make_socket(std::string_view name) override {
+    if (auto free = may_create(name); !free) {
+      return free;
+    }
+    return directory_->add(name, std::make_shared<internal::MemorySocket>(shared_volume()));
+  }
+
   ErrnoResult<> rename(std::string_view name, DirectoryNode& to,
                        std::string_view new_name) override;
 
@@ -344,6 +263,17 @@ class MemoryNode final : public DirectoryNode {
   const std::shared_ptr<MemoryDirectory> directory_;
 };
 
+Errno cannot_be_opened(Filetype filetype) noexcept {
+  switch (filetype) {
+    case Filetype::kDirectory:
+      return Errno::kIsdir;
+    case Filetype::kSymbolicLink:
+      return Errno::kLoop;
+    default:
+      return Errno::kNxio;
+  }
+}
+
 ErrnoResult<std::shared_ptr<File>> MemoryNode::open_file(std::string_view name,
                                                          const NodeOpenOptions& options) {
   auto found = directory_->find(name);
@@ -365,8 +295,7 @@ ErrnoResult<std::shared_ptr<File>> MemoryNode::open_file(std::string_view name,
   } else if (options.create && options.exclusive) {
     return refuse(Errno::kExist);
   } else if ((*found)->filetype() != Filetype::kRegularFile) {
-    const bool directory = (*found)->filetype() == Filetype::kDirectory;
-    return refuse(directory ? Errno::kIsdir : Errno::kLoop);
+    return refuse(cannot_be_opened((*found)->filetype()));
   } else {
     inode = std::static_pointer_cast<MemoryRegular>(*found);
     if (options.truncate) {

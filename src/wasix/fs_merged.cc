@@ -120,6 +120,9 @@ class MergedNode final : public DirectoryNode {
   ErrnoResult<> make_symlink(std::string_view name, std::string_view target) override {
     return who_has(name).make_symlink(name, target);
   }
+  ErrnoResult<> make_socket(std::string_view name) override {
+    return who_has(name).make_socket(name);
+  }
   // Added names at either end are mount points: nobody gets here with one.
   ErrnoResult<> rename(std::string_view name, DirectoryNode& to,
                        std::string_view new_name) override {

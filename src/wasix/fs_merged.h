@@ -2,7 +2,8 @@
 
 // The files that a guest is given, with those that the machine adds (fs_devices.h, fs_commands.h):
 // directories that are in both show the names of both. What the guest changes is changed in its
-// files; a name that only the added tree has cannot be removed, replaced or renamed.
+// files; a name that only the added tree has beside them cannot be removed, replaced or renamed. In
+// directories that only the added tree has it decides itself.
 
 #include <memory>
 #include <string_view>
@@ -19,8 +20,8 @@ struct MergeRules {
   bool lists_added = true;
 };
 
-// `files`, which lie at the absolute path `place` of a guest, with what `added`, a whole root that
-// never changes, has there; `files` itself when that is nothing. As shareable as both.
+// `files`, which lie at the absolute path `place` of a guest, with what `added`, a whole root, has
+// there; `files` itself when that is nothing. As shareable as both.
 std::shared_ptr<FileSystem> merge_file_systems(std::shared_ptr<FileSystem> files,
                                                std::string_view place, FileSystem& added,
                                                MergeRules rules);

@@ -156,6 +156,10 @@ class MountNode final : public DirectoryNode {
     SELVEDGE_TRY_ERRNO_VOID(may_create(name));
     return inner_->make_symlink(name, target);
   }
+  ErrnoResult<> make_socket(std::string_view name) override {
+    SELVEDGE_TRY_ERRNO_VOID(may_create(name));
+    return inner_->make_socket(name);
+  }
   ErrnoResult<> remove_directory(std::string_view name) override {
     return inner_ ? inner_->remove_directory(name) : refuse(Errno::kNoent);
   }

@@ -48,7 +48,8 @@ class DirectoryNode {
   // The directory called `name`. kNotdir for a file, kLoop for a symbolic link.
   virtual ErrnoResult<std::shared_ptr<DirectoryNode>> enter(std::string_view name) = 0;
   // The file called `name`, created if asked. kIsdir for a directory, kLoop for a symbolic link,
-  // kExist when `exclusive` and anything has the name, kAcces for special files.
+  // kExist when `exclusive` and anything has the name, kNxio for sockets, kAcces for other special
+  // files.
   virtual ErrnoResult<std::shared_ptr<File>> open_file(std::string_view name,
                                                        const NodeOpenOptions& options) = 0;
   virtual ErrnoResult<FileStat> stat(std::string_view name) = 0;
@@ -60,6 +61,8 @@ class DirectoryNode {
   virtual ErrnoResult<> remove_directory(std::string_view name) = 0;
   virtual ErrnoResult<> unlink(std::string_view name) = 0;
   virtual ErrnoResult<> make_symlink(std::string_view name, std::string_view target) = 0;
+  // Directory::make_socket.
+  virtual ErrnoResult<> make_socket(std::string_view name) = 0;
   // `to` has the same file_system() as this and is a store_node().
   virtual ErrnoResult<> rename(std::string_view name, DirectoryNode& to,
                                std::string_view new_name) = 0;
@@ -76,7 +79,8 @@ class DirectoryNode {
   virtual const void* file_system() const noexcept = 0;
 
   // A store that resolves whole paths beneath itself faster than one name at a time does it here,
-  // with exactly the same outcome: links followed, kPerm when the path leaves this directory.
+  // with exactly the same outcome: links followed, kPerm when the path leaves this directory, as it
+  // does by a link to an absolute path.
   // `path` is validated, relative, not empty, and names a directory. kNosys: resolve it name by
   // name.
   virtual ErrnoResult<std::shared_ptr<DirectoryNode>> enter_path(const std::string& /*path*/) {

@@ -24,14 +24,10 @@ ErrnoResult<> validate_text(std::string_view text) noexcept {
   if (text.find('\0') != std::string_view::npos) {
     return refuse(Errno::kInval);
   }
-  if (!base::is_utf8(text)) {
-    return refuse(Errno::kIlseq);
-  }
-  if (text.front() == '/') {
-    return refuse(Errno::kPerm);
-  }
-  return {};
+  return base::is_utf8(text) ? ErrnoResult<>() : refuse(Errno::kIlseq);
 }
+
+bool is_absolute(std::string_view path) noexcept { return path.starts_with('/'); }
 
 // The next component of `rest`, which loses it and the slashes around it. Empty at the end.
 std::string_view take_component(std::string_view& rest) noexcept {
@@ -44,6 +40,15 @@ std::string_view take_component(std::string_view& rest) noexcept {
   const std::string_view component = rest.substr(0, rest.find('/'));
   rest.remove_prefix(component.size());
   return component;
+}
+
+ErrnoResult<> validate_components(std::string_view path) noexcept {
+  for (std::string_view part = take_component(path); !part.empty(); part = take_component(path)) {
+    if (part.size() > kNameBytesMax) {
+      return refuse(Errno::kNametoolong);
+    }
+  }
+  return {};
 }
 
 void push_components(std::vector<std::string>& pending, std::string_view path) {
@@ -61,13 +66,10 @@ ErrnoResult<> validate_path(std::string_view path) noexcept {
   if (auto valid = validate_text(path); !valid) {
     return valid;
   }
-  std::string_view rest = path;
-  for (std::string_view part = take_component(rest); !part.empty(); part = take_component(rest)) {
-    if (part.size() > kNameBytesMax) {
-      return refuse(Errno::kNametoolong);
-    }
+  if (is_absolute(path)) {
+    return refuse(Errno::kPerm);
   }
-  return {};
+  return validate_components(path);
 }
 
 ErrnoResult<> validate_link_target(std::string_view target) noexcept {
@@ -84,22 +86,32 @@ ErrnoResult<PathEnd> PathWalker::start(std::string_view path) {
   return resolve(std::string(path));
 }
 
-ErrnoResult<PathEnd> PathWalker::follow(const PathEnd& end) {
+ErrnoResult<std::string> PathWalker::read_link(DirectoryNode& parent, std::string_view name) {
   if (++links_followed_ > kSymlinksFollowedMax) {
     return refuse(Errno::kLoop);
   }
-  auto target = end.parent->read_link(end.name);
+  auto target = parent.read_link(name);
   if (!target) {
     // Somebody else replaced the link in the meantime; the guest may simply try again.
     return refuse(target.error() == Errno::kInval ? Errno::kNoent : target.error());
   }
-  if (auto valid = validate_link_target(*target); !valid) {
-    return refuse(valid.error());
+  SELVEDGE_TRY_ERRNO_VOID(validate_link_target(*target));
+  if (is_absolute(*target) && root_ == nullptr) {
+    return refuse(Errno::kPerm);
   }
-  if (auto valid = validate_path(*target); !valid) {
-    return refuse(valid.error());
+  SELVEDGE_TRY_ERRNO_VOID(validate_components(*target));
+  return target;
+}
+
+ErrnoResult<PathEnd> PathWalker::follow(const PathEnd& end) {
+  SELVEDGE_TRY_ERRNO(std::string path, read_link(*end.parent, end.name));
+  if (is_absolute(path)) {
+    base_ = root_;
+    at_root_ = true;
+    path.insert(0, 1, '.');
+  } else {
+    path.insert(0, prefix_);
   }
-  std::string path = prefix_ + *target;
   if (end.must_be_directory) {
     path += '/';
   }
@@ -136,15 +148,16 @@ ErrnoResult<std::shared_ptr<DirectoryNode>> PathWalker::enter_directories(const 
     return base_;
   }
   auto found = base_->enter_path(path);
-  if (found || found.error() != Errno::kNosys) {
-    return found;
-  }
-  return enter_name_by_name(path);
+  // What leaves the directory may do so by a link that begins at the root.
+  const bool decided = found || (found.error() != Errno::kNosys &&
+                                 (found.error() != Errno::kPerm || root_ == nullptr));
+  return decided ? std::move(found) : enter_name_by_name(path);
 }
 
 ErrnoResult<std::shared_ptr<DirectoryNode>> PathWalker::enter_name_by_name(std::string_view path) {
   // The way from the base to here; `..` goes back on it, so that it cannot be led astray by
-  // renames.
+  // renames. It begins anew at the root with a link to an absolute path.
+  bool at_root = at_root_;
   std::vector<std::shared_ptr<DirectoryNode>> way{base_};
   std::vector<std::string> pending;  // the next component is the last
   push_components(pending, path);
@@ -155,10 +168,11 @@ ErrnoResult<std::shared_ptr<DirectoryNode>> PathWalker::enter_name_by_name(std::
       continue;
     }
     if (component == "..") {
-      if (way.size() == 1) {
+      if (way.size() > 1) {
+        way.pop_back();
+      } else if (!at_root) {
         return refuse(Errno::kPerm);
       }
-      way.pop_back();
       continue;
     }
     auto entered = way.back()->enter(component);
@@ -169,20 +183,12 @@ ErrnoResult<std::shared_ptr<DirectoryNode>> PathWalker::enter_name_by_name(std::
     if (entered.error() != Errno::kLoop) {
       return entered;
     }
-    if (++links_followed_ > kSymlinksFollowedMax) {
-      return refuse(Errno::kLoop);
+    SELVEDGE_TRY_ERRNO(const std::string target, read_link(*way.back(), component));
+    if (is_absolute(target)) {
+      way.assign(1, root_);
+      at_root = true;
     }
-    auto target = way.back()->read_link(component);
-    if (!target) {
-      return refuse(target.error() == Errno::kInval ? Errno::kNoent : target.error());
-    }
-    if (auto valid = validate_link_target(*target); !valid) {
-      return refuse(valid.error());
-    }
-    if (auto valid = validate_path(*target); !valid) {
-      return refuse(valid.error());
-    }
-    push_components(pending, *target);
+    push_components(pending, target);
   }
   return way.back();
 }

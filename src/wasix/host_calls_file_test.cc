@@ -278,6 +278,14 @@ TEST_F(FileCallsTest, Readlink_CutsAtTheBuffer) {
   EXPECT_EQ(guest_->value<std::uint32_t>(kOut), 3U);
 }
 
+// A directory is a wall for preview 1's programs.
+TEST_F(FileCallsTest, Symlink_ToAnAbsolutePath_IsPerm) {
+  guest_->put(kPath, "/target");
+  guest_->put(kNewPath, "link");
+  EXPECT_EQ(call("path_symlink", {kPath, 7, kRoot, kNewPath, 4}), Errno::kPerm);
+  EXPECT_EQ(call("path_readlink", {kRoot, kNewPath, 4, kData, 100, kOut}), Errno::kNoent);
+}
+
 TEST_F(FileCallsTest, Renumber_ReplacesAnOpenDescriptor) {
   const GuestFd first = must_open("a", kCreate);
   const GuestFd second = must_open("b", kCreate);

@@ -362,7 +362,7 @@ TEST_F(SocketCallsTest, Udp_CarriesDatagramsAndTellsTruncation) {
 TEST_F(SocketCallsTest, UnixNames_AreReadAndWritten) {
   abi::AddrPort name{};
   name.tag = 3;
-  std::ranges::copy(std::string_view("/run/a"), name.data);
+  std::ranges::copy(std::string_view("/local"), name.data);
   const GuestFd server = open(kUnix, kStream);
   EXPECT_EQ(guest_->call("sock_listen", {server, 1}), Errno::kInval);
   abi::AddrPort unnamed{};
@@ -373,7 +373,7 @@ TEST_F(SocketCallsTest, UnixNames_AreReadAndWritten) {
   const GuestFd client = open(kUnix, kStream);
   EXPECT_EQ(with_address("sock_connect", client, name), Errno::kSuccess);
   EXPECT_EQ(guest_->call("sock_addr_peer", {client, kAddress}), Errno::kSuccess);
-  EXPECT_EQ(guest_->text(kAddress + 2, 7), std::string("/run/a\0", 7));
+  EXPECT_EQ(guest_->text(kAddress + 2, 7), std::string("/local\0", 7));
   abi::AddrPort abstract{};
   abstract.tag = 3;
   std::ranges::copy(std::string_view("\0abc", 4), abstract.data);

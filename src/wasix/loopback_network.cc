@@ -134,6 +134,28 @@ ErrnoResult<SocketPair> LoopbackNetwork::open_pair(SockType type) {
           std::make_shared<StreamSocket>(state_, *std::move(second), kFamily, std::move(other))};
 }
 
+Errno LoopbackNetwork::bind_file(Socket& socket, const io::SocketAddress& address,
+                                 SocketFile file) {
+  auto& names = state_->unix_names;
+  if (const auto same = names.find(address.path());
+      same != names.end() && same->second->has_file()) {
+    same->second->leave_text();
+  }
+  if (const Errno error = socket.bind(address); error != Errno::kSuccess) {
+    return error;
+  }
+  names.find(address.path())->second->set_file(file);
+  return Errno::kSuccess;
+}
+
+ErrnoResult<io::SocketAddress> LoopbackNetwork::find_file(SocketFile file) const {
+  const auto found = state_->unix_files.find(file);
+  if (found == state_->unix_files.end()) {
+    return refuse(Errno::kConnrefused);
+  }
+  return found->second->way();
+}
+
 io::Task<std::unique_ptr<io::Stream>> LoopbackNetwork::connect(io::SocketAddress address,
                                                                io::Deadline deadline) {
   return connect_stream(state_, std::move(address), deadline);

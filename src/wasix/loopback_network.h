@@ -9,8 +9,9 @@
 //   SELVEDGE_CO_TRY(auto stream, co_await network->connect(*network->lowest_tcp_listener(),
 //                                                          deadline));
 //
-// TCP and UDP over IPv4 and IPv6 at 127.0.0.0/8 and ::1, and unix sockets. The names of unix
-// sockets are those of this network, not of a file system, and go with their sockets.
+// TCP and UDP over IPv4 and IPv6 at 127.0.0.0/8 and ::1, and unix sockets. A unix socket's name is
+// a text of this network that goes with its socket, or a file (bind_file), which stays and may be
+// renamed: what tells the file from others leads to the socket.
 //
 // As on Linux, a connection is complete before it is accepted, and one that finds the listener's
 // queue full waits for room. Unlike there, a closed port is free at once (there is no TIME_WAIT),
@@ -39,6 +40,14 @@ class LoopbackState;
 }
 
 class EgressNetwork;
+
+// What tells one file of a workload from all others.
+struct SocketFile {
+  std::uint64_t device = 0;
+  std::uint64_t number = 0;
+
+  friend auto operator<=>(const SocketFile&, const SocketFile&) noexcept = default;
+};
 
 struct SocketPair {
   std::shared_ptr<Socket> first;
@@ -74,6 +83,12 @@ class LoopbackNetwork {
   ErrnoResult<std::shared_ptr<Socket>> open(AddressFamily family, SockType type);
   // Two unix sockets that are connected to each other. Errors as open().
   ErrnoResult<SocketPair> open_pair(SockType type);
+
+  // socket.bind(address) for the name that this file is, which its caller has made. Another socket
+  // of the same text, whose file was removed or lies elsewhere, keeps its file.
+  Errno bind_file(Socket& socket, const io::SocketAddress& address, SocketFile file);
+  // Where to connect or send to for this file. kConnrefused: its socket is gone.
+  ErrnoResult<io::SocketAddress> find_file(SocketFile file) const;
 
   // nullptr: there is none.
   EgressNetwork* egress() const noexcept [[clang::lifetimebound]];

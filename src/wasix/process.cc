@@ -262,9 +262,10 @@ Result<> Process::open_descriptors() {
     SELVEDGE_TRY_VOID(open({.handle = std::move(handle), .rights_base = Rights::kAll}));
   }
   for (Preopen& preopen : options_.preopens) {
+    std::string path = absolute_path("/", preopen.guest_path);
+    auto directory = path == "/" ? preopen.directory->reopen_as_root() : preopen.directory;
     SELVEDGE_TRY_VOID(
-        open({.handle = std::make_shared<DirectoryHandle>(std::move(preopen.directory),
-                                                          absolute_path("/", preopen.guest_path)),
+        open({.handle = std::make_shared<DirectoryHandle>(std::move(directory), std::move(path)),
               .rights_base = preopen.rights_base,
               .rights_inheriting = preopen.rights_inheriting,
               .preopen_name = std::move(preopen.guest_path)}));

@@ -97,11 +97,14 @@ BlockingErrno fd_pwrite(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::u
       return found.error();
     }
   }
-  const auto put = [offset](Thread& /*thread*/, Handle& handle, std::span<const ByteSpan> buffers,
-                            std::uint64_t done) {
+  const auto put = [offset](Thread& caller, Handle& handle, std::span<const ByteSpan> buffers,
+                            std::uint64_t done) -> ErrnoResult<std::size_t> {
     FileHandle* const file = handle.as_file();
-    return file != nullptr ? file->file()->pwrite(buffers, offset + done)
-                           : handle.try_write(buffers);
+    auto count =
+        file != nullptr ? file->file()->pwrite(buffers, offset + done) : handle.try_write(buffers);
+    const bool ended =
+        count && handle.counts_as_output() && !caller.process().account_output(caller, *count);
+    return ended ? refuse(Errno::kIo) : std::move(count);
   };
   return attempt_or_wait(
       thread, (*thread.process().handles().find(fd))->handle, nullptr,

@@ -105,9 +105,10 @@ ErrnoResult<Descriptor> descriptor_of(Opened opened, const OpenRequest& request,
 
 ErrnoResult<Descriptor> open_descriptor(Directory& directory, std::string_view path,
                                         const OpenRequest& request, const DeviceSource& devices) {
-  SELVEDGE_TRY_ERRNO(Opened opened,
-                     directory.open(path, open_options(request.base, follow_of(request.lookup),
-                                                       request.oflags, request.fdflags)));
+  OpenOptions options =
+      open_options(request.base, follow_of(request.lookup), request.oflags, request.fdflags);
+  options.confined = request.confined;
+  SELVEDGE_TRY_ERRNO(Opened opened, directory.open(path, options));
   return descriptor_of(std::move(opened), request, devices);
 }
 
@@ -196,7 +197,8 @@ Errno open_path(Thread& thread, GuestFd fd, std::uint32_t dirflags, Ptr<std::uin
                        .oflags = open_flags,
                        .fdflags = flags,
                        .guest_base = base_path,
-                       .guest_name = name},
+                       .guest_name = name,
+                       .confined = !thread.process().imports_wasix()},
                       {.handles = handles, .random = thread.process().shard().random}));
   descriptor.close_on_exec = has_any(extension, Fdflagsext::kCloexec);
   SELVEDGE_TRY_ERRNO(const GuestFd new_fd, handles.insert(std::move(descriptor)));
@@ -257,11 +259,15 @@ Errno path_rename(Thread& thread, GuestFd fd, Ptr<std::uint8_t> old_path,
   return errno_of(from->rename(name, *to, new_name));
 }
 
+// Programs of preview 1 take a directory for a wall: they get no links to absolute paths.
 Errno path_symlink(Thread& thread, Ptr<std::uint8_t> old_path, std::uint32_t old_path_len,
                    GuestFd fd, Ptr<std::uint8_t> new_path, std::uint32_t new_path_len) {
   SELVEDGE_TRY_ERRNO(Directory* const directory, find_directory(thread, fd, Rights::kPathSymlink));
   SELVEDGE_TRY_ERRNO(const std::string target, read_path(thread, old_path, old_path_len));
   SELVEDGE_TRY_ERRNO(const std::string name, read_path_below(thread, new_path, new_path_len));
+  if (target.starts_with('/') && !thread.process().imports_wasix()) {
+    return Errno::kPerm;
+  }
   return errno_of(directory->symlink(target, name));
 }
 

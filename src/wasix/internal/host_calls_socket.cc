@@ -10,6 +10,7 @@
 #include "wasix/internal/lookup.h"
 #include "wasix/internal/registration.h"
 #include "wasix/internal/socket_abi.h"
+#include "wasix/internal/socket_files.h"
 #include "wasix/internal/socket_lookup.h"
 
 namespace selvedge::wasix::internal {
@@ -139,7 +140,11 @@ BlockingErrno sock_connect(Thread& thread, GuestFd fd, Ptr<abi::AddrPort> addres
     return target.error();
   }
   Socket& socket = *found->socket;
-  const Errno result = *target ? socket.connect(**target) : socket.disconnect();
+  const auto way = *target ? socket_at(thread, **target) : io::SocketAddress();
+  if (!way) {
+    return way.error();
+  }
+  const Errno result = *target ? socket.connect(*way) : socket.disconnect();
   if (result != Errno::kInprogress || socket.nonblocking()) {
     return result;
   }
@@ -191,7 +196,7 @@ Errno sock_pair(Thread& thread, std::uint32_t family, std::uint32_t type, std::u
 Errno sock_bind(Thread& thread, GuestFd fd, Ptr<abi::AddrPort> address) {
   SELVEDGE_TRY_ERRNO(const FoundSocket found, find_socket(thread, fd));
   SELVEDGE_TRY_ERRNO(const std::optional<io::SocketAddress> target, address_at(thread, address));
-  return target ? found->bind(*target) : Errno::kAfnosupport;
+  return target ? bind_socket(thread, *found.socket, *target) : Errno::kAfnosupport;
 }
 
 Errno sock_listen(Thread& thread, GuestFd fd, std::uint32_t backlog) {

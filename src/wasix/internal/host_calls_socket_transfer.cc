@@ -10,6 +10,7 @@
 #include "wasix/internal/host_calls_socket.h"
 #include "wasix/internal/lookup.h"
 #include "wasix/internal/socket_abi.h"
+#include "wasix/internal/socket_files.h"
 #include "wasix/internal/socket_lookup.h"
 #include "wasix/internal/write_attempt.h"
 
@@ -322,7 +323,13 @@ BlockingErrno sock_send_to(Thread& thread, GuestFd fd, Ptr<abi::Iovec> si_data,
     if (!address) {
       return address.error();
     }
-    target = *std::move(address);
+    if (*address) {
+      auto way = socket_at(thread, **std::move(address));
+      if (!way) {
+        return way.error();
+      }
+      target = *std::move(way);
+    }
   }
   return send(thread, fd, si_flags,
               {.iovs = si_data, .iovs_len = si_data_len, .nwritten = nwritten}, std::move(target));

@@ -22,7 +22,7 @@ struct HostTimes {
 };
 
 // An opened regular file of the host.
-class HostFile final : public File {
+class HostFile : public File {
  public:
   struct Options {
     bool read = false;
@@ -52,6 +52,8 @@ class HostFile final : public File {
   ErrnoResult<> do_set_size(std::uint64_t size) override;
   ErrnoResult<> do_allocate(std::uint64_t offset, std::uint64_t length) override;
   void do_advise(std::uint64_t offset, std::uint64_t length, Advice advice) override;
+
+  int host_fd() const noexcept { return fd_.get(); }
 
  private:
   int write_flags() const noexcept;

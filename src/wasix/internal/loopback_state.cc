@@ -57,11 +57,35 @@ ErrnoResult<UnixName*> UnixName::find(const LoopbackState& state, SockType type,
 }
 
 UnixName::UnixName(std::shared_ptr<LoopbackState> state, SockType type, std::string path)
-    : state_(std::move(state)), type_(type), path_(std::move(path)) {
-  state_->unix_names.emplace(path_, this);
+    : state_(std::move(state)), type_(type), path_(std::move(path)), way_(path_) {
+  state_->unix_names.emplace(way_, this);
 }
 
-UnixName::~UnixName() { state_->unix_names.erase(path_); }
+UnixName::~UnixName() {
+  state_->unix_names.erase(way_);
+  if (file_) {
+    const auto found = state_->unix_files.find(*file_);
+    if (found != state_->unix_files.end() && found->second == this) {
+      state_->unix_files.erase(found);
+    }
+  }
+}
+
+void UnixName::set_file(SocketFile file) {
+  file_ = file;
+  state_->unix_files.insert_or_assign(file, this);
+}
+
+// No guest can say the new text: where paths are files, find() gets what find_file() has given.
+void UnixName::leave_text() {
+  state_->unix_names.erase(way_);
+  way_ = '\x01' + std::to_string(state_->texts_left_++);
+  state_->unix_names.emplace(way_, this);
+}
+
+io::SocketAddress UnixName::way() const {
+  return io::SocketAddress::unix_path(way_).value_or(io::SocketAddress());
+}
 
 // The path came out of an address, so it makes one.
 io::SocketAddress UnixName::address() const {

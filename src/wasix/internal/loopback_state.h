@@ -16,6 +16,7 @@
 #include "wasix/egress_network.h"
 #include "wasix/internal/byte_ring.h"
 #include "wasix/internal/port_table.h"
+#include "wasix/loopback_network.h"
 
 namespace selvedge::wasix::internal {
 
@@ -59,6 +60,7 @@ class LoopbackState : public std::enable_shared_from_this<LoopbackState> {
   const std::shared_ptr<PortTable> tcp = std::make_shared<PortTable>();
   const std::shared_ptr<PortTable> udp = std::make_shared<PortTable>();
   std::map<std::string, UnixName*, std::less<>> unix_names;
+  std::map<SocketFile, UnixName*> unix_files;
   // Set while a socket of TCP listens.
   io::Event listening;
 
@@ -67,6 +69,8 @@ class LoopbackState : public std::enable_shared_from_this<LoopbackState> {
 
   std::uint32_t sockets_ = 0;
   std::uint32_t listeners_ = 0;
+  friend class UnixName;
+  std::uint64_t texts_left_ = 0;
 };
 
 // A unix socket's hold on a name.
@@ -85,7 +89,15 @@ class UnixName {
   UnixName& operator=(const UnixName&) = delete;
   ~UnixName();
 
+  // As guests are shown it.
   io::SocketAddress address() const;
+  // By which find() finds it.
+  io::SocketAddress way() const;
+
+  bool has_file() const noexcept { return file_.has_value(); }
+  void set_file(SocketFile file);
+  // Makes room for another socket of the same text: from now on its file leads here only.
+  void leave_text();
 
   ListenQueue* listener = nullptr;
   DatagramSocket* datagrams = nullptr;
@@ -94,6 +106,8 @@ class UnixName {
   std::shared_ptr<LoopbackState> state_;
   SockType type_;
   std::string path_;
+  std::string way_;  // in the table; the path at first
+  std::optional<SocketFile> file_;
 };
 
 }  // namespace selvedge::wasix::internal

@@ -94,6 +94,16 @@ class MemoryLink final : public MemoryInode {
   const std::string target_;
 };
 
+// The name of a unix socket.
+class MemorySocket final : public MemoryInode {
+ public:
+  explicit MemorySocket(std::shared_ptr<MemoryVolume> volume) noexcept
+      : MemoryInode(std::move(volume), Filetype::kSocketStream) {}
+
+ private:
+  std::uint64_t size() const noexcept override { return 0; }
+};
+
 class MemoryRegular final : public MemoryInode {
  public:
   explicit MemoryRegular(std::shared_ptr<MemoryVolume> volume);

@@ -24,6 +24,8 @@ struct OpenRequest {
   // empty base: it is not known.
   std::string_view guest_base = {};
   std::string_view guest_name = {};
+  // OpenOptions::confined.
+  bool confined = false;
 };
 
 // What path_open does once it knows the directory; the rights are cut to what the opened thing can

@@ -22,6 +22,7 @@ class ReadOnlyNode : public DirectoryNode {
   ErrnoResult<> make_symlink(std::string_view name, std::string_view /*target*/) final {
     return refused_new(name);
   }
+  ErrnoResult<> make_socket(std::string_view name) final { return refused_new(name); }
   ErrnoResult<> remove_directory(std::string_view /*name*/) final { return refuse(Errno::kRofs); }
   ErrnoResult<> unlink(std::string_view /*name*/) final { return refuse(Errno::kRofs); }
   ErrnoResult<> rename(std::string_view /*name*/, DirectoryNode& /*to*/,

@@ -171,6 +171,7 @@ ErrnoResult<ListenQueue*> StreamSocket::find_listener(io::SocketAddress& target)
     SELVEDGE_TRY_ERRNO(const UnixName* const name,
                        UnixName::find(*state_, SockType::kStream, target.path()));
     listener = name->listener;
+    target = name->address();
   } else {
     target = reachable(target);
     if (!target.ip().is_loopback()) {
