@@ -18,7 +18,7 @@ def _by_label(lines):
 
 
 class Differences:
-    """The entries of differences.toml: of a program, or only a kind of its runs, labels and their values under Selvedge.
+    """The entries of differences.toml: of a program, or a kind of its runs, labels and their values under Selvedge.
 
     [[expected]] are those of wasix-libc and of what WASIX is; [[known_failure]] those of Selvedge. Both fail the suite
     when they no longer occur.

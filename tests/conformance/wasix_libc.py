@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """POSIX programs under Selvedge, next to the same programs under this system.
 
-Each C program in wasix_libc/ prints what it observes. It is compiled with cc, and with Debian's clang for the C library
-wasix-libc; both run with the same arguments, environment, input and folder, and must print the same lines and exit alike.
-differences.toml lists what may differ and why. Programs that write files run twice: in a folder of this system and in
-one that only the program sees.
+Each C program in wasix_libc/ prints what it observes. It is compiled with cc, and with Debian's clang for the library
+wasix-libc; both run with the same arguments, environment, input and folder, and must print the same lines and exit
+alike. differences.toml lists what may differ and why. Programs that write files run twice: in a folder of this system
+and in one that only the program sees.
 
 WASIX_SYSROOT names a sysroot of wasix-libc, as build_wasix_sysroot makes it; without it the test is skipped (exit code
 77), and says so. Two more variables add tests:

@@ -8,8 +8,8 @@ import tempfile
 
 STACK_BYTES = 8 * 1024 * 1024
 # What a program of WASIX is compiled with, as wasixcc does it.
-COMPILE = ("-D_GNU_SOURCE --target=wasm32-wasi -Wno-deprecated -w -O2 -matomics -mbulk-memory "
-           "-mmutable-globals -pthread -mthread-model posix -fno-trapping-math -D_WASI_EMULATED_MMAN -D_WASI_EMULATED_SIGNAL "
+COMPILE = ("-D_GNU_SOURCE --target=wasm32-wasi -Wno-deprecated -w -O2 -matomics -mbulk-memory -mmutable-globals "
+           "-pthread -mthread-model posix -fno-trapping-math -D_WASI_EMULATED_MMAN -D_WASI_EMULATED_SIGNAL "
            "-D_WASI_EMULATED_PROCESS_CLOCKS").split()
 COMPILE_STATIC = ["-ftls-model=local-exec"]
 COMPILE_DYNAMIC = ("-fPIC -ftls-model=global-dynamic -fvisibility=default -fwasm-exceptions -mllvm --wasm-enable-sjlj "

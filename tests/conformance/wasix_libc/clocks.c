@@ -30,7 +30,8 @@ static void clocks(void) {
   time = (struct timespec){0, 1000000};
   ERROR_OF("clock_nanosleep", clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL));
   clock_gettime(CLOCK_MONOTONIC, &time);
-  ERROR_OF("clock_nanosleep until now", clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL));
+  ERROR_OF("clock_nanosleep until now",
+           clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL));
   NUMBER("clock_getres", clock_getres(CLOCK_MONOTONIC, &time));
   TRUTH("a resolution", time.tv_sec == 0 && time.tv_nsec > 0);
   NUMBER("an unknown clock", clock_gettime((clockid_t)77, &time));

@@ -20,7 +20,8 @@ static void list(const char* label, const char* path) {
   }
   char* names[64];
   size_t count = 0;
-  for (struct dirent* entry = readdir(folder); entry != NULL && count < 64; entry = readdir(folder)) {
+  for (struct dirent* entry = readdir(folder); entry != NULL && count < 64;
+       entry = readdir(folder)) {
     char name[300];
     snprintf(name, sizeof(name), "%s%s", entry->d_name, entry->d_type == DT_DIR ? "/" : "");
     names[count++] = strdup(name);

@@ -29,7 +29,9 @@ static int thrown(int value) {
 int main(void) {
   volatile int rounds = 0;
   int value = setjmp(place);
-  observe(value == 0 ? "first return" : value == 42 ? "return from the depth" : "later return",
+  observe(value == 0    ? "first return"
+          : value == 42 ? "return from the depth"
+                        : "later return",
           "%d", value);
   if (value == 0) {
     descend(50);

@@ -58,7 +58,8 @@ static void symbolic(void) {
   NUMBER("a link to a folder", symlink("folder", "way"));
   NUMBER("a path through it", access("way/up", R_OK));
   NUMBER("chdir through it", chdir("way"));
-  TRUTH("getcwd is the real folder", strcmp(strrchr(getcwd(text, sizeof(text)), '/'), "/folder") == 0);
+  TRUTH("getcwd is the real folder",
+        strcmp(strrchr(getcwd(text, sizeof(text)), '/'), "/folder") == 0);
   NUMBER("back", chdir(".."));
   NUMBER("rename a link", rename("link", "renamed"));
   observe_kind("the renamed link", "renamed", 0);

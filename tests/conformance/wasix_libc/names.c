@@ -6,7 +6,8 @@
 
 #include "observe.h"
 
-static void look_up(const char* label, const char* host, const char* service, int family, int flags) {
+static void look_up(const char* label, const char* host, const char* service, int family,
+                    int flags) {
   struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = flags};
   struct addrinfo* found = NULL;
   const int error = getaddrinfo(host, service, &hints, &found);
@@ -48,7 +49,8 @@ int main(void) {
   observe("inet_ntoa", "%s", (inet_aton("10.1.2.3", &address), inet_ntoa(address)));
   NUMBER("inet_pton of version 6", inet_pton(AF_INET6, "2001:db8:0:0::0:1", &address6));
   observe("inet_ntop", "%s", inet_ntop(AF_INET6, &address6, text, sizeof(text)));
-  observe("byte order", "%x %x", (unsigned)ntohs(htons(0x1234)), (unsigned)ntohl(htonl(0x12345678)));
+  observe("byte order", "%x %x", (unsigned)ntohs(htons(0x1234)),
+          (unsigned)ntohl(htonl(0x12345678)));
   NUMBER("gethostname", gethostname(text, sizeof(text)));
   TRUTH("the host has a name", strlen(text) > 0);
   return 0;

@@ -108,18 +108,18 @@ static inline void observe_result(const char* label, long result, int error, int
 }
 
 /* What a call returns, and the name of its error when that is negative. */
-#define NUMBER(label, call)                         \
-  do {                                              \
-    errno = 0;                                      \
-    const long number_of_call = (long)(call);       \
+#define NUMBER(label, call)                          \
+  do {                                               \
+    errno = 0;                                       \
+    const long number_of_call = (long)(call);        \
     observe_result(label, number_of_call, errno, 1); \
   } while (0)
 
 /* The same for a call whose result is a descriptor or an id: "done", or its error. */
-#define OUTCOME(label, call)                         \
-  do {                                               \
-    errno = 0;                                       \
-    const long outcome_of_call = (long)(call);       \
+#define OUTCOME(label, call)                          \
+  do {                                                \
+    errno = 0;                                        \
+    const long outcome_of_call = (long)(call);        \
     observe_result(label, outcome_of_call, errno, 0); \
   } while (0)
 

@@ -192,7 +192,8 @@ static void descriptors(void) {
   REQUIRE(pipe(ends) == 0);
   const pid_t child = fork();
   if (child == 0) {
-    REQUIRE(dup2(ends[1], 40) == 40 && dup2(ends[1], 41) == 41 && dup2(ends[1], STDOUT_FILENO) == 1);
+    REQUIRE(dup2(ends[1], 40) == 40 && dup2(ends[1], 41) == 41 &&
+            dup2(ends[1], STDOUT_FILENO) == 1);
     fcntl(41, F_SETFD, FD_CLOEXEC);
     execl(required_variable("SELF"), "name", "descriptors", (char*)NULL);
     _exit(127);
@@ -254,7 +255,8 @@ static void orphan(void) {
     if (fork() == 0) {
       close(go[1]);
       read(go[0], text, 1);
-      const char* line = getppid() != parent ? "orphan with another parent" : "orphan of the same parent";
+      const char* line =
+          getppid() != parent ? "orphan with another parent" : "orphan of the same parent";
       _exit(write(answer[1], line, strlen(line)) > 0 ? 0 : 1);
     }
     _exit(0);

@@ -14,10 +14,7 @@ END
 cat <<'END'
 quoted $name here document
 END
-cat <<-END | wc -l | tr -d ' '
-	first
-	second
-END
+eval "$(printf 'cat <<-END | tr a-z A-Z\n\tindented here document\n\tEND\n')"
 double() { echo $(($1 * 2)); return 4; }
 double 21
 echo "status of a function: $?"

@@ -18,7 +18,7 @@ gzip -c lines > lines.gz; gunzip -c lines.gz | head -n 2
 printf 'b\na\nb\n' | sort -u; printf 'a b  c\n' | tr -s ' ' | tr ' ' '\n'
 basename /one/two.txt .txt; dirname /one/two.txt; expr 3 + 4
 env NAME=value sh -c 'echo $NAME'
-printf 'abc' | od -An -c | tr -s ' ' | sed 's, *$,,'
+printf 'abc' | od -b | tr -s ' ' | sed 's, *$,,'
 seq 1 5 | sed -n '2,3p'; seq 1 5 | sed '/3/d' | tr '\n' ' '; echo
 rm lines second link; ls | sort
 rmdir deep/er/still 2>/dev/null || echo "not empty"

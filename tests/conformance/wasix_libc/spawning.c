@@ -12,8 +12,8 @@ static posix_spawn_file_actions_t actions;
 static const char* self;
 
 /* Starts this program in a role and tells how it ended. */
-static void spawn(const char* label, const char* path, char* role, const posix_spawnattr_t* attributes,
-                  char** variables) {
+static void spawn(const char* label, const char* path, char* role,
+                  const posix_spawnattr_t* attributes, char** variables) {
   char* arguments[] = {"spawned", role, (char*)label, NULL};
   pid_t child = -1;
   int status = -1;

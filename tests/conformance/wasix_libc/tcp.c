@@ -1,4 +1,5 @@
-/* TCP over loopback: backlog, names, half close, resets, waiting connects, options, scattered I/O. */
+/* TCP over loopback: backlog, names, half close, resets, waiting connects, options, scattered I/O.
+ */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -128,7 +128,8 @@ static void multicast(void) {
   REQUIRE(getsockname(member, (struct sockaddr*)&group, &length) == 0);
   struct ip_mreq membership = {.imr_interface.s_addr = htonl(INADDR_LOOPBACK)};
   inet_pton(AF_INET, "239.1.2.3", &membership.imr_multiaddr);
-  NUMBER("join a group", setsockopt(member, IPPROTO_IP, IP_ADD_MEMBERSHIP, &membership, sizeof(membership)));
+  NUMBER("join a group",
+         setsockopt(member, IPPROTO_IP, IP_ADD_MEMBERSHIP, &membership, sizeof(membership)));
   const struct in_addr loopback = {htonl(INADDR_LOOPBACK)};
   setsockopt(sender, IPPROTO_IP, IP_MULTICAST_IF, &loopback, sizeof(loopback));
   NUMBER("IP_MULTICAST_LOOP", setsockopt(sender, IPPROTO_IP, IP_MULTICAST_LOOP, &one, sizeof(one)));
@@ -141,7 +142,8 @@ static void multicast(void) {
   const struct timeval second = {1, 0};
   setsockopt(member, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
   NUMBER("the member receives", recv(member, text, sizeof(text), 0));
-  NUMBER("leave the group", setsockopt(member, IPPROTO_IP, IP_DROP_MEMBERSHIP, &membership, sizeof(membership)));
+  NUMBER("leave the group",
+         setsockopt(member, IPPROTO_IP, IP_DROP_MEMBERSHIP, &membership, sizeof(membership)));
   const struct timeval soon = {0, 10000};
   setsockopt(member, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
   sendto(sender, "none", 4, 0, (struct sockaddr*)&group, sizeof(group));
