@@ -29,11 +29,17 @@ from wasix_toolchain import Toolchain, ToolchainError
 
 SKIPPED = 77
 RUN_SECONDS_MAX = 10
+# As many as `selvedge run` allows.
+OPEN_FILES_MAX = 1024
 JOBS = 2
 SOURCES = pathlib.Path(__file__).resolve().parent / "wasix_libc"
 # A program that needs libraries, and those: NAME_side.c.
 SIDE = "_side"
 INPUT = "first line\nsecond line\nthird line\n"
+
+
+def native_command(command):
+    return ["prlimit", f"--nofile={OPEN_FILES_MAX}", *command]
 
 
 class Run:
@@ -96,7 +102,8 @@ class Suite:
         folder.mkdir()
         host_folder.mkdir()
         variables = {"SELF": str(self.native / name), "FOLDER": str(folder), "PATH": "/bin:/usr/bin", "LANG": "C"}
-        native = self.execute([str(self.native / name), "argument one", "two"], variables, scratch / "native.out")
+        native = self.execute(native_command([str(self.native / name), "argument one", "two"]), variables,
+                              scratch / "native.out")
         guest = self.execute([*self.command(name, kind, host_folder, variables), str(self.guest / name), "--",
                               "argument one", "two"], dict(os.environ), scratch / "guest.out")
         return Run(name, kind, native, guest)
@@ -111,7 +118,7 @@ class Suite:
             shutil.copy(script, each / "script")
         variables = {"FOLDER": str(folder), "PATH": "/bin:/usr/bin", "LC_ALL": "C"}
         arguments = [str(folder / "script"), "argument one", "two"]
-        native = self.execute(["sh", *arguments], variables, scratch / "native.out")
+        native = self.execute(native_command(["sh", *arguments]), variables, scratch / "native.out")
         guest = self.execute([*self.command("sh", "host folder", host_folder, variables),
                               str(self.work / "bin" / "sh"), "--", *arguments], dict(os.environ),
                              scratch / "guest.out")
