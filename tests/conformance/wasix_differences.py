@@ -46,7 +46,7 @@ class Differences:
     def judge(self, run):
         """The reasons for which a run fails; empty when it passes."""
         native, guest = run.native[0], run.guest[0]
-        if run.kind == "script":
+        if run.kind in ("script", "terminal"):
             return self._judge_script(run, native, guest)
         wanted, strange = _by_label(native)
         reasons = [f"the native program prints what is no label, or one twice: {line}" for line in strange]

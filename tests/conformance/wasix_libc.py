@@ -4,7 +4,7 @@
 Each C program in wasix_libc/ prints what it observes. It is compiled with cc, and with Debian's clang for the library
 wasix-libc; both run with the same arguments, environment, input and folder, and must print the same lines and exit
 alike. differences.toml lists what may differ and why. Programs that write files run twice: in a folder of this system
-and in one that only the program sees.
+and in one that only the program sees. One runs at a terminal (wasix_terminal.py).
 
 WASIX_SYSROOT names a sysroot of wasix-libc, as build_wasix_sysroot makes it; without it the test is skipped (exit code
 77), and says so. Two more variables add tests:
@@ -25,6 +25,7 @@ import sys
 import tempfile
 
 from wasix_differences import Differences
+from wasix_terminal import converse
 from wasix_toolchain import Toolchain, ToolchainError
 
 SKIPPED = 77
@@ -82,6 +83,8 @@ class Suite:
             return None
         self.toolchain.native(source, self.native / name)
         self.toolchain.wasix(source, self.guest / name, forks=bool(re.search(r"\b(v?fork|setjmp)\(", text)))
+        if re.search(r'observe\("type ', text):
+            return ["terminal"]
         return ["host folder", "memory folder"] if "enter_folder(" in text else [""]
 
     def command(self, name, kind, folder, variables):
@@ -103,9 +106,9 @@ class Suite:
         host_folder.mkdir()
         variables = {"SELF": str(self.native / name), "FOLDER": str(folder), "PATH": "/bin:/usr/bin", "LANG": "C"}
         native = self.execute(native_command([str(self.native / name), "argument one", "two"]), variables,
-                              scratch / "native.out")
+                              scratch / "native.out", kind)
         guest = self.execute([*self.command(name, kind, host_folder, variables), str(self.guest / name), "--",
-                              "argument one", "two"], dict(os.environ), scratch / "guest.out")
+                              "argument one", "two"], dict(os.environ), scratch / "guest.out", kind)
         return Run(name, kind, native, guest)
 
     def run_script(self, script):
@@ -124,8 +127,10 @@ class Suite:
                              scratch / "guest.out")
         return Run(script.stem, "script", native, guest)
 
-    def execute(self, command, variables, output):
+    def execute(self, command, variables, output, kind=""):
         """Lines of standard output, exit code, and standard error of a run; all that it started is ended."""
+        if kind == "terminal":
+            return converse(command, variables, RUN_SECONDS_MAX)
         with open(self.work / "input") as standard_input, open(output, "w") as standard_output, \
              open(f"{output}.errors", "w") as errors:
             process = subprocess.Popen(command, env=variables, stdin=standard_input, stdout=standard_output,
