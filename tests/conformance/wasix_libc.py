@@ -36,6 +36,8 @@ JOBS = 2
 SOURCES = pathlib.Path(__file__).resolve().parent / "wasix_libc"
 # A program that needs libraries, and those: NAME_side.c.
 SIDE = "_side"
+# Programs that run as position-independent ones too.
+ALSO_DYNAMIC = ("environment", "jumps", "queues", "spawning", "threads", "tcp")
 INPUT = "first line\nsecond line\nthird line\n"
 
 
@@ -62,7 +64,8 @@ class Suite:
         self.programs = os.environ.get("WASIX_PROGRAMS")
         # A path of the native program, and the same path in the guest's files.
         self.native, self.guest = self.work / "programs", self.work / "guest"
-        for folder in (self.native, self.guest):
+        self.guest_dynamic = self.work / "guest-dynamic"
+        for folder in (self.native, self.guest, self.guest_dynamic):
             folder.mkdir()
         (self.work / "input").write_text(INPUT)
 
@@ -85,18 +88,26 @@ class Suite:
         self.toolchain.wasix(source, self.guest / name, forks=bool(re.search(r"\b(v?fork|setjmp)\(", text)))
         if re.search(r'observe\("type ', text):
             return ["terminal"]
-        return ["host folder", "memory folder"] if "enter_folder(" in text else [""]
+        kinds = ["host folder", "memory folder"] if "enter_folder(" in text else [""]
+        if name in ALSO_DYNAMIC and self.toolchain.pic_sysroot:
+            self.toolchain.wasix_dynamic(source, self.guest_dynamic / name)
+            kinds.append("position-independent")
+        return kinds
 
-    def command(self, name, kind, folder, variables):
+    def command(self, kind, folder, variables):
+        """How to start what follows under Selvedge."""
         command = [self.binary, "run", "--quiet", "--cache-dir", self.work / "cache"]
         for variable in variables.items():
             command += ["--env", "=".join(variable)]
-        command += ["--dir", f"{self.guest}::{self.native}:ro"]
+        command += ["--dir", f"{self.programs_of(kind)}::{self.native}:ro"]
         if kind == "host folder":
             command += ["--dir", f"{folder}::{variables['FOLDER']}"]
         if self.programs:
             command += ["--dir", f"{self.work / 'bin'}::/bin:ro"]
         return [str(part) for part in command]
+
+    def programs_of(self, kind):
+        return self.guest_dynamic if kind == "position-independent" else self.guest
 
     def run_program(self, name, kind):
         scratch = pathlib.Path(tempfile.mkdtemp(dir=self.folders, prefix=f"{name}-"))
@@ -107,7 +118,7 @@ class Suite:
         variables = {"SELF": str(self.native / name), "FOLDER": str(folder), "PATH": "/bin:/usr/bin", "LANG": "C"}
         native = self.execute(native_command([str(self.native / name), "argument one", "two"]), variables,
                               scratch / "native.out", kind)
-        guest = self.execute([*self.command(name, kind, host_folder, variables), str(self.guest / name), "--",
+        guest = self.execute([*self.command(kind, host_folder, variables), str(self.programs_of(kind) / name), "--",
                               "argument one", "two"], dict(os.environ), scratch / "guest.out", kind)
         return Run(name, kind, native, guest)
 
@@ -122,7 +133,7 @@ class Suite:
         variables = {"FOLDER": str(folder), "PATH": "/bin:/usr/bin", "LC_ALL": "C"}
         arguments = [str(folder / "script"), "argument one", "two"]
         native = self.execute(native_command(["sh", *arguments]), variables, scratch / "native.out")
-        guest = self.execute([*self.command("sh", "host folder", host_folder, variables),
+        guest = self.execute([*self.command("host folder", host_folder, variables),
                               str(self.work / "bin" / "sh"), "--", *arguments], dict(os.environ),
                              scratch / "guest.out")
         return Run(script.stem, "script", native, guest)

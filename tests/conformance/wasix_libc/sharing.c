@@ -1,6 +1,7 @@
 /* What processes and threads share: positions of files, pipes with many writers, and limits. */
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -151,6 +152,28 @@ static void much(const char* label, int from, int to) {
           out.bytes);
 }
 
+/* From a file to a socket, without a copy in the program. */
+static void sending_files(void) {
+  char text[32] = {0};
+  int pair[2];
+  off_t offset = 2;
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+  const int file = open("sent", O_RDWR | O_CREAT | O_TRUNC, 0644);
+  REQUIRE(write(file, "0123456789", 10) == 10 && lseek(file, 1, SEEK_SET) == 1);
+  NUMBER("sendfile from an offset", sendfile(pair[0], file, &offset, 4));
+  NUMBER("the offset then", offset);
+  NUMBER("the position stays", lseek(file, 0, SEEK_CUR));
+  NUMBER("what was sent", read(pair[1], text, sizeof(text)));
+  observe("it is", "%s", text);
+  NUMBER("sendfile from the position", sendfile(pair[0], file, NULL, 100));
+  NUMBER("the position moved", lseek(file, 0, SEEK_CUR));
+  NUMBER("what came", read(pair[1], text, sizeof(text)));
+  NUMBER("sendfile at the end", sendfile(pair[0], file, NULL, 100));
+  close(pair[0]);
+  close(pair[1]);
+  close(file);
+}
+
 static void descriptors(void) {
   int opened = 0;
   int last = 0;
@@ -180,6 +203,7 @@ int main(void) {
   much("through a pipe", ends[0], ends[1]);
   REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
   much("through a pair of sockets", ends[0], ends[1]);
+  sending_files();
   descriptors();
   return 0;
 }
