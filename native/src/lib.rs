@@ -15,6 +15,7 @@ pub mod link_bind;
 pub mod link_calls;
 pub mod link_load;
 pub mod link_map;
+mod link_own;
 mod link_run;
 pub mod link_symbols;
 pub mod link_threads;

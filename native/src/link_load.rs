@@ -13,6 +13,7 @@ use crate::limits::GuestEnded;
 use crate::link_map::{
     LIBRARIES_MAX, LibraryCode, Loaded, Map, Source, Store, StoreLinks, error, with_links,
 };
+use crate::link_own::OwnFunctions;
 use crate::link_run::{instantiate, memory, run_start};
 use crate::link_symbols::Symbol;
 use crate::link_threads::Blocks;
@@ -86,8 +87,12 @@ impl StoreLinks {
                     Extern::Global(_) => !wants_function,
                     _ => false,
                 };
-                match self.exporter(store, scope, name, fits) {
-                    Some(provider) => Ok(Source::Export(provider, name.to_owned())),
+                let own = code.own_functions.as_ref().filter(|_| wants_function);
+                let own = own.and_then(|own| own.source(name));
+                let exporter = self.exporter(store, scope, name, fits);
+                let exported = exporter.map(|provider| Source::Export(provider, name.to_owned()));
+                match exported.or(own) {
+                    Some(source) => Ok(source),
                     None if wants_function && is_weak() => Ok(Source::Missing(name.to_owned())),
                     None if name == "__stack_pointer" => error(crate::link_run::NO_STACK_POINTER),
                     None => error(undefined(name)),
@@ -134,6 +139,7 @@ impl StoreLinks {
                 *source = Source::Constant(table_base);
             }
         }
+        self.reserve_own(store, map, code, &mut sources)?;
         let items = self.items(store, code, &sources)?;
         self.count_instance(store, map, code.instance_bytes)?;
         let instance = instantiate(store, &code.module, &items)?;
@@ -168,6 +174,7 @@ impl StoreLinks {
     ) -> wasmtime::Result<()> {
         let number = self.libraries.len() as u32;
         let instance = self.libraries[number as usize - 1];
+        self.place_own(store, map, loaded, number)?;
         self.fill_own(store, map, loaded, items, number)?;
         run_start(store, instance)?;
         // Where the block is, the start function has said.
@@ -220,11 +227,14 @@ fn saved_globals(store: &mut Store<'_>, instance: Instance) -> Vec<[u8; 16]> {
 }
 
 /// The record of an instance: of its functions, those whose address is taken or that are exported are in it.
-fn instance_bytes(module: &wasmtime::Module) -> usize {
+fn instance_bytes(module: &wasmtime::Module, own: &Option<OwnFunctions>) -> usize {
     const BASE: usize = 1 << 10;
     const FUNCTION: usize = 48;
     const ITEM: usize = 64;
-    BASE + FUNCTION * module.functions().count()
+    let stand_ins = own.as_ref().map_or(0, |own| BASE + (FUNCTION + ITEM) * own.count());
+    stand_ins
+        + BASE
+        + FUNCTION * module.functions().count()
         + ITEM * (module.imports().len() + module.exports().len())
 }
 
@@ -268,16 +278,19 @@ impl HostFunctions {
                 ));
             }
         }
+        let own_functions = OwnFunctions::of(module)
+            .map_err(|error| NativeError::new(NativeErrorKind::Invalid, error.to_string()))?;
         let code = LibraryCode {
             module: module.clone(),
             linker: self.linker.clone(),
             layout: dylink.layout,
-            instance_bytes: instance_bytes(module),
+            instance_bytes: instance_bytes(module, &own_functions),
             weak: dylink.weak.clone(),
             thread_local_base: dylink
                 .thread_local
                 .map(|found| format!("{MUTABLE_GLOBAL_PREFIX}{}", found.base)),
             thread_local_symbols: dylink.thread_local_symbols.clone(),
+            own_functions,
         };
         Ok(Library { code: Arc::new(code) })
     }

@@ -17,6 +17,7 @@ use crate::dylink::DylinkLayout;
 use crate::guest::GrowDecision;
 use crate::limits::GuestEnded;
 use crate::link_bind::Binding;
+use crate::link_own::OwnFunctions;
 use crate::link_run::{NO_STACK_POINTER, instantiate, memory, program, stack_pointer};
 use crate::link_threads::Blocks;
 use crate::memory::{global_from_bytes, mutable_globals};
@@ -50,6 +51,7 @@ pub(crate) struct LibraryCode {
     /// The export of `__tls_base`; None: it has no thread-local variables.
     pub(crate) thread_local_base: Option<String>,
     pub(crate) thread_local_symbols: Vec<String>,
+    pub(crate) own_functions: Option<OwnFunctions>,
 }
 
 /// Where an import of a library comes from, in any store.
@@ -65,6 +67,11 @@ pub(crate) enum Source {
     Own(String),
     Host,
     Export(u32, String),
+    /// A function of the library itself: its number among those, and the element of the first.
+    OwnFunction {
+        number: u32,
+        first_element: u32,
+    },
     /// One of the store's own, by its name.
     Tag(String, TagType),
     /// A function that need not exist and does not.
@@ -120,6 +127,16 @@ pub(crate) struct Map {
     /// Elements that the table of each thread has; None: nothing has been added yet.
     table_size: Option<u64>,
     instances: usize,
+}
+
+impl Map {
+    /// There is room for `count` more slots.
+    pub(crate) fn check_slots(&self, count: usize) -> wasmtime::Result<()> {
+        if self.slots.len() + count > SLOTS_MAX {
+            return error(format!("the process uses more than {SLOTS_MAX} functions by address"));
+        }
+        Ok(())
+    }
 }
 
 /// The libraries of one process. Freed with `selvedge_link_map_free`; stores keep it alive. Used by the thread
@@ -250,6 +267,7 @@ impl StoreLinks {
         code: &LibraryCode,
         import: &ImportType<'_>,
         source: &Source,
+        stand_ins: Option<Instance>,
     ) -> wasmtime::Result<Extern> {
         let number = |mutability| GlobalType::new(ValType::I32, mutability);
         Ok(match source {
@@ -279,6 +297,14 @@ impl StoreLinks {
                 Some(item) => item,
                 None => return error(format!("the symbol {name} is gone")),
             },
+            Source::OwnFunction { number, .. } => {
+                let function =
+                    stand_ins.and_then(|made| made.get_export(&mut *store, &number.to_string()));
+                match function {
+                    Some(item) => item,
+                    None => return error(format!("the symbol {} is gone", import.name())),
+                }
+            }
             Source::Tag(name, kind) => match self.tags.get(name) {
                 Some(tag) => (*tag).into(),
                 None => {
@@ -386,9 +412,7 @@ impl StoreLinks {
         map: &mut Map,
         element: Element,
     ) -> wasmtime::Result<u32> {
-        if map.slots.len() >= SLOTS_MAX {
-            return error(format!("the process uses more than {SLOTS_MAX} functions by address"));
-        }
+        map.check_slots(1)?;
         let index = self.add_elements(store, map, 1, 1)?;
         self.set_slot(store, map, index, element)?;
         Ok(index)
@@ -453,8 +477,9 @@ impl StoreLinks {
         code: &LibraryCode,
         sources: &[Source],
     ) -> wasmtime::Result<Vec<Extern>> {
+        let stand_ins = self.own_stand_ins(store, code, sources)?;
         let imports = code.module.imports().zip(sources);
-        imports.map(|(import, source)| self.item(store, code, &import, source)).collect()
+        imports.map(|(import, source)| self.item(store, code, &import, source, stand_ins)).collect()
     }
 }
 

@@ -139,6 +139,34 @@ TEST_F(DynamicLinkerTest, UndefinedSymbols_AreErrors) {
   }
 }
 
+// As the linker makes inline functions: imported, for the program's definition comes first, and
+// exported.
+TEST_F(DynamicLinkerTest, FunctionOfItsOwnThatALibraryImports_IsThatOfTheScopeOrItsOwn) {
+  const std::string own = R"(
+    (import "env" "inline" (func $inline (param i32 i64) (result i32)))
+    (import "GOT.func" "inline" (global $pointer (mut i32)))
+    (import "env" "__indirect_function_table" (table 0 funcref))
+    (type $inline (func (param i32 i64) (result i32)))
+    (func (export "inline") (param i32 i64) (result i32)
+      (i32.add (local.get 0) (i32.wrap_i64 (local.get 1))))
+    (func $start (call $append (call $inline (i32.const 1) (i64.const 1))))
+    (func (export "__wasm_call_ctors")
+      (call $append (call_indirect (type $inline) (i32.const 1) (i64.const 2)
+                                   (global.get $pointer)))
+      (call $append (call $inline (i32.const 2) (i64.const 2))))
+    (start $start))";
+  put("a", library("", own));
+  expect(234);
+  put("a", library(R"((needed "b"))", own));
+  put("b", library("", R"((func (export "inline") (param i32 i64) (result i32)
+                            (i32.add (local.get 0) (i32.const 5))))"));
+  expect(667);
+  // Another type is another function.
+  put("a", library("", R"((import "env" "other" (func (param i32)))
+                          (func (export "other") (param i64)))"));
+  expect(kNotLoaded);
+}
+
 TEST_F(DynamicLinkerTest, FilesThatAreNoLibraries_AreErrors) {
   expect(200 + static_cast<std::uint32_t>(Errno::kNoent));
   put("a", "(module)");
