@@ -32,7 +32,8 @@ Errno attempt_read(Thread& thread, Handle& handle, Ptr<abi::Iovec> iovs, std::ui
   return memory.write(nread, static_cast<std::uint32_t>(count)) ? Errno::kSuccess : Errno::kFault;
 }
 
-// A pipe whose reader has left raises SIGPIPE also in the middle of a write, a socket does not.
+}  // namespace
+
 ErrnoResult<std::size_t> put(Thread& thread, Handle& handle, std::span<const ByteSpan> buffers,
                              std::uint64_t done) {
   const ErrnoResult<std::size_t> count = handle.try_write(buffers);
@@ -45,8 +46,6 @@ ErrnoResult<std::size_t> put(Thread& thread, Handle& handle, std::span<const Byt
   }
   return count;
 }
-
-}  // namespace
 
 // The C library of WASIX looks preopened directories up once, at start, and needs them for each
 // path. Preview 1's programs may give theirs up.

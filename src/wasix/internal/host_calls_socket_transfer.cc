@@ -183,8 +183,10 @@ class SendFileAttempt {
       return stopped(thread, read.error());
     }
     const ByteSpan source = ByteSpan(bytes).first(*read);
-    const ErrnoResult<std::size_t> sent =
-        handle.as_socket()->try_send(std::span(&source, 1), nullptr);
+    const std::span sources(&source, 1);
+    Socket* const socket = handle.as_socket();
+    const ErrnoResult<std::size_t> sent = socket != nullptr ? socket->try_send(sources, nullptr)
+                                                            : put(thread, handle, sources, done_);
     if (!sent) {
       return sent.error() == Errno::kAgain && !handle.nonblocking() ? Errno::kAgain
                                                                     : stopped(thread, sent.error());
@@ -335,12 +337,14 @@ BlockingErrno sock_send_to(Thread& thread, GuestFd fd, Ptr<abi::Iovec> si_data,
               {.iovs = si_data, .iovs_len = si_data_len, .nwritten = nwritten}, std::move(target));
 }
 
+// sendfile(2), which is not for sockets only: std::filesystem::copy_file() of libc++ uses it.
 BlockingErrno sock_send_file(Thread& thread, GuestFd out_fd, GuestFd in_fd, std::uint64_t offset,
                              std::uint64_t count, Ptr<std::uint64_t> nwritten) {
-  const auto out = find_socket(thread, out_fd, Rights::kFdWrite);
+  const auto out = thread.process().handles().find(out_fd, Rights::kFdWrite);
   if (!out) {
     return out.error();
   }
+  const std::shared_ptr<Handle> handle = (*out)->handle;
   const auto in = find_file(thread, in_fd, Rights::kFdRead, Errno::kInval);
   if (!in) {
     return in.error();
@@ -350,10 +354,10 @@ BlockingErrno sock_send_file(Thread& thread, GuestFd out_fd, GuestFd in_fd, std:
                            .count = std::min<std::uint64_t>(count, kWriteBytesMax),
                            .nwritten = nwritten});
   if (attempt.file()->waits_for_disk() && thread.process().shard().helpers != nullptr) {
-    return wait_for(thread, load_and_send(thread, out->handle, std::move(attempt)));
+    return wait_for(thread, load_and_send(thread, handle, std::move(attempt)));
   }
-  return attempt_or_wait(thread, out->handle, out->handle->writable(), std::move(attempt),
-                         send_timeout(*out->handle));
+  return attempt_or_wait(thread, handle, handle->writable(), std::move(attempt),
+                         send_timeout(*handle));
 }
 
 Errno sock_shutdown(Thread& thread, GuestFd fd, std::uint32_t how) {

@@ -17,6 +17,12 @@ namespace selvedge::wasix::internal {
 // Bytes that one write takes; more is a short count. MAX_RW_COUNT on Linux.
 inline constexpr std::size_t kWriteBytesMax = 0x7fff'f000;
 
+// One attempt at writing to the handle, which follows the `done` first bytes of a call; counts as
+// output where that is limited. A pipe whose reader has left raises SIGPIPE also in the middle of a
+// write, a socket does not.
+ErrnoResult<std::size_t> put(Thread& thread, Handle& handle, std::span<const ByteSpan> buffers,
+                             std::uint64_t done);
+
 // What a call writes, and where it says how much: in guest memory, where it stays.
 struct WriteRequest {
   Ptr<abi::Iovec> iovs;
