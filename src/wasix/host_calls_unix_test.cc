@@ -55,9 +55,10 @@ class UnixCallsTest : public ::testing::Test {
     EXPECT_EQ(guest_->call("sock_open", {kUnix, type, 0, kOut}), Errno::kSuccess);
     return guest_->value<GuestFd>(kOut);
   }
+  // An empty path: no address.
   void put_address(std::string_view path) {
     abi::AddrPort address{};
-    address.tag = 3;
+    address.tag = path.empty() ? 0 : 3;
     std::ranges::copy(path, address.data);
     guest_->put_value(kAddress, address);
   }
@@ -209,6 +210,9 @@ TEST_F(UnixCallsTest, Datagrams_FindTheFileToo) {
   EXPECT_EQ(with("sock_connect", client, "/run/d"), Errno::kSuccess);
   ASSERT_TRUE(files_->unlink("run/d"));
   EXPECT_EQ(send_to(client, "/run/d"), Errno::kNoent);
+  EXPECT_EQ(send_to(client, ""), Errno::kSuccess) << "connected";
+  EXPECT_EQ(guest_->call("fd_close", {server}), Errno::kSuccess);
+  EXPECT_EQ(send_to(client, ""), Errno::kConnrefused);
 }
 
 TEST_F(UnixCallsTest, AbstractNames_HaveNoFile) {

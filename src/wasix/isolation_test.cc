@@ -3,6 +3,8 @@
 // ProcessesOfAnotherWorkload_HaveNoNames. Ways out of a directory: fs_escape_test.cc.)
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <array>
 #include <cstddef>
@@ -12,11 +14,15 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "base/unique_fd.h"
 #include "wasix/abi_socket.h"
+#include "wasix/fs_host.h"
 #include "wasix/fs_memory.h"
 #include "wasix/host_functions.h"
 #include "wasix/loopback_network.h"
+#include "wasix/testing/file_systems.h"
 #include "wasix/testing/machine.h"
 #include "wasix/testing/wasix_guest.h"
 
@@ -41,8 +47,13 @@ constexpr GuestFd kRoot = 3;
 // A guest with a file system and a network of its own, as each workload of a program has.
 class Tenant {
  public:
-  Tenant(Machine& machine, const std::shared_ptr<const engine::LinkedModule>& module)
-      : files_(*MemoryFileSystem::create({.clock = machine.clock(), .lower = nullptr})) {
+  // `files`: null for a file system of its own.
+  Tenant(Machine& machine, const std::shared_ptr<const engine::LinkedModule>& module,
+         std::shared_ptr<FileSystem> files = nullptr)
+      : files_(std::move(files)) {
+    if (files_ == nullptr) {
+      files_ = *MemoryFileSystem::create({.clock = machine.clock(), .lower = nullptr});
+    }
     ProcessOptions options{.environment = {}};
     options.network = std::make_shared<LoopbackNetwork>(machine.reactor());
     options.preopens.push_back({.guest_path = "/", .directory = files_->open_root()});
@@ -70,7 +81,7 @@ class Tenant {
   }
 
  private:
-  std::shared_ptr<MemoryFileSystem> files_;
+  std::shared_ptr<FileSystem> files_;
   std::optional<CallingGuest> guest_;
 };
 
@@ -126,7 +137,7 @@ TEST_F(IsolationTest, Ports_OfAnother_AreNotInUse) {
 
 TEST_F(IsolationTest, UnixNames_OfAnother_DoNotExist) {
   // A path, and an abstract name.
-  for (const std::string_view name : {std::string_view("/tmp/x"), std::string_view("\0x", 2)}) {
+  for (const std::string_view name : {std::string_view("/x"), std::string_view("\0x", 2)}) {
     const GuestFd listener = victim_.socket(kUnix);
     ASSERT_EQ(victim_.with_address("sock_bind", listener, unix_name(name)), Errno::kSuccess);
     ASSERT_EQ(victim_.call("sock_listen", listener, 4), Errno::kSuccess);
@@ -135,6 +146,33 @@ TEST_F(IsolationTest, UnixNames_OfAnother_DoNotExist) {
     EXPECT_EQ(attacker_.with_address("sock_bind", attacker_.socket(kUnix), unix_name(name)),
               Errno::kSuccess);
   }
+}
+
+// Nor do those of the host.
+TEST_F(IsolationTest, UnixNames_InASharedFolder_LeadNowhere) {
+  const testing::TemporaryDirectory folder;
+  const auto shared = *HostDirectory::create({.path = folder.path()});
+  Tenant owner(machine_, module_, shared);
+  Tenant other(machine_, module_, shared);
+  const GuestFd listener = owner.socket(kUnix);
+  ASSERT_EQ(owner.with_address("sock_bind", listener, unix_name("/guest")), Errno::kSuccess);
+  ASSERT_EQ(owner.call("sock_listen", listener, 4), Errno::kSuccess);
+  const base::UniqueFd host(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  const std::string path = folder.path() / "host";
+  ASSERT_LT(path.size(), sizeof address.sun_path);
+  path.copy(address.sun_path, path.size());
+  const auto* const generic = static_cast<const sockaddr*>(static_cast<const void*>(&address));
+  ASSERT_EQ(::bind(host.get(), generic, sizeof address), 0);
+  ASSERT_EQ(::listen(host.get(), 4), 0);
+  for (const std::string_view name : {"/guest", "/host"}) {
+    EXPECT_EQ(other.with_address("sock_connect", other.socket(kUnix), unix_name(name)),
+              Errno::kConnrefused);
+    EXPECT_EQ(other.with_address("sock_bind", other.socket(kUnix), unix_name(name)),
+              Errno::kAddrinuse);
+  }
+  EXPECT_EQ(owner.with_address("sock_connect", owner.socket(kUnix), unix_name("/guest")),
+            Errno::kSuccess);
 }
 
 TEST_F(IsolationTest, Descriptors_OfAnothersPipesAndEvents_AreBadNumbers) {

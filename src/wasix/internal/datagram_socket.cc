@@ -143,6 +143,8 @@ ErrnoResult<std::size_t> DatagramSocket::try_send(std::span<const ByteSpan> buff
   Errno error = Errno::kSuccess;
   if (family() == AddressFamily::kUnix) {
     error = send_unix(target ? &*target : nullptr, joined(buffers));
+    // Where it is connected to there was a socket.
+    error = destination == nullptr && error == Errno::kNoent ? Errno::kConnrefused : error;
   } else {
     error = target ? send_ip(reachable(*target), joined(buffers)) : Errno::kDestaddrreq;
   }
