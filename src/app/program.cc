@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <ranges>
+#include <span>
+#include <string_view>
 
 #include "app/internal/prefetch.h"
 #include "base/bytes.h"
@@ -17,6 +19,19 @@ namespace {
 
 // FileStat::dev of /dev/shm beside a folder of the host.
 constexpr std::uint64_t kSharedMemoryDevice = (std::uint64_t{1} << 32) + 1;
+
+// Folders of the layer on the way to each mount, so that they can be written like any other. Where
+// one cannot be made, the way to the mount is read-only.
+void make_folders_above(std::span<const wasix::Mount> mounts, wasix::FileSystem& layer) {
+  const std::shared_ptr<wasix::Directory> root = layer.open_root();
+  for (const wasix::Mount& mount : mounts) {
+    const std::string_view path = std::string_view(mount.path).substr(1);
+    for (std::size_t slash = path.find('/'); slash != std::string_view::npos;
+         slash = path.find('/', slash + 1)) {
+      static_cast<void>(root->make_directory(path.substr(0, slash)));
+    }
+  }
+}
 
 // Text modules are told by their name; everything else is for the engine to judge.
 Result<std::vector<std::byte>> binary_of(std::vector<std::byte> bytes, std::string_view path) {
@@ -278,6 +293,7 @@ Result<std::shared_ptr<wasix::Directory>> ShardProgram::open_root() const {
     if (mounts.empty()) {
       return (*layer)->open_root();
     }
+    make_folders_above(mounts, **layer);
     mounts.push_back({.path = "/", .file_system = *std::move(layer)});
   }
   SELVEDGE_TRY(const auto table,

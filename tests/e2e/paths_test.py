@@ -33,6 +33,8 @@ class PathsTest(unittest.TestCase):
         self.prints([line.replace("AT", "/tmp") for line in expected], "links")
         self.prints([line.replace("AT", "/data") for line in expected], "links", "/data",
                     options=("--dir", f"{self.folder}::/data"))
+        self.prints([line.replace("AT", "/srv/app") for line in expected], "links", "/srv/app",
+                    options=("--dir", f"{self.folder}::/srv/app/data"))
         self.assertEqual(os.readlink(self.folder / "link"), "/data/file")
         self.assertEqual(os.readlink(self.folder / "passwd"), "/etc/passwd")
 
