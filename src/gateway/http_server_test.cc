@@ -399,11 +399,36 @@ TEST_F(HttpServerTest, ClientGone_HandlerIsTold) {
   ASSERT_TRUE(client_host_.reactor().run(never_read(this, connect(), kept, get("/gone"))));
   simulation_.run_for(std::chrono::seconds(1));
   EXPECT_EQ(handler_.disconnects, 0);
-  kept.reset();
+  kept->abort();
   simulation_.run_for(std::chrono::seconds(1));
   EXPECT_EQ(handler_.disconnects, 1);
   simulation_.run_for(std::chrono::seconds(10));
   EXPECT_EQ(server_.connection_count(), 0u);
+}
+
+// RFC 9112, 9.6.
+TEST_F(HttpServerTest, ClientThatHalfCloses_GetsItsWholeAnswer) {
+  for (const std::string_view path : {"/gone", "/echo", "/stream"}) {
+    std::unique_ptr<io::Stream> kept;
+    ASSERT_TRUE(client_host_.reactor().run(never_read(this, connect(), kept, get(path))));
+    ASSERT_TRUE(kept->shutdown_write());
+    const auto answer = client_host_.reactor().run(receive(*kept, std::chrono::seconds(10)));
+    EXPECT_THAT(*answer, StartsWith("HTTP/1.1 200 OK")) << path;
+    EXPECT_TRUE(path == "/echo" || answer->ends_with("0\r\n\r\n")) << path << *answer;
+    EXPECT_TRUE(closed_ && !reset_) << path;
+  }
+  EXPECT_EQ(handler_.disconnects, 0);
+}
+
+TEST_F(HttpServerTest, ClientThatHalfClosedAndThenLeaves_IsNoticed) {
+  std::unique_ptr<io::Stream> kept;
+  ASSERT_TRUE(client_host_.reactor().run(never_read(this, connect(), kept, get("/gone"))));
+  ASSERT_TRUE(kept->shutdown_write());
+  simulation_.run_for(std::chrono::seconds(1));
+  EXPECT_EQ(handler_.disconnects, 0);
+  kept->abort();
+  simulation_.run_for(std::chrono::seconds(1));
+  EXPECT_EQ(handler_.disconnects, 1);
 }
 
 TEST_F(HttpServerTest, Full_EvictsTheLongestIdle_ElseRefuses) {

@@ -364,6 +364,26 @@ TEST_P(NetworkTest, Read_DataAndEndArriveTogether_BothAreSeen) {
   EXPECT_TRUE(result) << result.error().message();
 }
 
+TEST_P(NetworkTest, HungUp_OnlyOnceTheConnectionIsOver) {
+  const auto body = [&](this auto /*self*/) -> Task<> {
+    SELVEDGE_CO_TRY(Pair pair, co_await connect_pair());
+    SELVEDGE_CO_TRY_VOID(pair.client->shutdown_write());
+    std::array<std::byte, 16> buffer{};
+    SELVEDGE_CO_TRY(const std::size_t count, co_await pair.server->read(buffer, soon()));
+    EXPECT_EQ(count, 0U);
+    EXPECT_FALSE(pair.server->hung_up()) << "its peer still reads";
+    SELVEDGE_CO_TRY_VOID(co_await pair.server->write_all(base::as_bytes("answer"), soon()));
+    pair.client->abort();
+    while (!pair.server->hung_up()) {
+      pair.server->readable().reset();
+      SELVEDGE_CO_TRY_VOID(co_await pair.server->readable().wait(soon()));
+    }
+    co_return {};
+  };
+  const auto result = reactor().run(body());
+  EXPECT_TRUE(result) << result.error().message();
+}
+
 TEST_P(NetworkTest, Connect_NobodyListens_IsRefused) {
   const auto body = [&](this auto /*self*/) -> Task<std::unique_ptr<Stream>> {
     SocketAddress address;

@@ -40,6 +40,9 @@ using Attempt = Result<std::optional<std::size_t>>;
 struct StreamOptions {
   bool no_delay = true;
   bool keep_alive = false;
+  // With keep_alive: after how long a silence the peer is probed, and how often then; nullopt
+  // leaves the system's hours. Whole seconds.
+  std::optional<base::Duration> probe_after = std::nullopt;
   // Routers that a packet passes at most, 1 to 255; nullopt leaves what it is.
   std::optional<std::uint8_t> time_to_live = std::nullopt;
 };
@@ -88,6 +91,10 @@ class Stream {
   // the kernel took is still delivered, unless data from the peer was left unread (TCP then
   // resets). Idempotent.
   virtual void close() noexcept = 0;
+  // Whether the connection is known to carry nothing more in either direction: it was reset, or the
+  // peer has closed both ways. A peer that has only finished writing is still there. readable() is
+  // set anew when this becomes true, though not before an attempt has met the end or nullopt.
+  virtual bool hung_up() const noexcept { return false; }
   // The errno of the last attempt that failed; 0: it was not a system call that failed, or is not
   // known.
   virtual int system_error() const noexcept { return 0; }

@@ -213,6 +213,13 @@ Attempt TlsStream::wait_to_write() noexcept {
   return std::nullopt;
 }
 
+void TlsStream::discard_rest() noexcept {
+  std::array<std::byte, 256> rest [[clang::uninitialized]];
+  if (!connection_failed_ && !connection_->try_read(rest)) {
+    connection_failed_ = true;
+  }
+}
+
 Attempt TlsStream::try_read(MutableByteSpan buffer) {
   SELVEDGE_DCHECK(!buffer.empty());
   if (!readable_.is_set() || !reactor_.spend_inline_operation()) {
@@ -223,6 +230,7 @@ Attempt TlsStream::try_read(MutableByteSpan buffer) {
     return wait_to_read();
   }
   if (ended_) {
+    discard_rest();
     return std::size_t{0};
   }
   auto count = session_.read(buffer);

@@ -73,6 +73,7 @@ class TlsStream final : public Stream, private crypto::TlsTransport {
   SocketAddress local_address() const override { return connection_->local_address(); }
   SocketAddress peer_address() const override { return connection_->peer_address(); }
   bool is_encrypted() const noexcept override { return true; }
+  bool hung_up() const noexcept override { return connection_failed_ || connection_->hung_up(); }
 
  private:
   // Is told when the connection below becomes ready.
@@ -103,6 +104,8 @@ class TlsStream final : public Stream, private crypto::TlsTransport {
   void connection_writable() noexcept;
   // Whether the handshake is done.
   Result<bool> advance();
+  // After the peer's end: what else comes means nothing, but how the connection ends is noticed.
+  void discard_rest() noexcept;
   Attempt wait_to_read() noexcept;
   Attempt wait_to_write() noexcept;
   std::unexpected<Error> break_with(Error error);

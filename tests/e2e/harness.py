@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -118,6 +119,23 @@ class Server:
             except TimeoutError:
                 pass
             return received
+
+
+def half_closing_get(port, path="/"):
+    """The whole answer to a client that shuts its sending side down with its request (RFC 9112, 9.6)."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while block := connection.recv(65536):
+            answer += block
+    return answer
+
+
+def reset(connection):
+    """Closes it so that the peer knows: for a minute, one that is only closed looks like one that waits."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 class Node(Server):

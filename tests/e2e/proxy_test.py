@@ -37,6 +37,12 @@ class ServerTest(unittest.TestCase):
                 self.assertEqual(connection.getresponse().read().decode(), f"GET /page, request {number + 1}\n")
             connection.close()
 
+    def test_a_client_that_half_closes_gets_its_whole_answer(self):
+        with harness.Server(SERVER) as server:
+            for number in range(1, 101):
+                answer = harness.half_closing_get(server.port, "/page")
+                self.assertTrue(answer.endswith(f"GET /page, request {number}\n".encode()), answer)
+
     def test_many_clients_at_once_share_one_process(self):
         with harness.Server(SERVER) as server:
             with concurrent.futures.ThreadPoolExecutor(max_workers=32) as pool:

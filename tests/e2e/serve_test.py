@@ -166,7 +166,7 @@ class SpinningTest(unittest.TestCase):
             self.assertEqual(answers, [200] * 200)
             self.assertLess(time.monotonic() - begin, 15)
             for connection in spinning:
-                connection.close()
+                harness.reset(connection)
 
 
 class FailureLeakTest(unittest.TestCase):
@@ -180,6 +180,8 @@ class FailureLeakTest(unittest.TestCase):
             path = "sleep" if what == "abandon" else what
             connection.sendall(f"GET /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
             if what == "abandon":
+                time.sleep(0.02)  # the guest runs
+                harness.reset(connection)
                 return
             while connection.recv(65536) and what != "write":
                 pass

@@ -139,6 +139,28 @@ class MisbehaviourTest(unittest.TestCase):
             self.assertLess(resident_kib(self.server.process.pid) - before, 32 * 1024)
 
 
+class HalfCloseTest(unittest.TestCase):
+    def test_the_client_gets_its_whole_answer(self):
+        with harness.Server(harness.GUESTS / "wcgi_hello.wasm") as server:
+            for _ in range(100):
+                answer = harness.half_closing_get(server.port)
+                self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer)
+                self.assertTrue(answer.endswith(b"Hello, world\n"), answer)
+
+    def test_a_client_that_resets_ends_its_program(self):
+        limits = ("--memory-limit", "32MiB", "--time-limit", "60s")
+        with harness.Server(harness.GUESTS / "wcgi_status.wasm", *limits) as server:
+            with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+                connection.sendall(b"GET /?spin HTTP/1.1\r\nHost: x\r\n\r\n")
+                connection.shutdown(socket.SHUT_WR)
+                time.sleep(0.5)
+                harness.reset(connection)
+            deadline = time.monotonic() + 10
+            while "the client left" not in server.output():
+                self.assertLess(time.monotonic(), deadline, server.output())
+                time.sleep(0.05)
+
+
 class ManyRequestsTest(unittest.TestCase):
     def test_no_leak_of_descriptors_or_memory(self):
         with harness.Server(harness.GUESTS / "wcgi_hello.wasm") as server:
@@ -201,7 +223,7 @@ class FairnessTest(unittest.TestCase):
                 loaded = self.latencies(server)
             finally:
                 for connection in spinners:
-                    connection.close()
+                    harness.reset(connection)
             quiet_p99 = statistics.quantiles(quiet, n=100)[98]
             loaded_p99 = statistics.quantiles(loaded, n=100)[98]
             print(f"p99 {quiet_p99 * 1e3:.1f} ms alone, {loaded_p99 * 1e3:.1f} ms beside {len(spinners)} spinners")

@@ -174,9 +174,12 @@ void Http1Exchange::PeerWatch::run(QueuedWork& work) noexcept {
   static_cast<PeerWatch&>(work).exchange_.watch_peer();
 }
 
-// Reads ahead, into the connection's bounded buffer, for as long as the handler works. A peer that
-// has finished writing counts as gone, as everywhere on the web: hardly any client half-closes, and
-// most that vanish look like this.
+void Http1Exchange::HangUpObserver::notice(io::EventObserver& observer) noexcept {
+  Http1Exchange& exchange = static_cast<HangUpObserver&>(observer).exchange_;
+  exchange.connection_.context_.reactor.schedule(exchange.watch_);
+}
+
+// Reads ahead, into the connection's bounded buffer, for as long as the handler works.
 void Http1Exchange::watch_peer() noexcept {
   while (disconnected_) {
     switch (connection_.try_fill()) {
@@ -188,11 +191,25 @@ void Http1Exchange::watch_peer() noexcept {
       case Http1Connection::Fill::kFull:
         return;
       case Http1Connection::Fill::kEnd:
+        if (!connection_.stream_->hung_up()) {
+          watch_half_closed();
+          return;
+        }
+        [[fallthrough]];
       case Http1Connection::Fill::kTimeout:
       case Http1Connection::Fill::kBroken:
         std::exchange(disconnected_, nullptr)();
         return;
     }
+  }
+}
+
+// RFC 9112, 9.6: a client may half-close and still gets its answer. One that has gone looks the
+// same until the answer reaches it, or a probe.
+void Http1Exchange::watch_half_closed() noexcept {
+  if (!hang_up_) {
+    connection_.stream_->set_options({.keep_alive = true, .probe_after = kHalfClosedProbe});
+    connection_.stream_->readable().observe(hang_up_.emplace(*this));
   }
 }
 

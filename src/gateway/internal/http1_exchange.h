@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "app/http_exchange.h"
@@ -20,6 +21,9 @@ namespace selvedge::gateway::internal {
 // handler runs. One thread.
 class Http1Exchange final : public app::HttpExchange {
  public:
+  // A peer that has finished writing is probed after so long a silence: one that is gone answers
+  // with a reset, at the latest when its system has forgotten the connection (Linux: a minute).
+  static constexpr base::Duration kHalfClosedProbe = std::chrono::seconds(15);
   // Larger pieces of content are framed and sent one part after the other.
   static constexpr std::size_t kFrameBytesMax = 64 * 1024;
 
@@ -53,12 +57,24 @@ class Http1Exchange final : public app::HttpExchange {
     Http1Exchange& exchange_;
   };
 
+  // Wakes the watch when the connection of a peer that has finished writing ends.
+  class HangUpObserver final : public io::EventObserver {
+   public:
+    explicit HangUpObserver(Http1Exchange& exchange) noexcept
+        : EventObserver(&HangUpObserver::notice), exchange_(exchange) {}
+
+   private:
+    static void notice(io::EventObserver& observer) noexcept;
+    Http1Exchange& exchange_;
+  };
+
   Result<> start_response(const wire::ResponseHead& head, std::uint64_t* content_bytes);
   Result<> finish_now();
   Result<> start_tunnel(wire::ResponseHead head);
   io::Task<> write_parts(base::ByteSpan bytes);
   void answer_error(wire::StatusCode status, std::string_view reason);
   void watch_peer() noexcept;
+  void watch_half_closed() noexcept;
   void log_access(std::string_view outcome) const;
 
   Http1Connection& connection_;
@@ -72,6 +88,7 @@ class Http1Exchange final : public app::HttpExchange {
   bool finished_ = false;
   std::move_only_function<void()> disconnected_;
   PeerWatch watch_;
+  std::optional<HangUpObserver> hang_up_;  // once the peer has finished writing
 };
 
 }  // namespace selvedge::gateway::internal

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "base/assert.h"
@@ -90,6 +91,9 @@ Result<> KernelStream::watch() {
 
 void KernelStream::on_kernel_events(std::uint32_t events) noexcept {
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+    read_ended_ = true;
+  }
+  if ((events & (EPOLLHUP | EPOLLERR)) != 0) {
     hung_up_ = true;
   }
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
@@ -123,7 +127,9 @@ Attempt KernelStream::try_read(MutableByteSpan buffer) {
     return fail(error_from_errno(errno, "read from the connection"));
   }
   const auto received = static_cast<std::size_t>(count);
-  if (received < buffer.size() && watched_ && !hung_up_ && received != 0) {
+  if (received == 0) [[unlikely]] {
+    SELVEDGE_TRY_VOID(watch());  // for hung_up()
+  } else if (received < buffer.size() && watched_ && !read_ended_) {
     readable_.reset();
   }
   return received;
@@ -185,6 +191,12 @@ void KernelStream::set_options(const StreamOptions& options) noexcept {
   const int keep_alive = options.keep_alive ? 1 : 0;
   ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &no_delay, sizeof(no_delay));
   ::setsockopt(fd_.get(), SOL_SOCKET, SO_KEEPALIVE, &keep_alive, sizeof(keep_alive));
+  if (options.probe_after) {
+    const auto seconds =
+        std::chrono::duration_cast<std::chrono::duration<int>>(*options.probe_after).count();
+    ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+    ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
+  }
   if (options.time_to_live) {
     set_hops(fd_.get(), peer_.ip(), *options.time_to_live);
   }

@@ -32,6 +32,7 @@ class KernelStream final : public Stream, private KernelReactor::Source {
   SocketAddress local_address() const override;
   SocketAddress peer_address() const override { return peer_; }
   std::optional<UnixPeer> unix_peer() const override;
+  bool hung_up() const noexcept override { return hung_up_; }
 
   // Registers with the reactor, unless that is done. Attempts do it themselves.
   Result<> watch();
@@ -46,6 +47,7 @@ class KernelStream final : public Stream, private KernelReactor::Source {
   KernelReactor& reactor_;
   base::UniqueFd fd_;
   bool watched_ = false;
+  bool read_ended_ = false;
   bool hung_up_ = false;
   bool write_shut_down_ = false;
   Event readable_;

@@ -39,6 +39,7 @@ class SimulatedStream final : public Stream {
     connection_->break_both();
     close();
   }
+  bool hung_up() const noexcept override { return connection_->broken_; }
   SocketAddress local_address() const override { return connection_->end(side_).address; }
   SocketAddress peer_address() const override {
     return connection_->end(SimulatedConnection::other(side_)).address;
