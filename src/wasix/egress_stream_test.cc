@@ -174,11 +174,13 @@ TEST_F(EgressStreamTest, HalfClose_LeavesTheOtherDirectionOpen) {
   EXPECT_TRUE(guest->read_readiness().hangup);
 }
 
-TEST_F(EgressStreamTest, ShutdownOfReading_DropsWhatCame) {
+TEST_F(EgressStreamTest, ShutdownOfReading_EndsBehindWhatCame) {
   const auto [guest, peer] = connected();
-  EXPECT_EQ(write(*peer, "unwanted"), 8U);
+  EXPECT_EQ(write(*peer, "before"), 6U);
   world_.settle();
   EXPECT_EQ(guest->shutdown(Sdflags::kRd), Errno::kSuccess);
+  EXPECT_TRUE(guest->read_readiness().ended);
+  EXPECT_EQ(world_.receive(*guest), "before");
   EXPECT_EQ(world_.receive(*guest), "");
   EXPECT_EQ(world_.send(*guest, "still"), 5U);
   world_.settle();

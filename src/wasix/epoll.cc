@@ -42,7 +42,7 @@ struct EpollHandle::Entry {
     if (reads) {
       read = target.read_readiness();
       found |= read.ready ? EpollType::kIn : EpollType::kNone;
-      found |= read.hangup ? EpollType::kRdhup : EpollType::kNone;
+      found |= read.ended ? EpollType::kRdhup : EpollType::kNone;
     }
     if (writes) {
       write = target.write_readiness();
@@ -55,6 +55,7 @@ struct EpollHandle::Entry {
     } else if (write.hangup && !reads) {
       found |= EpollType::kErr;
     }
+    found |= read.error || write.error ? EpollType::kErr : EpollType::kNone;
     return found & (interest.events | EpollType::kHup | EpollType::kErr) & kConditions;
   }
 

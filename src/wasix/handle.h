@@ -32,10 +32,13 @@ class EpollHandle;
 class FileHandle;
 class Socket;
 
-// What poll_oneoff reports of one direction.
+// What poll_oneoff and epoll_wait report of one direction. poll_oneoff reports it when it is ready
+// or hung up.
 struct Readiness {
   bool ready = false;
-  bool hangup = false;
+  bool hangup = false;  // POLLHUP: of a socket, when both its directions are over
+  bool ended = false;   // EPOLLRDHUP: nothing more will be received
+  bool error = false;   // EPOLLERR: an error that no call has reported yet
   // Bytes that an attempt would transfer now, as far as is known; 0: unknown.
   std::uint64_t bytes = 0;
 };

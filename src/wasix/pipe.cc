@@ -91,9 +91,8 @@ ErrnoResult<std::size_t> PipeReader::try_read(std::span<const MutableByteSpan> b
 io::Event* PipeReader::readable() noexcept { return &buffer_->readable(); }
 
 Readiness PipeReader::read_readiness() {
-  return {.ready = buffer_->size() > 0 || buffer_->writer_closed(),
-          .hangup = buffer_->writer_closed(),
-          .bytes = buffer_->size()};
+  return {
+      .ready = buffer_->size() > 0, .hangup = buffer_->writer_closed(), .bytes = buffer_->size()};
 }
 
 io::Task<std::size_t> PipeReader::read(MutableByteSpan buffer, io::Deadline deadline) {

@@ -24,7 +24,7 @@ class Connection {
   virtual ErrnoResult<std::size_t> write(std::span<const ByteSpan> buffers) = 0;
   // The peer reads to the end of what was written.
   virtual void shutdown_write() noexcept = 0;
-  // Drops what came and what comes.
+  // What came can still be read, and then there is the end.
   virtual void shutdown_read() noexcept = 0;
   // Closes so that the peer sees a reset.
   virtual void reset() noexcept = 0;

@@ -58,7 +58,7 @@ void EgressStream::receive() {
 
 // False: nothing more for now.
 bool EgressStream::receive_some() {
-  if (finished_ || broken_ || read_shut_ || incoming_.size() >= buffer_bytes_max_) {
+  if (finished_ || broken_ || incoming_.size() >= buffer_bytes_max_) {
     return false;
   }
   const std::size_t room = std::min(buffer_bytes_max_ - incoming_.size(), kReadBytesMax);
@@ -174,8 +174,7 @@ void EgressStream::shutdown_write() noexcept {
 
 void EgressStream::shutdown_read() noexcept {
   read_shut_ = true;
-  incoming_.clear();
-  update_readable();
+  events_->readable.set();
 }
 
 void EgressStream::reset() noexcept {
@@ -193,14 +192,20 @@ void EgressStream::update_readable() noexcept {
 }
 
 // That the peer has closed and not only finished writing shows when writing fails.
+bool EgressStream::hung_up() const noexcept {
+  return broken_ || ((finished_ || read_shut_) && write_shut_);
+}
+
 Readiness EgressStream::read_readiness() const noexcept {
   return {.ready = can_read(),
-          .hangup = broken_ || (finished_ && write_shut_),
+          .hangup = hung_up(),
+          .ended = finished_ || broken_ || read_shut_,
+          .error = error_ != Errno::kSuccess,
           .bytes = incoming_.size()};
 }
 
 Readiness EgressStream::write_readiness() const noexcept {
-  return {.ready = events_->writable.is_set(), .hangup = broken_};
+  return {.ready = events_->writable.is_set(), .hangup = hung_up()};
 }
 
 void EgressStream::set_options(const SocketOptions& options) noexcept {

@@ -80,6 +80,7 @@ class EgressStream final : public Connection {
   void can_send() { events_->writable.set(); }
   // The connection is good for nothing any more; `error` is told once.
   void fail(Errno error) noexcept;
+  bool hung_up() const noexcept;
   bool can_read() const noexcept;
   void update_readable() noexcept;
 

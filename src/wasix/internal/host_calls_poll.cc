@@ -133,7 +133,7 @@ std::optional<abi::Event> event_if_over(const Wait& wait, base::MonotonicTime no
   const Readiness readiness = wait.subscription.type == Eventtype::kFdRead
                                   ? wait.handle->read_readiness()
                                   : wait.handle->write_readiness();
-  if (!readiness.ready) {
+  if (!readiness.ready && !readiness.hangup) {
     return std::nullopt;
   }
   event.nbytes = readiness.bytes;

@@ -47,10 +47,7 @@ ErrnoResult<std::size_t> StreamEnd::read(std::span<const MutableByteSpan> buffer
   if (const Errno error = take_error(); error != Errno::kSuccess) {
     return refuse(error);
   }
-  if (finished_ || read_shut_) {
-    return 0;
-  }
-  return refuse(Errno::kAgain);
+  return receives() ? ErrnoResult<std::size_t>(refuse(Errno::kAgain)) : 0;
 }
 
 ErrnoResult<std::size_t> StreamEnd::write(std::span<const ByteSpan> buffers) {
@@ -58,6 +55,10 @@ ErrnoResult<std::size_t> StreamEnd::write(std::span<const ByteSpan> buffers) {
     return refuse(error);
   }
   if (cannot_deliver()) {
+    const bool peer_is_gone = peer_ == nullptr || (!is_unix() && !write_shut_);
+    if (peer_is_gone && !std::exchange(found_closed_, true)) {
+      events_->readable.set();  // hung up
+    }
     return refuse(Errno::kPipe);
   }
   std::size_t wanted = 0;
@@ -85,6 +86,9 @@ void StreamEnd::shutdown_write() noexcept {
     peer_->finished_ = true;
     peer_->events_->readable.set();
   }
+  if (!receives()) {
+    events_->readable.set();  // hung up
+  }
   update_writable();
 }
 
@@ -92,8 +96,7 @@ void StreamEnd::shutdown_read() noexcept {
   if (std::exchange(read_shut_, true)) {
     return;
   }
-  incoming_.clear();
-  update_readable();
+  events_->readable.set();
   if (peer_ != nullptr) {
     peer_->update_writable();
   }
@@ -126,12 +129,14 @@ void StreamEnd::peer_left(bool reset) noexcept {
 
 Readiness StreamEnd::read_readiness() const noexcept {
   return {.ready = can_read(),
-          .hangup = peer_ == nullptr || (finished_ && write_shut_),
+          .hangup = hung_up(),
+          .ended = !receives(),
+          .error = error_ != Errno::kSuccess,
           .bytes = incoming_.size()};
 }
 
 Readiness StreamEnd::write_readiness() const noexcept {
-  return {.ready = events_->writable.is_set(), .hangup = peer_ == nullptr, .bytes = room()};
+  return {.ready = events_->writable.is_set(), .hangup = hung_up(), .bytes = room()};
 }
 
 void StreamEnd::set_options(const SocketOptions& options) noexcept {
@@ -148,12 +153,24 @@ Errno StreamEnd::take_error() noexcept {
   return error;
 }
 
+// The end of a TCP connection does not know whether a peer that has finished still reads, until it
+// has written.
+bool StreamEnd::hung_up() const noexcept {
+  if (was_reset_ || found_closed_ || (is_unix() && peer_ == nullptr)) {
+    return true;
+  }
+  return !receives() && (write_shut_ || (is_unix() && peer_->read_shut_));
+}
+
 bool StreamEnd::can_read() const noexcept {
-  return incoming_.size() > 0 || finished_ || read_shut_ || error_ != Errno::kSuccess;
+  return incoming_.size() > 0 || !receives() || error_ != Errno::kSuccess;
 }
 
 bool StreamEnd::cannot_deliver() const noexcept {
-  return write_shut_ || peer_ == nullptr || peer_->read_shut_;
+  if (write_shut_ || peer_ == nullptr) {
+    return true;
+  }
+  return peer_->read_shut_ && (is_unix() || peer_->write_shut_);
 }
 
 std::size_t StreamEnd::capacity() const noexcept {

@@ -51,7 +51,8 @@ class StreamEnd final : public Connection {
   ErrnoResult<std::size_t> read(std::span<const MutableByteSpan> buffers, bool peek) override;
   ErrnoResult<std::size_t> write(std::span<const ByteSpan> buffers) override;
   void shutdown_write() noexcept override;
-  // The peer's writes fail with kPipe.
+  // As on Linux: the peer of a TCP connection is not told and writes on; what it writes can be
+  // read. A unix socket's peer cannot write any more (kPipe).
   void shutdown_read() noexcept override;
   void reset() noexcept override { close(true); }
   Readiness read_readiness() const noexcept override;
@@ -73,6 +74,9 @@ class StreamEnd final : public Connection {
  private:
   void close(bool reset) noexcept;
   void peer_left(bool reset) noexcept;
+  bool is_unix() const noexcept { return local_.is_unix(); }
+  bool receives() const noexcept { return !finished_ && !read_shut_; }
+  bool hung_up() const noexcept;
   bool can_read() const noexcept;
   bool cannot_deliver() const noexcept;
   std::size_t capacity() const noexcept;
@@ -92,6 +96,7 @@ class StreamEnd final : public Connection {
   bool read_shut_ = false;
   bool write_shut_ = false;
   bool was_reset_ = false;
+  bool found_closed_ = false;  // by writing to a peer that has closed
   bool closed_ = false;
 };
 

@@ -269,8 +269,13 @@ ErrnoResult<Received> StreamSocket::try_receive(std::span<const MutableByteSpan>
 
 ErrnoResult<std::size_t> StreamSocket::try_send(std::span<const ByteSpan> buffers,
                                                 const io::SocketAddress* /*destination*/) {
-  SELVEDGE_TRY_ERRNO(Connection* const end, connected());
-  return end->write(buffers);
+  const ErrnoResult<Connection*> end = connected();
+  if (!end) {
+    // As on Linux, where only unix sockets tell that they never had a peer.
+    const bool pipe = end.error() == Errno::kNotconn && family() != AddressFamily::kUnix;
+    return refuse(pipe ? Errno::kPipe : end.error());
+  }
+  return (*end)->write(buffers);
 }
 
 // A listening socket stops listening, as on Linux.
@@ -341,7 +346,8 @@ Readiness StreamSocket::read_readiness() {
   if (queue_ != nullptr) {
     return {.ready = queue_->can_accept()};
   }
-  return {.ready = !connecting(), .hangup = !connecting()};
+  const bool failed = error_ != Errno::kSuccess;
+  return {.ready = failed, .hangup = !connecting(), .ended = failed, .error = failed};
 }
 
 Readiness StreamSocket::write_readiness() {
