@@ -45,6 +45,8 @@ class SlowFile final : public File {
     loaded = true;
   }
 
+  std::size_t in_memory = 0;  // bytes from its beginning
+
   std::binary_semaphore disk{0};
   std::atomic<bool> loaded = false;
   std::atomic<std::size_t> loaded_bytes = 0;
@@ -53,11 +55,12 @@ class SlowFile final : public File {
  protected:
   ErrnoResult<std::size_t> do_read(std::span<const base::MutableByteSpan> buffers,
                                    std::uint64_t offset, Wait wait) override {
-    if (wait == Wait::kNever && !loaded) {
+    const std::size_t end = wait == Wait::kNever && !loaded ? in_memory : kContent.size();
+    if (offset >= end && end < kContent.size()) {
       return refuse(Errno::kAgain);
     }
     const auto rest =
-        base::as_bytes(kContent).subspan(std::min<std::size_t>(offset, kContent.size()));
+        base::as_bytes(kContent).first(end).subspan(std::min<std::size_t>(offset, end));
     const std::size_t count = std::min(buffers.front().size(), rest.size());
     std::memcpy(buffers.front().data(), rest.data(), count);
     return count;
@@ -108,6 +111,17 @@ TEST_F(DiskCallsTest, Read_LoadsOnAHelper_ThenReads) {
   EXPECT_NE(file_->worker.load(), std::this_thread::get_id());
   EXPECT_EQ(guest_.call("fd_read", {fd_, kIovec, 1, kOut}), Errno::kSuccess) << "now at once";
   EXPECT_EQ(guest_.value<std::uint32_t>(kOut), kContent.size() - 8);
+}
+
+TEST_F(DiskCallsTest, Read_OfWhatIsInMemoryInPart_IsNotShort) {
+  file_->in_memory = 5;
+  guest_.begin("fd_read", {fd_, kIovec, 1, kOut});
+  EXPECT_FALSE(guest_.turn());
+  file_->disk.release();
+  EXPECT_EQ(guest_.finish(), Errno::kSuccess);
+  EXPECT_EQ(guest_.value<std::uint32_t>(kOut), 8U);
+  EXPECT_EQ(guest_.text(kData, 8), kContent.substr(0, 8));
+  EXPECT_EQ(file_->loaded_bytes, 3U);
 }
 
 TEST_F(DiskCallsTest, Pread_LoadsAtItsOffset) {

@@ -118,6 +118,25 @@ TEST_F(FileCallsTest, File_WriteSeekRead) {
   EXPECT_EQ(open("f", kCreate | kExclusive), Errno::kExist);
 }
 
+TEST_F(FileCallsTest, Read_OfMoreThanOneTransfer_IsNotShort) {
+  constexpr std::uint32_t kPart = 200'000;
+  static_assert(3 * kPart > 2 * kTransferBytesMax);
+  const GuestFd fd = must_open("f", kCreate);
+  // The parts lie at the same place: the guest's memory is smaller than their sum.
+  guest_->put(kData, std::string(kPart, 'x'));
+  for (std::uint32_t index = 0; index < 4; ++index) {
+    guest_->put_value(kIovec + 8 * index, abi::Iovec{.buf = kData, .len = kPart});
+  }
+  EXPECT_EQ(call("fd_write", {fd, kIovec, 3, kOut}), Errno::kSuccess);
+  EXPECT_EQ(seek(fd, 1, 0), 1U);
+  EXPECT_EQ(call("fd_read", {fd, kIovec, 4, kOut}), Errno::kSuccess);
+  EXPECT_EQ(guest_->value<std::uint32_t>(kOut), 3 * kPart - 1);
+  EXPECT_EQ(call("fd_read", {fd, kIovec, 4, kOut}), Errno::kSuccess);
+  EXPECT_EQ(guest_->value<std::uint32_t>(kOut), 0U);
+  EXPECT_EQ(call("fd_pread", {fd, kIovec, 3, 0, kOut}), Errno::kSuccess);
+  EXPECT_EQ(guest_->value<std::uint32_t>(kOut), 3 * kPart);
+}
+
 TEST_F(FileCallsTest, PreadAndPwrite_LeaveTheOffset) {
   const GuestFd fd = must_open("f", kCreate);
   write(fd, "abcdef");

@@ -6,6 +6,7 @@
 
 #include "wasix/internal/blocking.h"
 #include "wasix/internal/disk.h"
+#include "wasix/internal/file_read.h"
 #include "wasix/internal/guest_buffers.h"
 #include "wasix/internal/host_calls.h"
 #include "wasix/internal/lookup.h"
@@ -130,16 +131,9 @@ BlockingErrno fd_read(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::uin
     return Errno::kNotcapable;
   }
   const std::shared_ptr<Handle>& handle = descriptor.handle;
-  if (FileHandle* const file = handle->as_file();
-      file != nullptr && file->file()->waits_for_disk()) {
-    const Errno error = attempt_read(thread, *handle, iovs, iovs_len, nread);
-    if (error != Errno::kAgain) {
-      return error;
-    }
-    return read_from_disk(thread, file->file(), file->file()->tell(), iovs, iovs_len,
-                          [nread](Thread& caller, File& target, auto buffers) {
-                            return write_count(caller, nread, target.read(buffers, Wait::kAllowed));
-                          });
+  if (handle->as_file() != nullptr) {
+    return read_file(thread, handle,
+                     {.iovs = iovs, .iovs_len = iovs_len, .nread = nread, .offset = std::nullopt});
   }
   return attempt_or_wait(
       thread, handle, handle->readable(),

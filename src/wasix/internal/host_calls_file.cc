@@ -6,6 +6,7 @@
 
 #include "wasix/internal/blocking.h"
 #include "wasix/internal/disk.h"
+#include "wasix/internal/file_read.h"
 #include "wasix/internal/guest_buffers.h"
 #include "wasix/internal/host_calls.h"
 #include "wasix/internal/lookup.h"
@@ -64,24 +65,8 @@ BlockingErrno fd_pread(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::ui
   if (!found) {
     return found.error();
   }
-  if (!thread.memory().bytes(nread.address, sizeof(std::uint32_t))) {
-    return Errno::kFault;
-  }
-  const std::shared_ptr<File>& file = (*found)->file();
-  const auto finish = [nread, offset](Thread& caller, File& target, auto buffers) {
-    return write_count(caller, nread, target.pread(buffers, offset, Wait::kAllowed));
-  };
-  if (!file->waits_for_disk()) {
-    return finish_read(thread, *file, iovs, iovs_len, finish);
-  }
-  const Errno error = finish_read(
-      thread, *file, iovs, iovs_len, [nread, offset](Thread& caller, File& target, auto buffers) {
-        return write_count(caller, nread, target.pread(buffers, offset, Wait::kNever));
-      });
-  if (error != Errno::kAgain) {
-    return error;
-  }
-  return read_from_disk(thread, file, offset, iovs, iovs_len, finish);
+  return read_file(thread, (*thread.process().handles().find(fd))->handle,
+                   {.iovs = iovs, .iovs_len = iovs_len, .nread = nread, .offset = offset});
 }
 
 BlockingErrno fd_pwrite(Thread& thread, GuestFd fd, Ptr<abi::Iovec> iovs, std::uint32_t iovs_len,
