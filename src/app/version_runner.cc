@@ -250,6 +250,9 @@ io::Task<> VersionRunner::stop(io::Deadline grace) {
   if (group_ != nullptr) {
     co_return co_await group_->stop(grace);
   }
+  if (wcgi_.has_value()) {
+    co_return co_await wcgi_->stop(grace);
+  }
   if (proxy_ != nullptr) {
     [[maybe_unused]] const auto stopped = co_await proxy_->stop(grace);
     co_return co_await instance_->close();

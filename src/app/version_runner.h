@@ -62,10 +62,11 @@ class VersionRunner final : public HttpHandler {
   // be here, or a CGI program in an instance of its own for each. kInvalid: one sentence on what
   // did not pass.
   io::Task<> check_health();
-  // Requests in handle(), connections of other shards, and instances that end by a rule of their
-  // own.
+  // Requests in handle(), connections of other shards, instances that end by a rule of their own,
+  // and CGI programs that go on after their answers.
   std::size_t active() const noexcept {
-    return active_ + (group_ != nullptr ? group_->active() : 0);
+    return active_ + (group_ != nullptr ? group_->active() : 0) +
+           (wcgi_.has_value() ? wcgi_->outliving() : 0);
   }
   // For who is about to call handle(): what that needs beside this object.
   void prefetch() const noexcept;

@@ -1,5 +1,6 @@
 #include "app/wcgi_runner.h"
 
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -8,6 +9,16 @@
 #include "base/format.h"
 
 namespace selvedge::app {
+namespace {
+
+// The permits are held as long as the program runs.
+io::Task<> keep_until_its_end(std::unique_ptr<internal::WcgiRequest> request,
+                              [[maybe_unused]] internal::Admission::Permit permit,
+                              [[maybe_unused]] std::optional<SharedPermits::Permit> shared) {
+  co_return co_await request->outlive();
+}
+
+}  // namespace
 
 WcgiRunner::WcgiRunner(const ShardProgram& program, WcgiLimits limits,
                        std::shared_ptr<SharedPermits> permits, const VersionLog* log)
@@ -19,7 +30,10 @@ WcgiRunner::WcgiRunner(const ShardProgram& program, WcgiLimits limits,
       permits_(std::move(permits)),
       limits_(limits),
       memory_(*log_.metrics()),
-      script_(CgiScript::from(program.environment())) {}
+      script_(CgiScript::from(program.environment())),
+      outliving_(program.shard().reactor()) {}
+
+io::Task<> WcgiRunner::stop(io::Deadline grace) { return outliving_.close(grace); }
 
 io::Task<> WcgiRunner::answer_overload(HttpExchange& exchange, const Error& error) {
   ++metrics_.overloaded;
@@ -33,7 +47,7 @@ io::Task<> WcgiRunner::handle(HttpExchange& exchange) {
   ++metrics_.requests;
   io::Reactor& reactor = program_.shard().reactor();
   const io::Deadline deadline = reactor.deadline_after(limits_.queue_time_max);
-  const auto permit = co_await admission_.enter(deadline);
+  auto permit = co_await admission_.enter(deadline);
   if (!permit.has_value()) {
     co_return co_await answer_overload(exchange, permit.error());
   }
@@ -45,8 +59,15 @@ io::Task<> WcgiRunner::handle(HttpExchange& exchange) {
     }
     shared.emplace(*std::move(entered));
   }
-  internal::WcgiRequest request(exchange, program_, limits_, metrics_, log_, memory_);
-  co_return co_await request.run(script_);
+  auto request =
+      std::make_unique<internal::WcgiRequest>(exchange, program_, limits_, metrics_, log_, memory_);
+  Result<> result = co_await request->run(script_);
+  if (request->outlives_its_answer()) {
+    // When it is being stopped, the program ends here.
+    [[maybe_unused]] const bool kept = outliving_.spawn(
+        keep_until_its_end(std::move(request), *std::move(permit), std::move(shared)));
+  }
+  co_return result;
 }
 
 }  // namespace selvedge::app

@@ -9,9 +9,11 @@
 //                              traps or hits a limit, the connection is aborted, so that the client
 //                              cannot take half for a whole. A non-zero exit code is only logged:
 //                              php-cgi ends so after every fatal error that it has reported.
-//   exit, trap, malformed head without a complete head: 502 with the request's id
-//   no head in time            504; a CPU or wall time limit likewise
-//   client gone                the guest is ended
+//   output closed after that    the answer is complete; the program may go on within its limits,
+//                              and counts as a request until it ends
+//   exit, trap, malformed head, or output closed, without a complete head: 502 with the request's
+//   id no head in time            504; a CPU or wall time limit likewise client gone the guest is
+//   ended
 // Beside these: 503 with Retry-After when too many requests are in flight or no instance is free,
 // 411 for content of unknown length above buffered_content_bytes_max (CGI programs are told the
 // length, and php-cgi reads nothing without it), 400 for a path that has no meaning as PATH_INFO.
@@ -30,7 +32,9 @@
 #include "app/shared_permits.h"
 #include "app/version_log.h"
 #include "base/clock.h"
+#include "io/deadline.h"
 #include "io/task.h"
+#include "io/task_scope.h"
 #include "wire/cgi_response_parser.h"
 
 namespace selvedge::app {
@@ -71,6 +75,11 @@ class WcgiRunner final : public HttpHandler {
 
   io::Task<> handle(HttpExchange& exchange) override;
 
+  // Programs that go on though their answers are complete.
+  std::size_t outliving() const noexcept { return outliving_.size(); }
+  // Ends them; they may go on until `grace`. Called once, when nothing is in handle().
+  io::Task<> stop(io::Deadline grace);
+
   const WcgiMetrics& metrics() const noexcept [[clang::lifetimebound]] { return metrics_; }
 
  private:
@@ -87,6 +96,8 @@ class WcgiRunner final : public HttpHandler {
   WcgiLimits limits_;
   MemoryMeter memory_;
   CgiScript script_;
+  // Last: its tasks use the rest.
+  io::TaskScope outliving_;
 };
 
 }  // namespace selvedge::app

@@ -207,6 +207,20 @@ TEST_F(TlsStreamTest, TheEndIsTold_OrItIsNone) {
   }
 }
 
+TEST_F(TlsStreamTest, AfterThePeersEnd_TheConnectionsEndIsNoticed) {
+  const TlsPair pair = wrap(connect());
+  ASSERT_TRUE(shake_hands(*pair.client, *pair.server).first.has_value());
+  ASSERT_TRUE(pair.client->shutdown_write().has_value());
+  std::array<std::byte, 10> buffer;
+  EXPECT_EQ(reactor_.run(pair.server->read(buffer)).value(), 0U);
+  EXPECT_FALSE(pair.server->hung_up());
+  EXPECT_TRUE(reactor_.run(pair.server->write_all(base::as_bytes("answer"))).has_value());
+  EXPECT_EQ(reactor_.run(pair.client->read(buffer)).value(), 6U);
+  pair.client->abort();
+  EXPECT_EQ(reactor_.run(pair.server->read(buffer)).value(), 0U);
+  EXPECT_TRUE(pair.server->hung_up());
+}
+
 TEST_F(TlsStreamTest, AnAbortedStream_HasNoEnd) {
   const TlsPair pair = wrap(connect());
   ASSERT_TRUE(shake_hands(*pair.client, *pair.server).first.has_value());

@@ -115,6 +115,24 @@ class MisbehaviourTest(unittest.TestCase):
         self.assertIn(b"a part", answer)
         self.assertFalse(answer.endswith(b"0\r\n\r\n"), "half an answer must not look like a whole one")
 
+    def test_closed_output_is_the_end_of_the_answer_and_the_program_goes_on(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+        for query in ("go_on", "status=200"):  # on one connection, which the program does not hold up
+            connection.request("GET", f"/?{query}")
+            answer = connection.getresponse()
+            self.assertEqual((answer.status, answer.read()[:3]), (200, b"all" if query == "go_on" else b"sta"))
+        self.assertNotIn("done after the answer", self.server.output())
+        deadline = time.monotonic() + 10
+        while "done after the answer" not in self.server.output():
+            self.assertLess(time.monotonic(), deadline, self.server.output())
+            time.sleep(0.05)
+        connection.close()
+
+    def test_closed_output_without_a_head_is_a_502(self):
+        began = time.monotonic()
+        self.assertEqual(self.get("go_on_without_answer")[0], 502)
+        self.assertLess(time.monotonic() - began, 4, "it did not wait for the program's end")
+
     def test_spinning_ends_at_the_time_limit(self):
         began = time.monotonic()
         self.assertEqual(self.get("spin")[0], 504)

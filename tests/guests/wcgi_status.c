@@ -3,11 +3,14 @@
 //   trap       traps before any header           late_trap traps after head and a part of the body
 //   spin       never answers                     flood     writes body without end
 //   inject     sends a header with a bare CR     no_end    sends headers but never the blank line
+//   go_on      answers, closes its output and goes on: a second later it writes to standard error
+//   go_on_without_answer   closes its output before any header, and does not end
 //   memory     allocates until it fails, then answers how far it came
 //   log=TEXT   writes a line to standard error
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void answer(const char* status) {
   printf("Status: %s\r\nContent-Type: text/plain\r\n\r\n", status);
@@ -24,6 +27,14 @@ static void flood(void) {
 
 // Where each block goes, so that the compiler cannot remove its allocation.
 static char* volatile last_block;
+
+static void go_on(void) {
+  answer("200 OK");
+  printf("all of it\n");
+  fclose(stdout);
+  sleep(1);
+  fprintf(stderr, "done after the answer\n");
+}
 
 static void use_memory(void) {
   const size_t step = 1 << 20;
@@ -55,6 +66,13 @@ int main(void) {
   } else if (strncmp(query, "log=", 4) == 0) {
     fprintf(stderr, "%s\n", query + 4);
     answer("200 OK");
+  } else if (strcmp(query, "go_on") == 0) {
+    go_on();
+  } else if (strcmp(query, "go_on_without_answer") == 0) {
+    fclose(stdout);
+    for (;;) {
+      sleep(1);
+    }
   } else if (strcmp(query, "trap") == 0) {
     __builtin_trap();
   } else if (strcmp(query, "late_trap") == 0) {

@@ -30,9 +30,18 @@ WcgiRequest::WcgiRequest(HttpExchange& exchange, const ShardProgram& program,
       log_(log),
       memory_(memory),
       reactor_(program.shard().reactor()),
+      deadline_(io::Deadline::never()),
       tasks_(reactor_, 1) {}
 
-WcgiRequest::~WcgiRequest() { exchange_.on_disconnect({}); }
+WcgiRequest::~WcgiRequest() {
+  if (!outlives_its_answer()) {
+    exchange_.on_disconnect({});
+  }
+}
+
+std::string_view WcgiRequest::request_id() const noexcept {
+  return request_id_ ? *request_id_ : exchange_.request_id();
+}
 
 io::Task<> WcgiRequest::run(const CgiScript& script) {
   const wire::RequestHead& request = exchange_.request();
@@ -182,8 +191,43 @@ io::Task<> WcgiRequest::relay_content(base::MutableByteSpan buffer, io::Deadline
     }
     SELVEDGE_CO_TRY_VOID(co_await exchange_.write_body(buffer.first(*count)));
   }
-  SELVEDGE_CO_TRY(const wasix::ExitStatus status,
-                  co_await io::with_deadline(process_->wait(), deadline));
+  if (process_->running()) {
+    co_return co_await end_before_program(deadline);
+  }
+  co_return co_await answer_end();
+}
+
+// As servers do whose CGI programs are other processes: the end of the output is that of the
+// answer.
+io::Task<> WcgiRequest::end_before_program(io::Deadline deadline) {
+  SELVEDGE_CO_TRY_VOID(co_await exchange_.finish());
+  deadline_ = deadline;
+  if (!tasks_.empty()) {
+    // It still reads what the client sends.
+    co_return co_await outlive();
+  }
+  exchange_.on_disconnect({});
+  request_id_.emplace(exchange_.request_id());
+  co_return {};
+}
+
+io::Task<> WcgiRequest::outlive() {
+  const auto status = co_await io::with_deadline(process_->wait(), deadline_);
+  if (!status.has_value()) {
+    process_->kill();
+    ++metrics_.timed_out;
+    log_.metrics()->count_limit(Limit::kRequestTime);
+    tell("the time limit ended a program that had closed its output");
+  } else if (!status->success() && !client_gone_) {
+    count_end(*log_.metrics(), *status);
+    tell(describe_exit(*status));
+  }
+  co_return {};
+}
+
+// The program has ended, and its output with it.
+io::Task<> WcgiRequest::answer_end() {
+  const wasix::ExitStatus& status = *process_->status();
   if (client_gone_) {
     ++metrics_.abandoned;
     co_return fail(ErrorKind::kDisconnected, "the client left");
@@ -201,6 +245,13 @@ io::Task<> WcgiRequest::relay_content(base::MutableByteSpan buffer, io::Deadline
 
 // The output has ended without a complete head: find out why, and say so.
 io::Task<> WcgiRequest::answer_without_head(io::Deadline deadline) {
+  if (process_->running() && !client_gone_ && !input_error_) {
+    process_->kill();
+    ++metrics_.failed_before_head;
+    tell("closed its output before it sent a complete head");
+    co_return co_await answer_plainly(exchange_, wire::StatusCode(502),
+                                      "The application ended without a valid answer.");
+  }
   const auto waited = co_await io::with_deadline(process_->wait(), deadline);
   if (!waited.has_value()) {
     co_return co_await answer_timeout();
@@ -261,11 +312,11 @@ void WcgiRequest::log_line(std::string_view line) {
                      limits_.log_bytes_max));
     return;
   }
-  log_.output(logs::Stream::kStderr, line, exchange_.request_id(), instance_);
+  log_.output(logs::Stream::kStderr, line, request_id(), instance_);
 }
 
 void WcgiRequest::tell(std::string_view sentence) const {
-  log_.platform(sentence, exchange_.request_id(), instance_);
+  log_.platform(sentence, request_id(), instance_);
 }
 
 }  // namespace selvedge::app::internal

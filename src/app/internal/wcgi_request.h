@@ -14,8 +14,7 @@
 
 namespace selvedge::app::internal {
 
-// One request on its way through one instance. Lives in the frame of WcgiRunner::handle; destroying
-// it at any point ends the guest.
+// One request on its way through one instance; destroying it at any point ends the guest.
 class WcgiRequest {
  public:
   WcgiRequest(HttpExchange& exchange, const ShardProgram& program, const WcgiLimits& limits,
@@ -25,6 +24,11 @@ class WcgiRequest {
   WcgiRequest& operator=(const WcgiRequest&) = delete;
 
   io::Task<> run(const CgiScript& script);
+  // After run(): the program has closed its output, so that its answer is complete, and goes on.
+  // The exchange is not used any more.
+  bool outlives_its_answer() const noexcept { return request_id_.has_value(); }
+  // Until its end, or the time limit of the request.
+  io::Task<> outlive();
 
  private:
   // Content without a declared length is read into memory first; false: it is too long.
@@ -35,6 +39,9 @@ class WcgiRequest {
   // Standard output -> response.
   io::Task<> relay_output();
   io::Task<> relay_content(base::MutableByteSpan buffer, io::Deadline deadline);
+  io::Task<> answer_end();
+  io::Task<> end_before_program(io::Deadline deadline);
+  std::string_view request_id() const noexcept;
   io::Task<> answer_without_head(io::Deadline deadline);
   io::Task<> answer_timeout();
   io::Task<> answer_input_error();
@@ -54,6 +61,8 @@ class WcgiRequest {
   std::size_t logged_bytes_ = 0;
   bool buffered_whole_ = false;
   bool client_gone_ = false;
+  std::optional<std::string> request_id_;  // of the exchange that it outlives
+  io::Deadline deadline_;
   std::optional<Error> input_error_;
   std::shared_ptr<wasix::PipeWriter> input_;
   std::shared_ptr<wasix::PipeReader> output_;
