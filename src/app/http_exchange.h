@@ -77,7 +77,8 @@ class HttpExchange {
 
   // `callback` runs once, on the shard, when the client is known to be gone while the handler is
   // still at work: the connection was reset, or closed both ways. A client that has only finished
-  // writing waits for its answer. Never after the handler returned. An empty function removes it.
+  // writing waits for its answer, though not for long. Never after the handler returned. An empty
+  // function removes it.
   virtual void on_disconnect(std::move_only_function<void()> callback) = 0;
 
  protected:

@@ -9,11 +9,11 @@
 //                              traps or hits a limit, the connection is aborted, so that the client
 //                              cannot take half for a whole. A non-zero exit code is only logged:
 //                              php-cgi ends so after every fatal error that it has reported.
-//   output closed after that    the answer is complete; the program may go on within its limits,
+//   output closed after that   the answer is complete; the program may go on within its limits,
 //                              and counts as a request until it ends
-//   exit, trap, malformed head, or output closed, without a complete head: 502 with the request's
-//   id no head in time            504; a CPU or wall time limit likewise client gone the guest is
-//   ended
+//   exit, trap, malformed head or closed output before a complete head: 502 with the request's id
+//   no head in time            504; a CPU or wall time limit likewise
+//   client gone                the guest is ended
 // Beside these: 503 with Retry-After when too many requests are in flight or no instance is free,
 // 411 for content of unknown length above buffered_content_bytes_max (CGI programs are told the
 // length, and php-cgi reads nothing without it), 400 for a path that has no meaning as PATH_INFO.

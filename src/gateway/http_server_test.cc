@@ -49,9 +49,9 @@ class TestHandler final : public app::HttpHandler {
     if (path == "/slow") {
       co_await reactor_.sleep(std::chrono::seconds(1));
     }
-    if (path == "/gone") {
+    if (path == "/gone" || path == "/late") {
       exchange.on_disconnect([this] { ++disconnects; });
-      co_await reactor_.sleep(std::chrono::seconds(5));
+      co_await reactor_.sleep(std::chrono::seconds(path == "/late" ? 30 : 5));
     }
     wire::ResponseHead head = ok();
     if (path == "/short" || path == "/long") {
@@ -418,6 +418,16 @@ TEST_F(HttpServerTest, ClientThatHalfCloses_GetsItsWholeAnswer) {
     EXPECT_TRUE(closed_ && !reset_) << path;
   }
   EXPECT_EQ(handler_.disconnects, 0);
+}
+
+TEST_F(HttpServerTest, ClientThatHalfCloses_IsNotWaitedForLong) {
+  std::unique_ptr<io::Stream> kept;
+  ASSERT_TRUE(client_host_.reactor().run(never_read(this, connect(), kept, get("/late"))));
+  ASSERT_TRUE(kept->shutdown_write());
+  simulation_.run_for(std::chrono::seconds(9));
+  EXPECT_EQ(handler_.disconnects, 0);
+  simulation_.run_for(std::chrono::seconds(2));
+  EXPECT_EQ(handler_.disconnects, 1);
 }
 
 TEST_F(HttpServerTest, ClientThatHalfClosedAndThenLeaves_IsNoticed) {

@@ -40,9 +40,6 @@ using Attempt = Result<std::optional<std::size_t>>;
 struct StreamOptions {
   bool no_delay = true;
   bool keep_alive = false;
-  // With keep_alive: after how long a silence the peer is probed, and how often then; nullopt
-  // leaves the system's hours. Whole seconds.
-  std::optional<base::Duration> probe_after = std::nullopt;
   // Routers that a packet passes at most, 1 to 255; nullopt leaves what it is.
   std::optional<std::uint8_t> time_to_live = std::nullopt;
 };

@@ -174,9 +174,26 @@ void Http1Exchange::PeerWatch::run(QueuedWork& work) noexcept {
   static_cast<PeerWatch&>(work).exchange_.watch_peer();
 }
 
-void Http1Exchange::HangUpObserver::notice(io::EventObserver& observer) noexcept {
-  Http1Exchange& exchange = static_cast<HangUpObserver&>(observer).exchange_;
+Http1Exchange::HalfClosedWatch::HalfClosedWatch(Http1Exchange& exchange) noexcept
+    : EventObserver(&HalfClosedWatch::notice),
+      Timer(&HalfClosedWatch::expire),
+      exchange_(exchange) {
+  io::Reactor& reactor = exchange.connection_.context_.reactor;
+  exchange.connection_.stream_->readable().observe(*this);
+  reactor.timers().arm(*this, reactor.now() + kHalfClosedWaitMax);
+}
+
+void Http1Exchange::HalfClosedWatch::notice(io::EventObserver& observer) noexcept {
+  Http1Exchange& exchange = static_cast<HalfClosedWatch&>(observer).exchange_;
   exchange.connection_.context_.reactor.schedule(exchange.watch_);
+}
+
+// Behind the head, what is sent tells whether the peer is there.
+void Http1Exchange::HalfClosedWatch::expire(io::Timer& timer) noexcept {
+  Http1Exchange& exchange = static_cast<HalfClosedWatch&>(timer).exchange_;
+  if (exchange.disconnected_ && !exchange.head_sent_) {
+    std::exchange(exchange.disconnected_, nullptr)();
+  }
 }
 
 // Reads ahead, into the connection's bounded buffer, for as long as the handler works.
@@ -191,8 +208,11 @@ void Http1Exchange::watch_peer() noexcept {
       case Http1Connection::Fill::kFull:
         return;
       case Http1Connection::Fill::kEnd:
+        // RFC 9112, 9.6: a client may half-close and still gets its answer.
         if (!connection_.stream_->hung_up()) {
-          watch_half_closed();
+          if (!half_closed_) {
+            half_closed_.emplace(*this);
+          }
           return;
         }
         [[fallthrough]];
@@ -201,15 +221,6 @@ void Http1Exchange::watch_peer() noexcept {
         std::exchange(disconnected_, nullptr)();
         return;
     }
-  }
-}
-
-// RFC 9112, 9.6: a client may half-close and still gets its answer. One that has gone looks the
-// same until the answer reaches it, or a probe.
-void Http1Exchange::watch_half_closed() noexcept {
-  if (!hang_up_) {
-    connection_.stream_->set_options({.keep_alive = true, .probe_after = kHalfClosedProbe});
-    connection_.stream_->readable().observe(hang_up_.emplace(*this));
   }
 }
 

@@ -21,9 +21,9 @@ namespace selvedge::gateway::internal {
 // handler runs. One thread.
 class Http1Exchange final : public app::HttpExchange {
  public:
-  // A peer that has finished writing is probed after so long a silence: one that is gone answers
-  // with a reset, at the latest when its system has forgotten the connection (Linux: a minute).
-  static constexpr base::Duration kHalfClosedProbe = std::chrono::seconds(15);
+  // How long a peer that has finished writing may wait for the head of its answer. One that is gone
+  // looks the same, and answers what is sent to it with a reset.
+  static constexpr base::Duration kHalfClosedWaitMax = std::chrono::seconds(10);
   // Larger pieces of content are framed and sent one part after the other.
   static constexpr std::size_t kFrameBytesMax = 64 * 1024;
 
@@ -57,14 +57,15 @@ class Http1Exchange final : public app::HttpExchange {
     Http1Exchange& exchange_;
   };
 
-  // Wakes the watch when the connection of a peer that has finished writing ends.
-  class HangUpObserver final : public io::EventObserver {
+  // A peer that has finished writing: wakes the watch when its connection ends, and gives up on it
+  // when it has waited for too long.
+  class HalfClosedWatch final : public io::EventObserver, private io::Timer {
    public:
-    explicit HangUpObserver(Http1Exchange& exchange) noexcept
-        : EventObserver(&HangUpObserver::notice), exchange_(exchange) {}
+    explicit HalfClosedWatch(Http1Exchange& exchange) noexcept;
 
    private:
     static void notice(io::EventObserver& observer) noexcept;
+    static void expire(io::Timer& timer) noexcept;
     Http1Exchange& exchange_;
   };
 
@@ -74,7 +75,6 @@ class Http1Exchange final : public app::HttpExchange {
   io::Task<> write_parts(base::ByteSpan bytes);
   void answer_error(wire::StatusCode status, std::string_view reason);
   void watch_peer() noexcept;
-  void watch_half_closed() noexcept;
   void log_access(std::string_view outcome) const;
 
   Http1Connection& connection_;
@@ -88,7 +88,7 @@ class Http1Exchange final : public app::HttpExchange {
   bool finished_ = false;
   std::move_only_function<void()> disconnected_;
   PeerWatch watch_;
-  std::optional<HangUpObserver> hang_up_;  // once the peer has finished writing
+  std::optional<HalfClosedWatch> half_closed_;
 };
 
 }  // namespace selvedge::gateway::internal

@@ -8,7 +8,6 @@
 
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <utility>
 
 #include "base/assert.h"
@@ -191,12 +190,6 @@ void KernelStream::set_options(const StreamOptions& options) noexcept {
   const int keep_alive = options.keep_alive ? 1 : 0;
   ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &no_delay, sizeof(no_delay));
   ::setsockopt(fd_.get(), SOL_SOCKET, SO_KEEPALIVE, &keep_alive, sizeof(keep_alive));
-  if (options.probe_after) {
-    const auto seconds =
-        std::chrono::duration_cast<std::chrono::duration<int>>(*options.probe_after).count();
-    ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
-    ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
-  }
   if (options.time_to_live) {
     set_hops(fd_.get(), peer_.ip(), *options.time_to_live);
   }
