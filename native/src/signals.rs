@@ -66,7 +66,8 @@ pub(crate) unsafe fn handle(
     let Some(handler) = handler(store) else {
         return Ok(());
     };
-    while store.data().thrown.is_none() {
+    // A handler may end away from home.
+    while store.data().thrown.is_none() && !unsafe { (*guest).away } {
         let signal = unsafe { ((*guest).next_signal)(guest) };
         if signal == 0 {
             return Ok(());

@@ -153,6 +153,16 @@ TEST_F(SignalHandlerTest, Handler_HasSlicesToo_WithoutBeingInterrupted) {
   EXPECT_EQ(fiber.outcome().message, "enough");
 }
 
+TEST_F(SignalHandlerTest, Fiber_DroppedInAHandler_EndsTheGuest) {
+  auto g = guest(program("(loop (br 0))"), {15});
+  Fiber& fiber = g->call("f");
+  while (!g->in_handler()) {
+    ASSERT_EQ(fiber.poll(), FiberStatus::kYielded);
+  }
+  g->drop_fiber();
+  EXPECT_FALSE(g->in_handler());
+}
+
 TEST_F(SignalHandlerTest, Handler_ThatExits_EndsTheGuest) {
   auto g = guest(program("(call $exit (local.get $signal))"), {15});
   const Outcome outcome = g->run("f");

@@ -29,6 +29,8 @@ constexpr std::string_view kModule = R"((module
     (import "test" "note" (func $note (param i32) (result i32)))
     (import "test" "wait" (func $wait (result i32)))
     (table 1 10 funcref)
+    (global (export "__stack_pointer") (mut i32) (i32.const 4096))
+    (func (export "__wasm_signal") (param i32) (call $spin_until (i32.const 8)))
     (func (export "spin") (loop $l (drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1))) (br $l)))
     (func $spin_until (param i32)
       (loop $l (br_if $l (i32.eqz (i32.atomic.load (local.get 0))))))
@@ -46,6 +48,12 @@ constexpr std::string_view kModule = R"((module
 
 class SharingGuest final : public HostContext {
  public:
+  std::uint32_t next_signal() noexcept override {
+    ++asked_for_signals;
+    return signals == 0 ? 0 : signals--;
+  }
+  std::uint32_t signals = 0;
+  int asked_for_signals = 0;
   std::thread::id noted_on;
   std::uint32_t noted = 0;
   std::shared_ptr<testing::ManualCall<std::uint32_t>::Control> control =
@@ -168,6 +176,27 @@ TEST_F(WorkSharingTest, TwoReady_OneIsLentAndRunsAway) {
   home_.run_slice();
   EXPECT_EQ(sharing().slices_away(), 2U);
   EXPECT_EQ(sharing().loans(), 1U);
+}
+
+TEST_F(WorkSharingTest, HandlerThatEndsAway_NextSignalWaitsForHome) {
+  first_ = thread("spin_until", {4});
+  first_->guest.signals = 2;
+  second_ = thread("spin");
+  lend_first();
+  ASSERT_TRUE(first_->guest.in_handler());
+  set_flag(8);
+  while (first_->guest.in_handler()) {
+    other_->run_slice();
+  }
+  other_->run_slice();
+  EXPECT_EQ(first_->guest.asked_for_signals, 1);
+  // A loan does not last, and at home the guest is asked.
+  while (first_->guest.signals != 0) {
+    other_->run_slice();
+    home_.run_slice();
+  }
+  set_flag(4);
+  run_home_until_first_is_done();
 }
 
 TEST_F(WorkSharingTest, OneReady_StaysAtHome) {

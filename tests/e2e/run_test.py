@@ -155,55 +155,43 @@ class SignalTest(unittest.TestCase):
                 process.send_signal(number)
                 self.assertEqual(process.wait(timeout=30), code)
 
+    def start_computing(self, handler, stack_pointer=""):
+        """A program with this handler, which has told that handlers can be called and computes for ever."""
+        program = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()), "busy.wat")
+        program.write_text(f"""(module
+          (import "wasix_32v1" "callback_signal" (func $callback (param i32 i32)))
+          (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+          (import "wasi_snapshot_preview1" "fd_write"
+            (func $write (param i32 i32 i32 i32) (result i32)))
+          (memory (export "memory") 1)
+          {stack_pointer}
+          (data (i32.const 0) "__wasm_signal\\n")
+          (data (i32.const 32) "\\00\\00\\00\\00\\0e\\00\\00\\00")
+          (func (export "__wasm_signal") (param i32) {handler})
+          (func (export "_start")
+            (call $callback (i32.const 0) (i32.const 13))
+            (drop (call $write (i32.const 1) (i32.const 32) (i32.const 1) (i32.const 40)))
+            (loop $busy (br $busy))))""")
+        process = subprocess.Popen([harness.BINARY, "run", program], stdout=subprocess.PIPE)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        self.assertEqual(process.stdout.readline(), b"__wasm_signal\n")
+        return process
+
     def test_a_program_that_computes_takes_it_in_its_handler(self):
-        with tempfile.TemporaryDirectory() as name:
-            program = pathlib.Path(name, "busy.wat")
-            program.write_text("""(module
-              (import "wasix_32v1" "callback_signal" (func $callback (param i32 i32)))
-              (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
-              (import "wasi_snapshot_preview1" "fd_write"
-                (func $write (param i32 i32 i32 i32) (result i32)))
-              (memory (export "memory") 1)
-              (global (export "__stack_pointer") (mut i32) (i32.const 4096))
-              (data (i32.const 0) "__wasm_signal\\n")
-              (data (i32.const 32) "\\00\\00\\00\\00\\0e\\00\\00\\00")
-              (func (export "__wasm_signal") (param i32) (call $exit (local.get 0)))
-              (func (export "_start")
-                (call $callback (i32.const 0) (i32.const 13))
-                (drop (call $write (i32.const 1) (i32.const 32) (i32.const 1) (i32.const 40)))
-                (loop $busy (br $busy))))""")
-            process = subprocess.Popen([harness.BINARY, "run", program], stdout=subprocess.PIPE)
-            self.addCleanup(process.communicate)
-            self.addCleanup(process.kill)
-            self.assertEqual(process.stdout.readline(), b"__wasm_signal\n")
-            process.send_signal(signal.SIGINT)
-            self.assertEqual(process.wait(timeout=30), signal.SIGINT)
+        process = self.start_computing("(call $exit (local.get 0))",
+                                       '(global (export "__stack_pointer") (mut i32) (i32.const 4096))')
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=30), signal.SIGINT)
 
     def test_a_second_one_ends_who_does_not_take_the_first(self):
         # Without its stack pointer, handlers run after a call of the program, and this one makes none.
-        with tempfile.TemporaryDirectory() as name:
-            program = pathlib.Path(name, "busy.wat")
-            program.write_text("""(module
-              (import "wasix_32v1" "callback_signal" (func $callback (param i32 i32)))
-              (import "wasi_snapshot_preview1" "fd_write"
-                (func $write (param i32 i32 i32 i32) (result i32)))
-              (memory (export "memory") 1)
-              (data (i32.const 0) "__wasm_signal\\n")
-              (data (i32.const 32) "\\00\\00\\00\\00\\0e\\00\\00\\00")
-              (func (export "__wasm_signal") (param i32))
-              (func (export "_start")
-                (call $callback (i32.const 0) (i32.const 13))
-                (drop (call $write (i32.const 1) (i32.const 32) (i32.const 1) (i32.const 40)))
-                (loop $busy (br $busy))))""")
-            process = subprocess.Popen([harness.BINARY, "run", program], stdout=subprocess.PIPE)
-            self.addCleanup(process.communicate)
-            self.addCleanup(process.kill)
-            self.assertEqual(process.stdout.readline(), b"__wasm_signal\n")
-            process.send_signal(signal.SIGTERM)
-            with self.assertRaises(subprocess.TimeoutExpired):
-                process.wait(timeout=0.5)
-            process.send_signal(signal.SIGINT)
-            self.assertEqual(process.wait(timeout=30), 130)
+        process = self.start_computing("")
+        process.send_signal(signal.SIGTERM)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.5)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=30), 130)
 
 
 class BadInputTest(unittest.TestCase):
