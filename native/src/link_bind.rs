@@ -6,7 +6,7 @@ use wasmtime::Val;
 use crate::error::NativeError;
 use crate::guest::GuestContext;
 use crate::inspect::shown;
-use crate::link_load::{deliver, numbers, undefined, work_on_links};
+use crate::link_load::{Undefined, deliver, numbers, work_on_links};
 use crate::link_map::{Map, PROGRAM, Source, Store, StoreLinks, error};
 use crate::link_run::program;
 use crate::link_symbols::Symbol;
@@ -52,7 +52,7 @@ impl StoreLinks {
                 }
                 (_, Some(symbol)) => self.entry(store, map, symbol)?,
                 (WEAK_PREFIX, None) => Source::Address(0),
-                (_, None) => return error(undefined(name)),
+                (_, None) => return Err(Undefined::error(name)),
             };
             bindings.push(Binding { export, source });
         }

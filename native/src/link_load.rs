@@ -1,5 +1,6 @@
 //! Loading a library into a process.
 
+use std::fmt;
 use std::sync::Arc;
 
 use wasmtime::{Extern, ExternType, ImportType, Instance, Val};
@@ -71,7 +72,7 @@ impl StoreLinks {
                 if code.module.get_export(name).is_some() {
                     return Ok(Source::Own(name.to_owned()));
                 }
-                if is_weak() { Ok(Source::Address(0)) } else { error(undefined(name)) }
+                if is_weak() { Ok(Source::Address(0)) } else { Err(Undefined::error(name)) }
             }
             (ENVIRONMENT, _, ExternType::Tag(kind)) => {
                 let exported = self.exporter(store, scope, name, |item| item.into_tag().is_some());
@@ -95,7 +96,7 @@ impl StoreLinks {
                     Some(source) => Ok(source),
                     None if wants_function && is_weak() => Ok(Source::Missing(name.to_owned())),
                     None if name == "__stack_pointer" => error(crate::link_run::NO_STACK_POINTER),
-                    None => error(undefined(name)),
+                    None => Err(Undefined::error(name)),
                 }
             }
             _ => Ok(Source::Host),
@@ -217,9 +218,23 @@ impl StoreLinks {
     }
 }
 
-pub(crate) fn undefined(name: &str) -> String {
-    format!("the symbol {} is not defined", shown(name))
+/// No module of the scope has the symbol.
+#[derive(Debug)]
+pub(crate) struct Undefined(String);
+
+impl Undefined {
+    pub(crate) fn error(name: &str) -> wasmtime::Error {
+        wasmtime::Error::new(Undefined(shown(name)))
+    }
 }
+
+impl fmt::Display for Undefined {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the symbol {} is not defined", self.0)
+    }
+}
+
+impl std::error::Error for Undefined {}
 
 fn saved_globals(store: &mut Store<'_>, instance: Instance) -> Vec<[u8; 16]> {
     let globals = mutable_globals(store, instance);
@@ -358,8 +373,10 @@ pub(crate) unsafe fn work_on_links<R>(
                     (*guest).state = CallState::Ended;
                 }
             }
-            let message = failure.root_cause().to_string();
-            Err(NativeError::new(NativeErrorKind::Invalid, message))
+            let is_undefined = failure.is::<Undefined>();
+            let kind =
+                if is_undefined { NativeErrorKind::NotFound } else { NativeErrorKind::Invalid };
+            Err(NativeError::new(kind, failure.root_cause().to_string()))
         }
     }
 }
@@ -388,9 +405,9 @@ pub(crate) unsafe fn deliver<R>(result: Result<R, NativeError>, out: *mut R) -> 
 /// the library wants). `blocks` are such addresses too: when it has thread-local variables, one for their image and
 /// one for each other thread of the process, each with room for them. Its symbols are looked up in the `scope_count`
 /// numbers at `scope`: 0 is the program, others are numbers that earlier calls gave. `*number` is the library's. Its
-/// start function has run, its constructors have not (`selvedge_guest_initializer`). Invalid: a symbol that nothing
-/// defines, a limit, or the library's own failure. Only inside a host call that is not a blocking one, on the
-/// guest's thread.
+/// start function has run, its constructors have not (`selvedge_guest_initializer`). NotFound: a symbol that nothing
+/// defines, and nothing has happened. Invalid: a limit, or the library's own failure. Only inside a host call that
+/// is not a blocking one, on the guest's thread.
 ///
 /// # Safety
 /// As said; `blocks` and `scope` are readable and `number` valid for the call.

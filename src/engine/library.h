@@ -119,7 +119,7 @@ class GuestLinks {
     std::span<const std::uint32_t> thread_blocks;
   };
   // Loads a library, which finds its symbols in `scope`, in this order. Its start function has run,
-  // its constructors have not.
+  // its constructors have not. NotFound: a symbol that nothing defines, and nothing has happened.
   Result<LibraryNumber> load(const Library& library, const Memory& memory,
                              std::span<const LibraryNumber> scope);
   // Gives the program, which needs libraries, their symbols in this order. Once, before its code

@@ -52,6 +52,8 @@ class DynamicLinker {
   static constexpr std::size_t kDepthMax = 32;
   // Libraries of a process; those that failed do not count.
   static constexpr std::size_t kLibrariesMax = 256;
+  // How often those of a program are tried that want symbols of later ones.
+  static constexpr std::size_t kPostponementsMax = 1000;
 
   explicit DynamicLinker(Process& process);
 
@@ -137,6 +139,7 @@ class DynamicLinker {
   engine::TableIndex link_next(Thread& thread, LibraryOpening& opening);
   Result<engine::TableIndex> bind_program(Thread& thread, const LibraryOpening& opening);
   engine::TableIndex construct_next(Thread& thread, LibraryOpening& opening);
+  std::string error_of(std::size_t place, const Error& error) const;
   // What of it is linked is constructed nevertheless.
   void fail_opening(LibraryOpening& opening, std::size_t place, const Error& error);
 

@@ -108,11 +108,14 @@ Result<> DynamicLinker::prepare_thread(Thread& thread) {
   return {};
 }
 
-void DynamicLinker::fail_opening(LibraryOpening& opening, std::size_t place, const Error& error) {
+std::string DynamicLinker::error_of(std::size_t place, const Error& error) const {
   const auto failed = entries_.find(place);
-  opening.error = failed != entries_.end()
-                      ? fmt::format("{}: {}", failed->second.path, error.message())
-                      : error.message();
+  return failed != entries_.end() ? fmt::format("{}: {}", failed->second.path, error.message())
+                                  : error.message();
+}
+
+void DynamicLinker::fail_opening(LibraryOpening& opening, std::size_t place, const Error& error) {
+  opening.error = error_of(place, error);
   drop(place);
   const auto wanted = entries_.find(opening.handle - kFirstLibraryHandle);
   if (wanted != entries_.end() && wanted->second.references != 0) {
@@ -129,18 +132,38 @@ engine::TableIndex DynamicLinker::link_next(Thread& thread, LibraryOpening& open
   } else if (found->second.state == State::kFound) {
     Result<> linked = link(thread, found->second, place, opening.deep);
     if (linked) {
+      opening.postponed = 0;
+      opening.first_error.clear();
       call =
           engine::GuestLinks(thread).initializer(found->second.number, "__wasm_apply_data_relocs");
     } else {
       call = std::unexpected(std::move(linked).error());
     }
   }
-  if (!call) {
-    fail_opening(opening, place, call.error());
-    opening.order.resize(opening.next - 1);
+  if (call) {
+    return *call;
+  }
+  // Libraries of a program use each other's symbols without saying so, in any order.
+  const bool lacks_symbol = call.error().kind() == ErrorKind::kNotFound;
+  const bool may_postpone =
+      opening.binds_program && lacks_symbol && opening.postponements < kPostponementsMax;
+  if (may_postpone && opening.order.size() - opening.next > opening.postponed) {
+    if (opening.first_error.empty()) {
+      opening.first_error = error_of(place, call.error());
+    }
+    const auto later = opening.order.begin() + static_cast<std::ptrdiff_t>(opening.next);
+    std::rotate(later - 1, later, opening.order.end());
+    --opening.next;
+    ++opening.postponed;
+    ++opening.postponements;
     return 0;
   }
-  return *call;
+  fail_opening(opening, place, call.error());
+  if (lacks_symbol && !opening.first_error.empty()) {
+    opening.error = std::move(opening.first_error);  // others may only want its symbols
+  }
+  opening.order.resize(opening.next - 1);
+  return 0;
 }
 
 Result<engine::TableIndex> DynamicLinker::bind_program(Thread& thread,
@@ -195,6 +218,7 @@ engine::TableIndex DynamicLinker::next_initializer(Thread& thread, LibraryOpenin
       opening.stage = Stage::kConstruct;
       opening.next = 0;
       if (opening.binds_program && opening.error.empty()) {
+        opening.order = in_order(opening.roots);  // some have been postponed
         Result<engine::TableIndex> bound = bind_program(thread, opening);
         call = bound.value_or(0);
         if (!bound) {

@@ -196,6 +196,21 @@ TEST_F(NeedingProgramTest, Libraries_AreThereBeforeItStarts) {
   expect(27134);
 }
 
+TEST_F(NeedingProgramTest, LibrariesThatUseLaterOnes_WithoutNamingThem_AreLinked) {
+  put("lib/a", library(R"((needed "c" "b"))", kAnswers));
+  put("lib/b", appending_library(1));
+  put("lib/c", library("", R"(
+    (import "env" "one" (func $one (result i32)))
+    (func (export "__wasm_call_ctors") (call $append (i32.add (call $one) (i32.const 7)))))"));
+  expect_failure(R"(/lib/c: the symbol "one" is not defined)");
+  // Nor does anybody name "two": what comes first is what is told.
+  put("lib/b", library("", R"((import "env" "two" (func)))"));
+  expect_failure(R"(/lib/c: the symbol "one" is not defined)");
+  put("lib/b", library("", R"((func (export "one") (result i32) (i32.const 1)))"));
+  // Relocations of the library and of the program, constructors, the answer.
+  expect(27834);
+}
+
 TEST_F(NeedingProgramTest, WhatIsMissing_IsNamed) {
   expect_failure("a: there is no such library, which the program needs");
   put("lib/a", library(R"((needed "b"))", kAnswers));

@@ -64,6 +64,11 @@ struct LibraryOpening {
   // The program needs these, and is given their symbols when all are linked.
   bool binds_program = false;
   std::vector<std::size_t> roots;
+  // Libraries of the program that lacked a symbol since one was linked, which may come later; how
+  // many, and in all; what the first one lacked.
+  std::size_t postponed = 0;
+  std::size_t postponements = 0;
+  std::string first_error;
   // Why it failed.
   std::string error;
 };
