@@ -61,7 +61,7 @@ pub(crate) enum Source {
     Constant(u32),
     /// An entry of its global offset table: an address.
     Address(u32),
-    /// The same for a thread-local variable of a library: its place in the block of the store.
+    /// The same for a thread-local variable: its place in the block that the store has of the module.
     ThreadLocal(u32, u32),
     /// The same for a symbol of the library itself, which is not known before there is an instance.
     Own(String),
@@ -122,6 +122,8 @@ pub(crate) struct Map {
     pub(crate) closures: Closures,
     /// What the program needs of the libraries.
     pub(crate) bindings: Vec<Binding>,
+    /// By thread: where it has the thread-local variables of the program.
+    pub(crate) program_blocks: HashMap<u32, u32>,
     /// For functions that are called once and at once.
     pub(crate) scratch: Option<u32>,
     /// Elements that the table of each thread has; None: nothing has been added yet.
@@ -166,7 +168,7 @@ pub(crate) struct StoreLinks {
     pub(crate) libraries: Vec<Instance>,
     /// Whose thread-local variables it has.
     pub(crate) thread: u32,
-    /// Where those of each library are, by the library's number.
+    /// Where those of each library and of the program are, by number.
     pub(crate) blocks: HashMap<u32, u32>,
     closures: HashMap<(u32, String), Instance>,
     tags: HashMap<String, Tag>,
@@ -441,6 +443,7 @@ impl StoreLinks {
         if let Some(size) = map.table_size {
             self.grow_table(store, size)?;
         }
+        self.find_program_block(store, map);
         for index in self.libraries.len()..map.libraries.len() {
             let bytes = map.libraries[index].code.instance_bytes;
             self.count_instance(store, map, bytes)?;

@@ -7,6 +7,7 @@ use crate::error::NativeError;
 use crate::guest::GuestContext;
 use crate::link_load::{deliver, numbers, work_on_links};
 use crate::link_map::{Element, LibraryCode, Map, PROGRAM, Source, Store, StoreLinks};
+use crate::prelink::THREAD_LOCAL_PREFIX;
 
 /// What a name stands for.
 pub(crate) enum Symbol {
@@ -37,7 +38,14 @@ impl StoreLinks {
         library: Option<(&LibraryCode, u32)>,
         name: &str,
     ) -> Option<Symbol> {
-        match self.export(store, provider, name)? {
+        let Some(export) = self.export(store, provider, name) else {
+            return if provider == PROGRAM {
+                self.thread_local_of_program(store, name)
+            } else {
+                None
+            };
+        };
+        match export {
             Extern::Func(_) => Some(Symbol::Function(provider, name.to_owned())),
             Extern::Global(global) => {
                 let offset = relative_address(store, &global)?;
@@ -53,13 +61,20 @@ impl StoreLinks {
         }
     }
 
+    fn thread_local_of_program(&self, store: &mut Store<'_>, name: &str) -> Option<Symbol> {
+        let export = format!("{THREAD_LOCAL_PREFIX}{name}");
+        let global = self.export(store, PROGRAM, &export)?.into_global()?;
+        Some(Symbol::ThreadLocal(PROGRAM, relative_address(store, &global)?))
+    }
+
     pub(crate) fn symbol(
-        &self,
+        &mut self,
         store: &mut Store<'_>,
-        map: &Map,
+        map: &mut Map,
         scope: &[u32],
         name: &str,
     ) -> Option<Symbol> {
+        self.find_program_block(store, map);
         scope.iter().find_map(|&provider| {
             let library = match provider {
                 PROGRAM => None,

@@ -2,13 +2,17 @@
 //! thread which loads it is part of the library's data. All others are made by the caller in advance and get a copy
 //! of an image, so that no code of the guest runs when a thread follows its process: it may be anywhere, inside
 //! malloc(3) for example. `__wasix_init_tls`, which allocates a block itself, is not called for that reason.
+//!
+//! The program has its own where its `__tls_base` says. A new thread sets that itself, which is too late for the
+//! libraries that it gets before it begins: so the thread that makes it says where its block is.
 
 use std::collections::HashMap;
 
-use wasmtime::{Instance, Val};
+use wasmtime::{Extern, Instance, Val};
 
-use crate::link_map::{LibraryCode, LinkMap, Loaded, Map, Store, StoreLinks, error};
+use crate::link_map::{LibraryCode, LinkMap, Loaded, Map, PROGRAM, Store, StoreLinks, error};
 use crate::link_run::run_thread_local;
+use crate::prelink::THREAD_LOCAL_BASE;
 
 /// Memory of the process for the variables of one library.
 #[derive(Default)]
@@ -55,12 +59,37 @@ fn copy(store: &Store<'_>, from: u32, to: u32, size: u32) -> wasmtime::Result<()
 }
 
 impl StoreLinks {
-    /// Where the store has the variables of the library.
+    /// Where the store has the variables of the library, or of the program.
     pub(crate) fn block(&self, number: u32) -> wasmtime::Result<u32> {
         match self.blocks.get(&number) {
             Some(block) => Ok(*block),
+            None if number == PROGRAM => {
+                error("it is not known where the program's thread-local variables are")
+            }
             None => error("the library has no thread-local variables"),
         }
+    }
+
+    /// Keeps the program's own block for libraries that use its variables, if it has any for them.
+    pub(crate) fn find_program_block(&mut self, store: &mut Store<'_>, map: &mut Map) {
+        if self.blocks.contains_key(&PROGRAM) {
+            return;
+        }
+        let Some(base) =
+            self.export(store, PROGRAM, THREAD_LOCAL_BASE).and_then(Extern::into_global)
+        else {
+            return;
+        };
+        // A thread that has begun has set it, or a context of the thread has.
+        let block = match base.get(&mut *store) {
+            Val::I32(block) if block != 0 => block as u32,
+            _ => match map.program_blocks.get(&self.thread) {
+                Some(block) => *block,
+                None => return,
+            },
+        };
+        map.program_blocks.insert(self.thread, block);
+        self.blocks.insert(PROGRAM, block);
     }
 
     /// After its start function: the block of the thread that loads it.
@@ -155,9 +184,18 @@ impl StoreLinks {
 /// The thread has ended: its blocks are for others. The thread that runs the process.
 #[unsafe(no_mangle)]
 pub extern "C" fn selvedge_link_map_end_thread(map: &LinkMap, thread: u32) {
-    for library in &mut map.lock().libraries {
+    let mut map = map.lock();
+    map.program_blocks.remove(&thread);
+    for library in &mut map.libraries {
         library.blocks.free.extend(library.blocks.by_thread.remove(&thread));
     }
+}
+
+/// Where a new thread will have the program's own thread-local variables; before it has an instance. The thread
+/// that runs the process.
+#[unsafe(no_mangle)]
+pub extern "C" fn selvedge_link_map_set_program_block(map: &LinkMap, thread: u32, address: u32) {
+    map.lock().program_blocks.insert(thread, address);
 }
 
 /// Memory for the thread-local variables that one more thread has of library `number`, which was loaded with such

@@ -17,8 +17,12 @@
 //! * "selvedge.function.<number>.<name>": a global for the table element of a function. An imported function
 //!   becomes one that calls through it. "selvedge.data.<number>.<name>": a global for an address.
 //! * "selvedge.weak.<number>.<name>": a global for a symbol that need not exist.
+//!
+//! Where a thread-local variable that a program exports lies depends on the thread. Libraries find it by the exports
+//! "selvedge.thread_local.<name>", its place in the block of each thread, and "selvedge.thread_local_base", the
+//! program's own global that says where the block is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 
 use wasm_encoder::reencode;
@@ -46,6 +50,7 @@ const PAGE_BYTES: u64 = 65_536;
 const TABLE_BASE: u32 = 1;
 const START: &str = "_start";
 const MEMORY: &str = "memory";
+const TLS_BASE: &str = "__tls_base";
 const RELOCATIONS: &str = "__wasm_apply_data_relocs";
 const ENVIRONMENT: &str = "env";
 /// Imported from "selvedge" by programs that need libraries.
@@ -57,8 +62,20 @@ pub(crate) const FOLDER_PREFIX: &str = "selvedge.folder.";
 pub(crate) const FUNCTION_PREFIX: &str = "selvedge.function.";
 pub(crate) const DATA_PREFIX: &str = "selvedge.data.";
 pub(crate) const WEAK_PREFIX: &str = "selvedge.weak.";
-pub(crate) const PREFIXES: [&str; 5] =
-    [LIBRARY_PREFIX, FOLDER_PREFIX, FUNCTION_PREFIX, DATA_PREFIX, WEAK_PREFIX];
+/// Before the names of thread-local variables.
+pub(crate) const THREAD_LOCAL_PREFIX: &str = "selvedge.thread_local.";
+pub(crate) const THREAD_LOCAL_BASE: &str = "selvedge.thread_local_base";
+pub(crate) const PREFIXES: [&str; 7] = [
+    LIBRARY_PREFIX,
+    FOLDER_PREFIX,
+    FUNCTION_PREFIX,
+    DATA_PREFIX,
+    WEAK_PREFIX,
+    THREAD_LOCAL_PREFIX,
+    THREAD_LOCAL_BASE,
+];
+/// Longer names of thread-local variables are not for libraries.
+const THREAD_LOCAL_NAME_SIZE_MAX: usize = 4096;
 
 enum Failure {
     Ours(NativeError),
@@ -191,8 +208,14 @@ struct Program<'a> {
     elements: HashMap<u32, u32>,
     /// Offsets of the constant globals that the program defines.
     offsets: HashMap<u32, u32>,
+    /// Numbers that change.
+    variables: HashSet<u32>,
     own_globals: u32,
     has_own_table: bool,
+    has_shared_memory: bool,
+    /// The global with the address of each thread's variables, and which symbols are such.
+    thread_local_base: Option<u32>,
+    thread_local: HashSet<String>,
 }
 
 fn reader<'a>(wasm: &'a [u8], section: &Section) -> BinaryReader<'a> {
@@ -217,8 +240,12 @@ impl<'a> Program<'a> {
             exports: HashMap::new(),
             elements: HashMap::new(),
             offsets: HashMap::new(),
+            variables: HashSet::new(),
             own_globals: 0,
             has_own_table: false,
+            has_shared_memory: false,
+            thread_local_base: None,
+            thread_local: HashSet::new(),
         };
         for section in sections::sections(wasm) {
             let section = section.map_err(|_| Failure::Malformed)?;
@@ -230,7 +257,22 @@ impl<'a> Program<'a> {
         if program.imported_table.is_none() && !program.globals.iter().any(is_base) {
             program.layout = Layout::FIXED;
         }
+        program.find_thread_local();
         Ok(program)
+    }
+
+    /// Without a shared memory there is one thread, whose variables are like others.
+    fn find_thread_local(&mut self) {
+        let exported = match self.exports.get(TLS_BASE) {
+            Some((ExternalKind::Global, index)) => Some(*index),
+            _ => None,
+        };
+        let found = self.dylink.thread_local.map(|found| found.base);
+        let base = exported.filter(|index| self.variables.contains(index)).or(found);
+        if self.has_shared_memory && base.is_some() {
+            self.thread_local_base = base;
+            self.thread_local = self.dylink.thread_local_symbols.iter().cloned().collect();
+        }
     }
 
     fn look_at(&mut self, section: &Section) -> Result<(), Failure> {
@@ -248,6 +290,9 @@ impl<'a> Program<'a> {
                 for (index, global) in (self.globals.len() as u32..).zip(globals) {
                     let global = global?;
                     self.own_globals += 1;
+                    if global.ty.mutable && global.ty.content_type == wasmparser::ValType::I32 {
+                        self.variables.insert(index);
+                    }
                     let mut operators = global.init_expr.get_operators_reader();
                     if let Operator::I32Const { value } = operators.read()?
                         && !global.ty.mutable
@@ -308,11 +353,16 @@ impl<'a> Program<'a> {
                 TypeRef::Global(kind) if kind.content_type != wasmparser::ValType::I32 => {
                     return Err(undefined(import.module, import.name));
                 }
-                TypeRef::Global(kind) => self.globals.push(Global {
-                    module: import.module.to_owned(),
-                    name: import.name.to_owned(),
-                    mutable: kind.mutable,
-                }),
+                TypeRef::Global(kind) => {
+                    if kind.mutable {
+                        self.variables.insert(self.globals.len() as u32);
+                    }
+                    self.globals.push(Global {
+                        module: import.module.to_owned(),
+                        name: import.name.to_owned(),
+                        mutable: kind.mutable,
+                    });
+                }
                 TypeRef::Tag(kind) => {
                     self.tags.push((import.name.to_owned(), kind.func_type_idx));
                 }
@@ -323,7 +373,7 @@ impl<'a> Program<'a> {
                     }
                 }
                 TypeRef::Memory(memory) if !memory.shared => self.memory = Some(memory),
-                TypeRef::Memory(_) => {}
+                TypeRef::Memory(_) => self.has_shared_memory = true,
             }
         }
         Ok(())
@@ -371,8 +421,7 @@ impl<'a> Program<'a> {
 
     /// Each of its threads has another one.
     fn is_thread_local(&self, name: &str) -> bool {
-        self.dylink.thread_local.is_some()
-            && self.dylink.thread_local_symbols.iter().any(|symbol| symbol == name)
+        self.thread_local.contains(name)
     }
 
     /// The imported function becomes one of the program's own, which calls another through the table.
@@ -388,7 +437,7 @@ impl<'a> Program<'a> {
             ("env", "__table_base") => Some(TABLE_BASE),
             ("env", "__stack_pointer") => Some(self.layout.stack_high),
             // Each thread sets its own.
-            ("env", "__tls_base") => Some(0),
+            ("env", TLS_BASE) => Some(0),
             ("GOT.mem", _) if self.is_thread_local(name) => None,
             ("GOT.mem", _) => match self.exports.get(name) {
                 Some((ExternalKind::Global, index)) => {

@@ -142,6 +142,62 @@ fn what_a_program_needs_becomes_names_of_exports() {
     assert!(crate::rewrite::rewrite(&program, &options).is_err());
 }
 
+#[test]
+fn thread_local_variables_are_exported_as_places_in_a_block() {
+    let text = PROGRAM
+        .replace(
+            "(table 1 0)))",
+            "(table 1 0)) (export-info \"value\" tls) (export-info \"twice\" tls))",
+        )
+        .replace("(import \"GOT.mem\" \"value\" (global $value (mut i32)))", "")
+        .replace("(global.get $value)", "(i32.const 0)")
+        .replace("(global $own", "(global $own (export \"__tls_base\")");
+    let engine = small_engine();
+    let globals = |text: &str, names: [&str; 3]| {
+        let program = linked(text).ok().flatten().expect("a program");
+        let module = wasmtime::Module::new(&engine.engine, &program).expect("valid");
+        assert!(wasmtime::Module::validate(&engine.engine, &rewritten(&program)).is_ok());
+        let mut store = wasmtime::Store::new(&engine.engine, ());
+        store.set_epoch_deadline(1);
+        let imports = module.imports().filter_map(|import| match import.ty() {
+            wasmtime::ExternType::Memory(memory) => {
+                Some(wasmtime::SharedMemory::new(&engine.engine, memory).expect("a memory").into())
+            }
+            _ => None,
+        });
+        let imports: Vec<wasmtime::Extern> = imports.collect();
+        let instance = wasmtime::Instance::new(&mut store, &module, &imports).expect("an instance");
+        names.map(|name| {
+            let global = instance.get_global(&mut store, name)?;
+            global.get(&mut store).i32()
+        })
+    };
+    let names = ["value", "selvedge.thread_local.value", THREAD_LOCAL_BASE];
+    assert_eq!(globals(&text, names), [None, Some(8), Some(7)]);
+    assert_eq!(
+        globals(&text, ["selvedge.thread_local.twice", "twice", "__tls_base"]),
+        [None, None, Some(7)]
+    );
+    // Nobody says where the block is.
+    let without = text.replace("\"__tls_base\"", "\"base\"");
+    assert_eq!(globals(&without, names), [Some(1024 + 8), None, None]);
+    for name in ["selvedge.thread_local.value", THREAD_LOCAL_BASE] {
+        let error = linked(&PROGRAM.replace("(export \"value\")", &format!("(export \"{name}\")")));
+        assert!(error.expect_err("refused").message.contains("reserved"));
+    }
+}
+
+#[test]
+fn thread_local_variables_of_one_thread_are_like_others() {
+    let text = FIXED
+        .replace("(needed", "(export-info \"value\" tls) (needed")
+        .replace("(global $stack", "(global $stack (export \"__tls_base\")");
+    let program = linked(&text).ok().flatten().expect("a program");
+    let module = wasmtime::Module::new(&small_engine().engine, &program).expect("valid");
+    assert!(module.get_export("value").is_some());
+    assert!(module.get_export(THREAD_LOCAL_BASE).is_none());
+}
+
 /// As `wasm-ld -Bdynamic` writes them.
 const FIXED: &str = r#"(module
   (@dylink.0 (mem-info (memory 0 4) (table 1 0)) (needed "a.so"))

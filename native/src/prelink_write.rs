@@ -1,7 +1,5 @@
 //! The part of linking a program in advance that writes the new module.
 
-use std::collections::HashSet;
-
 use wasm_encoder::reencode::Reencode;
 use wasm_encoder::{
     CodeSection, ConstExpr, Encode, EntityType, ExportKind, ExportSection, Function,
@@ -334,7 +332,8 @@ impl Program<'_> {
         Ok(())
     }
 
-    /// The program's own globals. Constants that it exports are where its data is, from the beginning of all of it.
+    /// The program's own globals. Constants that it exports are where its data is, from the beginning of all of it;
+    /// those of thread-local variables are places in a block of these.
     fn add_own_globals(
         &self,
         own: GlobalSectionReader<'_>,
@@ -343,9 +342,11 @@ impl Program<'_> {
     ) -> Result<(), Failure> {
         let exported: HashSet<u32> = self
             .exports
-            .values()
-            .filter(|(kind, _)| *kind == ExternalKind::Global)
-            .map(|(_, index)| *index)
+            .iter()
+            .filter(|(name, (kind, _))| {
+                *kind == ExternalKind::Global && !self.is_thread_local(name)
+            })
+            .map(|(_, (_, index))| *index)
             .collect();
         for (index, global) in (self.globals.len() as u32..).zip(own) {
             let global = global?;
@@ -460,10 +461,19 @@ impl Program<'_> {
         out: &mut Vec<u8>,
     ) -> Result<(), Failure> {
         let mut exports = ExportSection::new();
+        let mut has_thread_local = false;
         for export in own {
             let export = export?;
-            // Libraries would take the first thread's for everybody's.
+            // By its own name, libraries would take the first thread's for everybody's.
             if self.is_thread_local(export.name) {
+                if export.kind == ExternalKind::Global
+                    && self.offsets.contains_key(&export.index)
+                    && export.name.len() <= THREAD_LOCAL_NAME_SIZE_MAX
+                {
+                    let name = format!("{THREAD_LOCAL_PREFIX}{}", export.name);
+                    exports.export(&name, ExportKind::Global, export.index);
+                    has_thread_local = true;
+                }
                 continue;
             }
             let kind = reencoder.export_kind(export.kind)?;
@@ -475,6 +485,9 @@ impl Program<'_> {
                 _ => export.index,
             };
             exports.export(export.name, kind, index);
+        }
+        if let Some(base) = self.thread_local_base.filter(|_| has_thread_local) {
+            exports.export(THREAD_LOCAL_BASE, ExportKind::Global, base);
         }
         let stack = self.globals.iter().position(|global| global.name == "__stack_pointer");
         if let Some(index) = stack

@@ -30,7 +30,7 @@ namespace selvedge::engine {
 namespace {
 
 // Part of an artifact's identity: changes whenever our rewriting of modules does.
-constexpr std::string_view kRewriteVersion = "selvedge rewrite 8";
+constexpr std::string_view kRewriteVersion = "selvedge rewrite 10";
 // Part of the above: a shared memory reserves its maximum, so 2 GiB is all that one may declare.
 constexpr std::uint64_t kSharedMemoryBytesMax = std::uint64_t{2} << 30;
 

@@ -92,6 +92,11 @@ class LinkMap {
   void add_thread_block(LibraryNumber number, std::uint32_t address) noexcept {
     native::selvedge_link_map_add_block(native_, number, address);
   }
+  // Where a new thread will have the program's own thread-local variables, for libraries that use
+  // them; before it has an instance.
+  void set_program_block(std::uint32_t thread, std::uint32_t address) noexcept {
+    native::selvedge_link_map_set_program_block(native_, thread, address);
+  }
   void end_thread(std::uint32_t thread) noexcept {
     native::selvedge_link_map_end_thread(native_, thread);
   }

@@ -70,9 +70,9 @@ class DynamicLinker {
   // From a host function that does not wait: what the guest calls next, or 0 when all of the
   // opening has begun or one of its libraries could not (LibraryOpening::error).
   engine::TableIndex next_initializer(Thread& thread, LibraryOpening& opening);
-  // Before a new thread has an instance: memory for its thread-local variables of the libraries.
-  // Overloaded: there is none. `thread` asks for it.
-  Result<> prepare_thread(Thread& thread);
+  // Before the new thread `id` has an instance: memory for its thread-local variables of the
+  // libraries, and where it has the program's. Overloaded: there is none. `thread` asks for it.
+  Result<> prepare_thread(Thread& thread, ThreadId id, std::uint32_t start_argument);
   // A thread has ended and begins nothing any more.
   void thread_ended(ThreadId thread) noexcept {
     map_.end_thread(thread);

@@ -94,7 +94,13 @@ Result<> DynamicLinker::link(Thread& thread, Entry& entry, std::size_t place, bo
   return {};
 }
 
-Result<> DynamicLinker::prepare_thread(Thread& thread) {
+Result<> DynamicLinker::prepare_thread(Thread& thread, ThreadId id, std::uint32_t start_argument) {
+  // `wasi_thread_start` takes it from there too.
+  constexpr std::uint32_t kBlockField = 1;
+  const engine::GuestPtr<std::uint32_t> start{start_argument};
+  if (const auto block = thread.memory().read(start, kBlockField)) {
+    map_.set_program_block(id, *block);
+  }
   for (auto& [place, entry] : entries_) {
     if (entry.thread_blocks == 0 || entry.thread_blocks > process_.threads().count()) {
       continue;

@@ -122,6 +122,75 @@ TEST_F(DynamicLinkerThreadsTest, ContextsOfAThread_HaveItsThreadLocalVariables) 
   EXPECT_EQ(status.code, 4U);
 }
 
+// Has a thread-local variable "own" at 4 in the block of each thread. `run` of the library /a
+// returns its address: in the main thread, in one that is there before the library is loaded, in a
+// context, and in a later thread. Each compares with what it is there and with dlsym.
+constexpr std::string_view kThreadLocalProgram = R"((module
+  (@dylink.0 (mem-info (memory 0 0) (table 0 0)) (export-info "own" tls))
+  (import "env" "memory" (memory 1 16 shared))
+  (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+  (import "wasix_32v1" "dlopen"
+    (func $dlopen (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wasix_32v1" "dlsym" (func $dlsym (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wasix_32v1" "context_create" (func $create (param i32 i32) (result i32)))
+  (import "wasix_32v1" "context_switch" (func $switch (param i64) (result i32)))
+  (import "wasix_32v1" "thread_join" (func $join (param i32) (result i32)))
+  (import "wasix_32v1" "futex_wait" (func $wait (param i32 i32 i32 i32) (result i32)))
+  (import "wasix_32v1" "futex_wake_all" (func $wake (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (table 2 2 funcref) (elem (i32.const 1) $context)
+  (global (export "__stack_pointer") (mut i32) (i32.const 60000))
+  (global $base (export "__tls_base") (mut i32) (i32.const 0))
+  (global (export "own") i32 (i32.const 4))
+  (data (i32.const 512) "/arunown")
+  (type $run (func (result i32)))
+  (func $begin
+    (if (i32.eqz (i32.atomic.rmw.xchg (i32.const 1000) (i32.const 1)))
+      (then (global.set $base (i32.const 2048)))))
+  (start $begin)
+  (func $check (local $own i32)
+    (local.set $own (i32.add (global.get $base) (i32.const 4)))
+    (if (i32.ne (call_indirect (type $run) (i32.load (i32.const 68))) (local.get $own))
+      (then unreachable))
+    (if (call $dlsym (i32.const 0) (i32.const 517) (i32.const 3)
+                     (i32.const 0) (i32.const 0) (local.get $own)) (then unreachable))
+    (if (i32.ne (i32.load (local.get $own)) (local.get $own)) (then unreachable))
+    (drop (i32.atomic.rmw.add (i32.const 256) (i32.const 1))))
+  (func $context
+    (call $check)
+    (drop (call $switch (i64.const 0))))
+  (func (export "wasi_thread_start") (param $id i32) (param $argument i32)
+    (global.set $base (i32.load offset=4 (local.get $argument)))
+    (drop (call $wait (i32.const 260) (i32.const 0) (i32.const 320) (i32.const 336)))
+    (call $check))
+  (func (export "_start") (local $before i32)
+    (i32.store (i32.const 804) (i32.const 3072))
+    (i32.store (i32.const 868) (i32.const 4096))
+    (local.set $before (call $spawn (i32.const 800)))
+    (if (call $create (i32.const 128) (i32.const 1)) (then unreachable))
+    (if (call $dlopen (i32.const 513) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0)
+                      (i32.const 512) (i32.const 1) (i32.const 64)) (then unreachable))
+    (if (call $dlsym (i32.load (i32.const 64)) (i32.const 514) (i32.const 3)
+                     (i32.const 0) (i32.const 0) (i32.const 68)) (then unreachable))
+    (call $check)
+    (i32.atomic.store (i32.const 260) (i32.const 1))
+    (drop (call $wake (i32.const 260) (i32.const 336)))
+    (drop (call $join (local.get $before)))
+    (if (call $switch (i64.load (i32.const 128))) (then unreachable))
+    (drop (call $join (call $spawn (i32.const 864))))
+    (call $exit (i32.load (i32.const 256))))))";
+
+TEST_F(DynamicLinkerThreadsTest, ThreadLocalVariablesOfTheProgram_AreThoseOfTheThread) {
+  put("a", R"((module
+    (@dylink.0 (mem-info (memory 0 0) (table 0 0)))
+    (import "env" "memory" (memory 1 16 shared))
+    (import "GOT.mem" "own" (global $own (mut i32)))
+    (func (export "run") (result i32) (global.get $own))))");
+  const ExitStatus status = run(kThreadLocalProgram);
+  EXPECT_EQ(status.kind, Kind::kExited) << status.message;
+  EXPECT_EQ(status.code, 4U);
+}
+
 TEST_F(DynamicLinkerThreadsTest, ProgramWithAMemoryOfItsOwn_HasNoContexts) {
   const ExitStatus status = run(R"((module
   (import "wasix_32v1" "dlopen"

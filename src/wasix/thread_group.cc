@@ -156,7 +156,7 @@ ErrnoResult<ThreadId> ThreadGroup::spawn(Thread& parent, std::uint32_t start_arg
     return refuse(Errno::kAgain);
   }
   DynamicLinker* const linker = process_.linker();
-  if (linker != nullptr && !linker->prepare_thread(parent)) {
+  if (linker != nullptr && !linker->prepare_thread(parent, next_id_, start_argument)) {
     return refuse(Errno::kAgain);
   }
   auto thread = make(next_id_);
