@@ -310,7 +310,7 @@ std::unexpected<Error> open_failure(const std::string& path, int error) {
 
 }  // namespace
 
-Result<std::shared_ptr<HostDirectory>> HostDirectory::create(HostDirectoryOptions options) {
+Result<std::shared_ptr<HostDirectory>> HostDirectory::create(const HostDirectoryOptions& options) {
   if (options.path.empty() || options.path.find('\0') != std::string::npos) {
     return fail(ErrorKind::kInvalid, "the path of a directory to mount is empty or contains a NUL");
   }

@@ -30,7 +30,7 @@ class HostDirectory final : public FileSystem {
 
  public:
   // kNotFound, kDenied or kInvalid with the path and the reason. Blocks on the disk.
-  static Result<std::shared_ptr<HostDirectory>> create(HostDirectoryOptions options);
+  static Result<std::shared_ptr<HostDirectory>> create(const HostDirectoryOptions& options);
 
   HostDirectory(Key, std::shared_ptr<DirectoryNode> root) noexcept : root_(std::move(root)) {}
 
