@@ -133,7 +133,7 @@ def half_closing_get(port, path="/"):
 
 
 def reset(connection):
-    """Closes it so that the peer knows: for a minute, one that is only closed looks like one that waits."""
+    """Closes it so that the peer knows at once: one that is only closed looks like one that waits for its answer."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 

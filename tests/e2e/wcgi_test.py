@@ -171,12 +171,15 @@ class HalfCloseTest(unittest.TestCase):
             with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
                 connection.sendall(b"GET /?spin HTTP/1.1\r\nHost: x\r\n\r\n")
                 connection.shutdown(socket.SHUT_WR)
-                time.sleep(0.5)
+                self.wait_for("spinning", server)
                 harness.reset(connection)
-            deadline = time.monotonic() + 10
-            while "the client left" not in server.output():
-                self.assertLess(time.monotonic(), deadline, server.output())
-                time.sleep(0.05)
+            self.wait_for("the client left", server)
+
+    def wait_for(self, text, server):
+        deadline = time.monotonic() + 10
+        while text not in server.output():
+            self.assertLess(time.monotonic(), deadline, server.output())
+            time.sleep(0.05)
 
 
 class ManyRequestsTest(unittest.TestCase):

@@ -1,7 +1,8 @@
 // A CGI program that misbehaves on request. The query string picks the behaviour:
 //   status=N   answers with that status          exit=N    exits with N before any header
 //   trap       traps before any header           late_trap traps after head and a part of the body
-//   spin       never answers                     flood     writes body without end
+//   spin       says so to standard error and never answers
+//   flood      writes body without end
 //   inject     sends a header with a bare CR     no_end    sends headers but never the blank line
 //   go_on      answers, closes its output and goes on: a second later it writes to standard error
 //   go_on_without_answer   closes its output before any header, and does not end
@@ -81,6 +82,7 @@ int main(void) {
     fflush(stdout);
     __builtin_trap();
   } else if (strcmp(query, "spin") == 0) {
+    fprintf(stderr, "spinning\n");
     for (volatile unsigned turn = 0;; ++turn) {
     }
   } else if (strcmp(query, "flood") == 0) {
