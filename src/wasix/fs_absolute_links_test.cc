@@ -250,7 +250,14 @@ TEST(AbsoluteLinksRandom, LeadWhereTheKernelSays) {
   const int fd = ::open(folder.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
   open_how how{.flags = O_PATH | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT};
   const auto kernel = [&](const std::string& path) {
-    return static_cast<int>(::syscall(SYS_openat2, fd, path.c_str(), &how, sizeof how));
+    // EAGAIN: anything on the machine was renamed while the kernel walked over `..`.
+    for (;;) {
+      const auto opened =
+          static_cast<int>(::syscall(SYS_openat2, fd, path.c_str(), &how, sizeof how));
+      if (opened >= 0 || errno != EAGAIN) {
+        return opened;
+      }
+    }
   };
   if (const int probe = kernel("."); probe < 0) {
     GTEST_SKIP() << "no openat2";
